@@ -1,0 +1,1 @@
+"""Descrambler groups: make the inner layers of a trained network readable."""

@@ -1,0 +1,63 @@
+"""Argument checks: each message names the argument, what was given and what is expected."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import MissingExtraError
+
+Array = NDArray[np.floating[Any]]
+
+
+def real_array(name: str, value: ArrayLike, ndim: int) -> Array:
+    """Return `value` as a C-contiguous float32 or float64 array with finite entries.
+
+    float32 and float64 are kept; integers, booleans and half precision become float64.
+    """
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be a real numeric array, got dtype {array.dtype}")
+    if array.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} dimension(s), got shape {array.shape}")
+    dtype = np.float32 if array.dtype == np.float32 else np.float64
+    array = np.require(array, dtype=dtype, requirements=["C", "A"])
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, got NaN or infinity among its entries")
+    return array
+
+
+def matrix(name: str, value: ArrayLike) -> Array:
+    """Return `value` as a finite two-dimensional array with at least one entry."""
+    array = real_array(name, value, 2)
+    if array.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {array.shape}")
+    return array
+
+
+def square(name: str, value: ArrayLike) -> Array:
+    """Return `value` as a finite square matrix."""
+    array = matrix(name, value)
+    if array.shape[0] != array.shape[1]:
+        raise ValueError(f"{name} must be square, got shape {array.shape}")
+    return array
+
+
+def choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    """Return `value` if it is one of `allowed`."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+    return value
+
+
+def require_extra(module: str, extra: str, purpose: str) -> Any:
+    """Import an optional `module`, or say which extra brings it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f'{purpose} needs {module}: pip install "descrambler[{extra}]"'
+        ) from error
