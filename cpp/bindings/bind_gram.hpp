@@ -1,0 +1,53 @@
+// The running Gram matrix.
+#pragma once
+
+#include "arrays.hpp"
+#include "descrambler/gram.hpp"
+
+namespace descrambler {
+inline namespace DESCRAMBLER_VARIANT {
+
+template <class T>
+void bind_gram_inputs(py::class_<GramSum>& gram) {
+  gram.def(
+      "add",
+      [](GramSum& self, const Array<T>& rows) {
+        const auto x = as_matrix(rows);
+        const py::gil_scoped_release nogil;
+        self.add<T>(x, SignalPoll());
+      },
+      py::arg("rows").noconvert());
+  gram.def(
+      "add_layer",
+      [](GramSum& self, const Array<T>& x, const Array<T>& weight, const Array<T>& bias,
+         ActivationKind activation, T slope) {
+        const auto inputs = as_matrix(x);
+        const auto w = as_matrix(weight);
+        const Vector<T> b = as_vector(bias);
+        const py::gil_scoped_release nogil;
+        self.add_layer<T>(inputs, w, b, activation, slope, SignalPoll());
+      },
+      py::arg("x").noconvert(), py::arg("weight").noconvert(), py::arg("bias").noconvert(),
+      py::arg("activation"), py::arg("slope"));
+}
+
+inline void bind_gram(py::module_& m) {
+  py::enum_<ActivationKind>(m, "Activation")
+      .value("identity", ActivationKind::identity)
+      .value("tanh", ActivationKind::tanh)
+      .value("logistic", ActivationKind::logistic)
+      .value("relu", ActivationKind::relu)
+      .value("leaky_relu", ActivationKind::leaky_relu)
+      .value("softplus", ActivationKind::softplus);
+  py::class_<GramSum> gram(m, "GramSum");
+  gram.def(py::init<Index>(), py::arg("n"));
+  bind_gram_inputs<float>(gram);
+  bind_gram_inputs<double>(gram);
+  gram.def("finish", [](GramSum& self) {
+    self.mirror();
+    return py::make_tuple(to_array(self.matrix), to_array(self.sum));
+  });
+}
+
+}  // namespace DESCRAMBLER_VARIANT
+}  // namespace descrambler

@@ -1,0 +1,67 @@
+// Curves through the identity of SO(n), and their velocities: the steps of the optimiser.
+#pragma once
+
+#include "exponential.hpp"
+
+namespace descrambler {
+inline namespace DESCRAMBLER_VARIANT {
+
+enum class RetractionKind { cayley, exponential, polar };
+
+// R(t) for a skew X, with R(0) = 1 and R'(0) = X, and its velocity V(t) = R'(t) R(t)^T.
+// All three are functions of X, so everything commutes; with eigenvalues i x of X,
+//   Cayley       R = (1 - tX/2)^-1 (1 + tX/2)     V: i x / (1 + (t x / 2)^2)
+//   exponential  R = exp(tX)                      V: i x
+//   polar        R = (1 + tX) (1 - t^2 X^2)^-1/2  V: i x / (1 + (t x)^2)
+template <class T>
+class Retraction {
+ public:
+  Retraction(RetractionKind kind, Index n)
+      : kind_(kind), resolvent_(n), exponential_(kind == RetractionKind::exponential ? n : 0),
+        scaled_(n, n), gram_(n, n), product_(n, n), rotation(n, n), velocity(n, n) {}
+
+  void compute(const Matrix<T>& x, T t, const Poll& poll) {
+    switch (kind_) {
+      case RetractionKind::cayley: return cayley_curve(x, t, poll);
+      case RetractionKind::exponential: return exponential_curve(x, t, poll);
+      case RetractionKind::polar: return polar_curve(x, t, poll);
+    }
+  }
+
+ private:
+  // With K = (1 - tX/2)^-1, K K^T = (K + K^T) / 2, hence V = K X K^T = (K - K^T) / t.
+  void cayley_curve(const Matrix<T>& x, T t, const Poll& poll) {
+    scaled_ = x * (-t / T(2));
+    scaled_.diagonal().array() += T(1);
+    resolvent_.compute(scaled_, poll);
+    rotation = T(2) * resolvent_.k;
+    rotation.diagonal().array() -= T(1);
+    velocity = (resolvent_.k - resolvent_.k.transpose()) / t;
+  }
+
+  void exponential_curve(const Matrix<T>& x, T t, const Poll& poll) {
+    scaled_ = t * x;
+    exponential_(scaled_, rotation, poll);
+    velocity = x;
+  }
+
+  // An eigenvalue of R is e^ia with tan a = t x, hence V = sin a cos a / t = (R^2 - R^-2) / 4t.
+  void polar_curve(const Matrix<T>& x, T t, const Poll& poll) {
+    rotation = t * x;
+    rotation.diagonal().array() += T(1);
+    polar_in_place(rotation, gram_, product_, poll);
+    multiply(gram_, rotation, rotation, poll);
+    velocity = (gram_ - gram_.transpose()) / (T(4) * t);
+  }
+
+  RetractionKind kind_;
+  Resolvent<T> resolvent_;
+  Exponential<T> exponential_;
+  Matrix<T> scaled_, gram_, product_;
+
+ public:
+  Matrix<T> rotation, velocity;
+};
+
+}  // namespace DESCRAMBLER_VARIANT
+}  // namespace descrambler

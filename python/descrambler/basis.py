@@ -1,0 +1,107 @@
+"""Modes of the link axis: the eigenbasis V of a derivative operator's A = D^T D = V diag(a) V^T."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import scipy.fft
+import scipy.linalg
+
+from ._validate import Array
+
+BOUNDARIES = ("periodic", "neumann", "dirichlet")
+
+
+@dataclass(frozen=True, eq=False)
+class LinkBasis:
+    """Orthonormal modes in ascending order of their eigenvalue.
+
+    Periodic modes are 1, cos k, sin k (in this order, k ascending) and, for even n, the alternating
+    Nyquist mode; Neumann modes are the DCT-II basis, Dirichlet modes the DST-I basis. A user's operator
+    brings its own eigenvectors.
+    """
+
+    boundary: str
+    eigenvalues: Array
+    vectors: Array | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of points on the link axis, and of modes."""
+        return len(self.eigenvalues)
+
+    def to_modes(self, matrix: Array) -> Array:
+        """V^T matrix, for a matrix with n rows."""
+        if self.vectors is not None:
+            return self.vectors.T @ matrix
+        if self.boundary == "neumann":
+            return cast(Array, scipy.fft.dct(matrix, axis=0, norm="ortho"))
+        if self.boundary == "dirichlet":
+            return cast(Array, scipy.fft.dst(matrix, type=1, axis=0, norm="ortho"))
+        return _real_fourier(matrix)
+
+    def from_modes(self, matrix: Array) -> Array:
+        """V matrix, for a matrix with n rows."""
+        if self.vectors is not None:
+            return self.vectors @ matrix
+        if self.boundary == "neumann":
+            return cast(Array, scipy.fft.idct(matrix, axis=0, norm="ortho"))
+        if self.boundary == "dirichlet":
+            return cast(Array, scipy.fft.idst(matrix, type=1, axis=0, norm="ortho"))
+        return _inverse_real_fourier(matrix)
+
+    def degenerate_blocks(self) -> Iterator[slice]:
+        """Runs of modes with one eigenvalue, within which the criterion fixes no axes."""
+        a = self.eigenvalues
+        closeness = 8 * self.n * np.finfo(np.float64).eps * float(a[-1])
+        # An analytic spectrum is exact; the eigenvalues of a user's operator carry rounding.
+        edges = np.flatnonzero(np.diff(a) > (closeness if self.vectors is not None else 0)) + 1
+        for start, stop in zip([0, *edges], [*edges, self.n], strict=True):
+            yield slice(int(start), int(stop))
+
+
+def _real_fourier(matrix: Array) -> Array:
+    n = len(matrix)
+    spectrum = scipy.fft.rfft(matrix, axis=0, norm="ortho")
+    modes = np.empty_like(matrix)
+    modes[0] = spectrum[0].real
+    last = (n + 1) // 2
+    modes[1 : 2 * last - 1 : 2] = spectrum[1:last].real
+    modes[2 : 2 * last - 1 : 2] = -spectrum[1:last].imag
+    modes[1 : 2 * last - 1] *= np.sqrt(2, dtype=matrix.dtype)
+    if n % 2 == 0:
+        modes[-1] = spectrum[-1].real
+    return modes
+
+
+def _inverse_real_fourier(modes: Array) -> Array:
+    n = len(modes)
+    complex_dtype = np.complex64 if modes.dtype == np.float32 else np.complex128
+    spectrum = np.zeros((n // 2 + 1, *modes.shape[1:]), complex_dtype)
+    spectrum[0] = modes[0]
+    last = (n + 1) // 2
+    half = np.sqrt(0.5, dtype=modes.dtype)
+    spectrum[1:last].real = half * modes[1 : 2 * last - 1 : 2]
+    spectrum[1:last].imag = -half * modes[2 : 2 * last - 1 : 2]
+    if n % 2 == 0:
+        spectrum[-1] = modes[-1]
+    return cast(Array, scipy.fft.irfft(spectrum, n, axis=0, norm="ortho"))
+
+
+def analytic_basis(n: int, order: float, boundary: str) -> LinkBasis:
+    """Return the modes of a spectral derivative of the given order on n equispaced points."""
+    if boundary == "periodic":
+        frequency = (np.arange(n) + 1) // 2
+        return LinkBasis(boundary, frequency.astype(np.float64) ** (2 * order))
+    first = 0 if boundary == "neumann" else 1
+    return LinkBasis(boundary, (np.arange(first, first + n) / 2) ** (2 * order))
+
+
+def operator_basis(operator: Array) -> LinkBasis:
+    """Return the modes of a user's derivative operator D, shape (any, n)."""
+    d = operator.astype(np.float64, copy=False)
+    eigenvalues, vectors = scipy.linalg.eigh(d.T @ d, driver="evd", check_finite=False)
+    return LinkBasis("operator", np.maximum(eigenvalues, 0), np.ascontiguousarray(vectors))
