@@ -1,1 +1,51 @@
-"""Descrambler groups: make the inner layers of a trained network readable."""
+"""Descrambler groups: make the weight matrices of a trained neural network readable.
+
+Amey, Keeley, Choudhury and Kuprov, PNAS 118(5), 2021, doi 10.1073/pnas.2016917118.
+"""
+
+from . import criteria, deer, group
+from ._native import core as _core
+from .activations import Activation, Renormalise
+from .compare import Comparison, compare
+from .config import show_config
+from .diagonal import diagonalize
+from .errors import ChartError, DescramblerError, MissingExtraError, WeightFileError
+from .gram import Gram, gram, joint_gram
+from .iterate import State
+from .layers import BatchNorm, Linear
+from .network import Network
+from .readers import load
+from .result import Descrambling, Status
+from .rotation import Rotation
+from .solve import descramble, descramble_gram
+
+__version__ = _core.__version__
+
+__all__ = [
+    "Activation",
+    "BatchNorm",
+    "ChartError",
+    "Comparison",
+    "Descrambling",
+    "DescramblerError",
+    "Gram",
+    "Linear",
+    "MissingExtraError",
+    "Network",
+    "Renormalise",
+    "Rotation",
+    "State",
+    "Status",
+    "WeightFileError",
+    "compare",
+    "criteria",
+    "deer",
+    "descramble",
+    "descramble_gram",
+    "diagonalize",
+    "gram",
+    "group",
+    "joint_gram",
+    "load",
+    "show_config",
+]

@@ -13,8 +13,8 @@ from .errors import MissingExtraError
 Array = NDArray[np.floating[Any]]
 
 
-def real_array(name: str, value: ArrayLike, ndim: int) -> Array:
-    """Return `value` as a C-contiguous float32 or float64 array with finite entries.
+def real_array(name: str, value: ArrayLike, ndim: int, *, finite: bool = True) -> Array:
+    """Return `value` as a C-contiguous float32 or float64 array, by default with finite entries.
 
     float32 and float64 are kept; integers, booleans and half precision become float64.
     """
@@ -25,14 +25,14 @@ def real_array(name: str, value: ArrayLike, ndim: int) -> Array:
         raise ValueError(f"{name} must have {ndim} dimension(s), got shape {array.shape}")
     dtype = np.float32 if array.dtype == np.float32 else np.float64
     array = np.require(array, dtype=dtype, requirements=["C", "A"])
-    if not np.isfinite(array).all():
+    if finite and not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity among its entries")
     return array
 
 
-def matrix(name: str, value: ArrayLike) -> Array:
-    """Return `value` as a finite two-dimensional array with at least one entry."""
-    array = real_array(name, value, 2)
+def matrix(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
+    """Return `value` as a two-dimensional array with at least one entry, by default finite."""
+    array = real_array(name, value, 2, finite=finite)
     if array.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {array.shape}")
     return array

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["DiagonalNormSquare", "DiagonalSum", "Smoothness"]
 
 
-
 @dataclass(frozen=True, eq=False)
 class Smoothness:
     """Tikhonov smoothness of the descrambled signals, ``||D P S||_F^2 = tr(A P B P^T)``, minimised.
@@ -75,7 +74,9 @@ class Smoothness:
             return analytic_basis(n, self.order, self.boundary)
         operator = np.asarray(self.operator)
         if operator.shape[1] != n:
-            raise ValueError(f"operator must have {n} columns, one per unit, got {operator.shape[1]}")
+            raise ValueError(
+                f"operator must have {n} columns, one per unit, got {operator.shape[1]}"
+            )
         return operator_basis(operator)
 
     def value_and_gradient(

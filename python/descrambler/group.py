@@ -36,7 +36,9 @@ def _skew(name: str, value: ArrayLike) -> Array:
     matrix = square(name, value)
     excess = float(np.abs(matrix + matrix.T).max())
     if excess > _tolerance(matrix) * float(np.abs(matrix).max()):
-        raise ValueError(f"{name} must be skew-symmetric, got |{name} + {name}^T| up to {excess:.1e}")
+        raise ValueError(
+            f"{name} must be skew-symmetric, got |{name} + {name}^T| up to {excess:.1e}"
+        )
     return matrix
 
 

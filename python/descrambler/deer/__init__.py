@@ -1,0 +1,24 @@
+"""DEER spectroscopy: physics, simulated data, and networks trained on it."""
+
+from .baselines import baseline_errors, mean_squared_error
+from .physics import DIPOLAR_CONSTANT, dipolar_frequency, distance_range, kernel
+from .pretrained import pretrained
+from .released import load_parameters, network_inputs
+from .simulate import DeerData, simulate
+from .train import TrainState, train
+
+__all__ = [
+    "DIPOLAR_CONSTANT",
+    "DeerData",
+    "TrainState",
+    "baseline_errors",
+    "dipolar_frequency",
+    "distance_range",
+    "kernel",
+    "load_parameters",
+    "mean_squared_error",
+    "network_inputs",
+    "pretrained",
+    "simulate",
+    "train",
+]

@@ -1,0 +1,88 @@
+"""Networks in MATLAB 5 files: weights alone, shallow networks, SeriesNetwork objects."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._validate import require_extra
+from ..errors import WeightFileError
+from ..network import Network
+from . import _series, _shallow
+from ._build import blame, listing, plain, refuse_activations
+from ._mat_child import CLASS, NEEDS_MATIO, PREFIX
+
+_CHILD = Path(__file__).with_name("_mat_child.py")
+_START = (
+    "import runpy, sys; del sys.argv[0]; sys.path[:] = sys.argv[3:]; "
+    "runpy.run_path(sys.argv[0], run_name='__main__')"
+)
+
+
+def read(path: Path, activations: Sequence[str] | None = None) -> Network:
+    """Read a network; see `descrambler.readers.load`."""
+    arrays = contents(path)
+    get = partial(lookup, path, arrays)
+    series = [key.removesuffix(CLASS) for key in arrays if _series.is_network(key, arrays[key])]
+    shallow = [found[1] for key in arrays if (found := re.fullmatch(r"((?:\w+\.)?)IW\{1,1\}", key))]
+    if len(series) + len(shallow) > 1:
+        names = [name.rstrip(".") or "IW" for name in series + shallow]
+        raise WeightFileError(f"{path}: holds several networks: {listing(names)}")
+    with blame(path):
+        if series:
+            refuse_activations(path, activations)
+            return Network(_series.layers(path, arrays, get, series[0]))
+        if shallow:
+            return Network(_shallow.layers(path, arrays, get, shallow[0], activations))
+        if "W1" in arrays:
+            return Network(plain(path, arrays, get, activations))
+    if NEEDS_MATIO in arrays:
+        require_extra("matio", "matlab", f"reading the MATLAB objects in {path}")
+    raise WeightFileError(
+        f"{path}: neither a SeriesNetwork nor IW nor W1 among its variables; "
+        f"found {listing(_variables(arrays))}"
+    )
+
+
+def contents(path: Path, variables: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Return all arrays of a MATLAB 5 file by name, as `_mat_child.contents` names them.
+
+    Raises
+    ------
+    WeightFileError
+        If the file is damaged; the file is parsed in a child process, which may crash.
+    """
+    command = [sys.executable, "-I", "-W", "ignore", "-c", _START, os.fspath(_CHILD)]
+    arguments = [os.fspath(path), json.dumps(variables), *filter(None, sys.path)]
+    child = subprocess.run([*command, *arguments], capture_output=True, stdin=subprocess.DEVNULL)
+    if child.returncode != 0:
+        reason = child.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        crash = f"its reader stopped with exit code {child.returncode}"
+        raise WeightFileError(f"{path}: a damaged .mat file ({(reason or [crash])[0]})")
+    with np.load(io.BytesIO(child.stdout), allow_pickle=False) as archive:
+        return {key.removeprefix(PREFIX): archive[key] for key in archive.files}
+
+
+def lookup(path: Path, arrays: Mapping[str, NDArray[Any]], key: str) -> NDArray[Any]:
+    """Return one array, or raise WeightFileError with its name."""
+    if key not in arrays:
+        raise WeightFileError(f"{path}, {key}: missing")
+    return arrays[key]
+
+
+def _variables(arrays: Mapping[str, NDArray[Any]]) -> set[str]:
+    """Return the names of the variables, with the classes of those that are objects."""
+    names = {re.split(r"[.{]", key, maxsplit=1)[0] for key in arrays if key != NEEDS_MATIO}
+    classes = {name: arrays.get(name + CLASS) for name in names}
+    return {name if kind is None else f"{name} (of class {kind})" for name, kind in classes.items()}

@@ -1,0 +1,181 @@
+"""What a descrambling returns: the rotation, and what is known of how good it is."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._validate import Array
+from .criteria import DiagonalNormSquare, DiagonalSum, Smoothness
+from .files import write_arrays
+from .gram import Gram
+from .rotation import Rotation
+
+SCHEMA = "descrambler.result.v1"
+
+AnyCriterion = Smoothness | DiagonalSum | DiagonalNormSquare
+
+
+class Status(str, Enum):
+    """How a solve ended."""
+
+    CONVERGED = "converged"
+    MAX_ITERATIONS = "max_iterations"
+    LINE_SEARCH_FAILED = "line_search_failed"
+    STOPPED = "stopped"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, eq=False)
+class Descrambling:
+    """A rotation, its figure of merit, and the evidence for both.
+
+    Attributes
+    ----------
+    rotation : Rotation
+        P in SO(n).
+    criterion : Smoothness, DiagonalSum or DiagonalNormSquare
+    objective : float
+        Figure of merit at P, evaluated in float64.
+    bound : float
+        Proven bound: from below when minimising, from above when maximising.
+    rounding : float
+        What rounding may change in the objective; differences below it count as none.
+    method, gauge, message : str
+    status : Status
+    optimality : {"certified", "local", "unknown"}
+    resolved, sign_resolved : ndarray of bool, shape (n,)
+        Which link modes the data determine, and which of these have a determined sign.
+    n_iter, n_eval : int
+        Iterations and evaluations (matrix decompositions, for the exact methods).
+    history : ndarray, shape (n_iter + 1,) or (0,)
+        Objective at the start and after each iteration, where there were any.
+    seconds : float
+        Time of the solve.
+    gram : Gram or None
+        What was descrambled, for criteria of signals.
+    eigenvalues : ndarray, shape (n,), or None
+        Eigenvalues of the Gram matrix, descending.
+    """
+
+    rotation: Rotation
+    criterion: AnyCriterion
+    objective: float
+    bound: float
+    rounding: float
+    method: str
+    gauge: str
+    status: Status
+    message: str
+    optimality: str
+    resolved: Array
+    sign_resolved: Array
+    n_iter: int
+    n_eval: int
+    history: Array
+    seconds: float
+    gram: Gram | None = field(default=None, repr=False)
+    eigenvalues: Array | None = field(default=None, repr=False)
+
+    @property
+    def gap(self) -> float:
+        """Relative distance to the bound, >= 0; 0 where the two agree to rounding."""
+        excess = (
+            self.bound - self.objective if self.criterion.maximised else self.objective - self.bound
+        )
+        if excess <= self.rounding:
+            return 0.0
+        return float("inf") if self.bound == 0 else excess / abs(self.bound)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the solve reached what was asked."""
+        return self.status is Status.CONVERGED
+
+    @cached_property
+    def orthogonality_error(self) -> float:
+        """Spectral norm of P P^T - 1."""
+        p = self.rotation.matrix.astype(np.float64, copy=False)
+        return float(np.linalg.norm(p @ p.T - np.eye(len(p)), 2))
+
+    @cached_property
+    def gradient_norm(self) -> float:
+        """Frobenius norm of the Riemannian gradient, the skew part of G P^T."""
+        p = self.rotation.matrix.astype(np.float64, copy=False)
+        product = self._value_and_gradient(p)[1] @ p.T
+        return float(np.linalg.norm(product - product.T) / 2)
+
+    @cached_property
+    def initial_objective(self) -> float:
+        """Figure of merit before descrambling, at P = 1."""
+        return self._value_and_gradient(np.eye(self.rotation.n))[0]
+
+    def _value_and_gradient(self, p: Array) -> tuple[float, Array]:
+        if isinstance(self.criterion, Smoothness):
+            assert self.gram is not None
+            return self.criterion.value_and_gradient(p, gram=self.gram.matrix)
+        return self.criterion.value_and_gradient(p)
+
+    def transform(self, signals: ArrayLike) -> Array:
+        """Descrambled signals S P^T, shape (m, n), of signals in rows, shape (m, n)."""
+        return self.rotation.right(signals)
+
+    def save(self, path: str | Path) -> None:
+        """Write rotation, masks and figures of merit to an .npz file, without pickle."""
+        names = (
+            "objective",
+            "bound",
+            "rounding",
+            "resolved",
+            "sign_resolved",
+            "history",
+            "seconds",
+        )
+        arrays: dict[str, ArrayLike] = {name: getattr(self, name) for name in names}
+        arrays |= {"rotation": self.rotation.matrix, "criterion": str(self.criterion)}
+        texts = ("method", "gauge", "status", "message", "optimality")
+        arrays |= {name: str(getattr(self, name)) for name in texts}
+        if self.eigenvalues is not None:
+            arrays["eigenvalues"] = self.eigenvalues
+        write_arrays(path, SCHEMA, arrays)
+
+    def table(self) -> list[tuple[str, str]]:
+        """Return the status table: names and values, as printed."""
+        n = self.rotation.n
+        side = "upper" if self.criterion.maximised else "lower"
+        return [
+            ("criterion", str(self.criterion)),
+            ("units", str(n)),
+            ("method", f"{self.method} ({self.n_iter} iterations, {self.n_eval} evaluations)"),
+            ("status", f"{self.status}: {self.message}"),
+            ("objective", f"{self.objective:.8g} (before {self.initial_objective:.8g})"),
+            (f"{side} bound", f"{self.bound:.8g}"),
+            ("gap", f"{self.gap:.1e} ({self.optimality})"),
+            ("gradient norm", f"{self.gradient_norm:.1e}"),
+            ("orthogonality error", f"{self.orthogonality_error:.1e}"),
+            ("resolved modes", f"{int(self.resolved.sum())} of {n}"),
+            ("resolved signs", f"{int(self.sign_resolved.sum())} of {n}"),
+            ("gauge", self.gauge),
+            ("time", f"{self.seconds:.3g} s"),
+        ]
+
+    def __str__(self) -> str:
+        rows = self.table()
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(["Descrambling", *(f"  {name:<{width}}  {value}" for name, value in rows)])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for name, value in self.table()
+        )
+        return f"<table><caption>Descrambling</caption><tbody>{rows}</tbody></table>"

@@ -1,0 +1,274 @@
+"""Descramble signals: the exact solution where there is one, iterative methods beside it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import ArrayLike
+
+from . import gauge as gauges
+from ._native import core
+from ._validate import Array, choice, matrix
+from .basis import LinkBasis
+from .criteria import Smoothness, spectral_kernel
+from .gram import Gram, as_gram, gram
+from .group import random_rotation
+from .iterate import METHODS, Settings, State, run
+from .result import Descrambling, Status
+from .rotation import Rotation, nearest_completion
+
+__all__ = ["descramble", "descramble_gram"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Solution:
+    """A rotation before its gauge is fixed: modes M = V^T P in rows, and how it was found."""
+
+    modes: Array
+    method: str
+    status: Status = Status.CONVERGED
+    message: str = "global optimum from one eigendecomposition"
+    n_iter: int = 0
+    n_eval: int = 1
+    history: Array = field(default_factory=lambda: np.empty(0))
+
+
+def descramble(
+    signals: ArrayLike | Iterator[ArrayLike],
+    criterion: str | Smoothness = "smoothness",
+    *,
+    method: str = "auto",
+    gauge: str = "canonical",
+    reference: Descrambling | None = None,
+    rank: int | None = None,
+    max_iter: int = 10_000,
+    tolerance: float = 1e-8,
+    retraction: str = "cayley",
+    random_state: int | np.random.Generator | None = None,
+    callback: Callable[[State], bool] | None = None,
+) -> Descrambling:
+    """Find the rotation that makes signals readable.
+
+    Parameters
+    ----------
+    signals : array_like, shape (m, n), or iterator of such arrays
+        One signal in a row. From an array, the sampling error of the modes and the third moments that
+        settle signs are measured in a second pass; from an iterator only the Gram matrix is kept, and
+        the sampling error is that of Gaussian signals.
+    criterion : "smoothness" or Smoothness
+        What readable means. The string stands for ``Smoothness()``, the paper's.
+    method : {"auto", "exact", "cayley-lbfgs", "riemannian-lbfgs"}
+        "auto" is the exact solution. "cayley-lbfgs" is the reference's algorithm (L-BFGS with five
+        pairs on one Cayley generator), "riemannian-lbfgs" starts a new chart at every step.
+    gauge : {"canonical", "identity", "align", "none"}
+        Which of the optimal rotations: see ``docs/gauge.md``.
+    reference : Descrambling, optional
+        What to align to, for ``gauge="align"``: another result on the same units.
+    rank : int, optional
+        Descramble the leading modes only; the rest is rotated as little as possible.
+    max_iter, tolerance, retraction
+        Of the iterative methods: most iterations; the gradient norm, relative to the objective, at
+        which to stop; "cayley", "exponential" or "polar" (riemannian-lbfgs).
+    random_state : int, Generator or None
+        Start of the iterative methods: a Haar-random rotation, or the identity where it is None.
+    callback : callable, optional
+        Called once an iteration with a :class:`State`; stops the iteration when it returns True.
+
+    Returns
+    -------
+    Descrambling
+        In float32 for float32 signals, solved in float64 by the exact method.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind, shape or value, or the signals are not finite.
+    """
+    # Non-finite entries are found by the Gram matrix.
+    whole = None if isinstance(signals, Iterator) else matrix("signals", signals, finite=False)
+    g = gram(signals if whole is None else whole)
+    settings = Settings(method, max_iter, tolerance, retraction, random_state, callback)
+    dtype = np.dtype(np.float64) if whole is None else whole.dtype
+    return _descramble(g, whole, criterion, settings, gauge, reference, rank, dtype)
+
+
+def descramble_gram(
+    gram: Gram | ArrayLike,
+    criterion: str | Smoothness = "smoothness",
+    *,
+    method: str = "auto",
+    gauge: str = "canonical",
+    reference: Descrambling | None = None,
+    rank: int | None = None,
+    max_iter: int = 10_000,
+    tolerance: float = 1e-8,
+    retraction: str = "cayley",
+    random_state: int | np.random.Generator | None = None,
+    callback: Callable[[State], bool] | None = None,
+) -> Descrambling:
+    """Descramble signals known by their Gram matrix alone.
+
+    Parameters
+    ----------
+    gram : Gram or array_like, shape (n, n)
+        From a bare matrix all signs are undetermined, and modes are judged by rounding alone.
+    criterion, method, gauge, reference, rank, max_iter, tolerance, retraction, random_state, callback
+        As in :func:`descramble`.
+
+    Returns
+    -------
+    Descrambling
+        In float64.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`descramble`.
+    """
+    settings = Settings(method, max_iter, tolerance, retraction, random_state, callback)
+    dtype = np.dtype(np.float64)
+    return _descramble(as_gram(gram), None, criterion, settings, gauge, reference, rank, dtype)
+
+
+def _descramble(
+    g: Gram,
+    signals: Array | None,
+    criterion: str | Smoothness,
+    settings: Settings,
+    gauge: str,
+    reference: Descrambling | None,
+    rank: int | None,
+    dtype: np.dtype[np.floating],
+) -> Descrambling:
+    start = time.perf_counter()
+    criterion = _as_smoothness(criterion)
+    choice("method", settings.method, ("auto", "exact", *METHODS))
+    _check_gauge(gauge, reference, g.n)
+    if rank is not None and not 1 <= rank <= g.n:
+        raise ValueError(f"rank must be between 1 and {g.n}, got {rank}")
+    basis = criterion.basis(g.n)
+    eigenvalues, principal = _principal_modes(g.matrix)
+    statistics = gauges.mode_statistics(eigenvalues, principal, g, signals)
+    if settings.method in METHODS:
+        solution = _iterate(g, basis, settings, dtype)
+        statistics = _judged_at(statistics, principal, solution.modes)
+        modes = gauges.sorted_within_blocks(solution.modes, basis, g)
+        kept = g.n
+    else:
+        modes, kept = principal, _kept_rank(eigenvalues, rank)
+        solution = _Solution(modes, "exact")
+    rotation = _in_gauge(modes, kept, statistics.sign, basis, gauge, reference)
+    rotation = np.ascontiguousarray(rotation, dtype=dtype)
+    objective = _smoothness(basis, rotation, g.matrix)
+    bound = float(basis.eigenvalues @ eigenvalues)
+    # Rounding of a product of A and B, term by term; four of it is what evaluations were seen to do.
+    scale = float(basis.eigenvalues[-1] * np.trace(g.matrix))
+    rounding = 4 * float(np.finfo(np.float64).eps) * scale
+    return Descrambling(
+        rotation=Rotation(rotation),
+        criterion=criterion,
+        objective=objective,
+        bound=bound,
+        rounding=rounding,
+        method=solution.method,
+        gauge=gauge,
+        status=solution.status,
+        message=solution.message,
+        optimality="certified" if objective - bound <= max(1e-9 * bound, rounding) else "unknown",
+        resolved=statistics.resolved,
+        sign_resolved=statistics.sign_resolved,
+        n_iter=solution.n_iter,
+        n_eval=solution.n_eval,
+        history=solution.history,
+        seconds=time.perf_counter() - start,
+        gram=g,
+        eigenvalues=eigenvalues,
+    )
+
+
+def _as_smoothness(criterion: str | Smoothness) -> Smoothness:
+    if isinstance(criterion, Smoothness):
+        return criterion
+    if isinstance(criterion, str):
+        choice("criterion", criterion, ("smoothness",))
+        return Smoothness()
+    raise TypeError(f"criterion must be 'smoothness' or a Smoothness, got {criterion!r}")
+
+
+def _check_gauge(gauge: str, reference: Descrambling | None, n: int) -> None:
+    choice("gauge", gauge, gauges.GAUGES)
+    if (gauge == "align") != (reference is not None):
+        raise ValueError("reference is needed for gauge='align', and only there")
+    if reference is not None and reference.rotation.n != n:
+        raise ValueError(f"reference has {reference.rotation.n} units, the signals have {n}")
+
+
+def _principal_modes(b: Array) -> tuple[Array, Array]:
+    """Eigenvalues of the Gram matrix, descending and >= 0, and its eigenvectors in rows."""
+    values, vectors = scipy.linalg.eigh(b, driver="evd", check_finite=False)
+    return np.maximum(values[::-1], 0), np.ascontiguousarray(vectors.T[::-1])
+
+
+def _kept_rank(eigenvalues: Array, rank: int | None) -> int:
+    resolved = int(np.count_nonzero(eigenvalues > gauges.rounding_level(eigenvalues)))
+    return resolved if rank is None else min(rank, resolved)
+
+
+def _in_gauge(
+    modes: Array,
+    kept: int,
+    sign: Array,
+    basis: LinkBasis,
+    gauge: str,
+    reference: Descrambling | None,
+) -> Array:
+    """P from its modes; those beyond `kept` carry no signal and turn as little as possible."""
+    if gauge != "none":
+        modes = gauges.canonical(modes, sign)
+    if kept < basis.n:
+        target = basis.from_modes(np.eye(basis.n, kept))
+        rotation = nearest_completion(modes[:kept].T, target)
+    else:
+        rotation = basis.from_modes(modes)
+        rotation = gauges.with_positive_determinant(rotation, modes, basis)
+    if gauge in ("canonical", "none"):
+        return rotation
+    other = np.eye(basis.n) if reference is None else reference.rotation.matrix
+    other = basis.to_modes(other.astype(np.float64, copy=False))
+    return basis.from_modes(gauges.aligned(basis.to_modes(rotation), other, basis))
+
+
+def _smoothness(basis: LinkBasis, rotation: Array, b: Array) -> float:
+    modes = basis.to_modes(rotation.astype(np.float64, copy=False))
+    per_mode = np.einsum("ij,ij->i", modes @ b, modes)
+    return float(basis.eigenvalues @ per_mode)
+
+
+def _iterate(
+    g: Gram, basis: LinkBasis, settings: Settings, dtype: np.dtype[np.floating]
+) -> _Solution:
+    """Iterate in the basis of the link modes, where A is diagonal: V^T P V from the start's Gram."""
+    start = np.eye(g.n)
+    if settings.random_state is not None:
+        start = random_rotation(g.n, settings.random_state)
+    start = basis.to_modes(start)
+    b = np.ascontiguousarray(start @ g.matrix @ start.T, dtype)
+    p, solution = run(spectral_kernel(basis.eigenvalues.astype(dtype), b), settings)
+    modes = core.polar(p.astype(np.float64, copy=False)) @ start
+    return _Solution(modes, settings.method, **solution)
+
+
+def _judged_at(
+    statistics: gauges.ModeStatistics, principal: Array, modes: Array
+) -> gauges.ModeStatistics:
+    """Resolved only where the iteration has arrived at the principal mode."""
+    arrived = np.einsum("ij,ij->i", principal, modes) ** 2 >= 1 - gauges.MIXING_LIMIT
+    resolved = statistics.resolved & arrived
+    overlap = np.sign(np.einsum("ij,ij->i", principal, modes))
+    return gauges.ModeStatistics(
+        resolved, statistics.sign_resolved & resolved, statistics.sign * overlap
+    )
