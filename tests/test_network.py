@@ -458,7 +458,7 @@ class TestSave:
             raise OSError("disk full")
 
         with monkeypatch.context() as patch:
-            patch.setattr(np, "savez", fail)
+            patch.setattr(np, "savez_compressed", fail)
             with pytest.raises(OSError, match="disk full"):
                 random_network(rng).save(path)
         assert path.read_bytes() == before

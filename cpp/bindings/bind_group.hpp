@@ -45,14 +45,16 @@ struct OutsideChart : std::domain_error {
 template <class T>
 Matrix<T> cayley_generator(const Matrix<T>& p) {
   Matrix<T> q;
-  if (!inverse_cayley(p, q)) throw OutsideChart("P has an eigenvalue -1, which no Cayley generator reaches");
+  if (!inverse_cayley(p, q))
+    throw OutsideChart("P has an eigenvalue -1, which no Cayley generator reaches");
   return q;
 }
 
 template <class T>
 Matrix<T> logarithm(const Matrix<T>& p) {
   Matrix<T> q;
-  if (!log(p, q)) throw OutsideChart("P has an eigenvalue -1, where the principal logarithm is not unique");
+  if (!log(p, q))
+    throw OutsideChart("P has an eigenvalue -1, where the principal logarithm is not unique");
   return q;
 }
 
@@ -60,7 +62,8 @@ template <class T>
 Matrix<T> polar(const Matrix<T>& m) {
   Matrix<T> x = m, gram(m.rows(), m.rows()), product(m.rows(), m.rows());
   if (!polar_in_place(x, gram, product, [] {}))
-    throw std::invalid_argument("M is singular to working precision: its nearest rotation is not unique");
+    throw std::invalid_argument(
+        "M is singular to working precision: its nearest rotation is not unique");
   return x;
 }
 

@@ -17,6 +17,9 @@ static PyMethodDef methods[] = {
     {"supports_avx2", supports_avx2, METH_NOARGS, "Whether the processor has AVX2 and FMA."},
     {NULL, NULL, 0, NULL}};
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_isa", NULL, 0, methods, NULL, NULL, NULL, NULL};
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, "_isa", NULL, 0, methods, NULL, NULL, NULL, NULL};
 
-PyMODINIT_FUNC PyInit__isa(void) { return PyModule_Create(&module); }
+PyMODINIT_FUNC PyInit__isa(void) {
+  return PyModule_Create(&module);
+}

@@ -54,7 +54,7 @@ class LinkBasis:
         return _inverse_real_fourier(matrix)
 
     def degenerate_blocks(self) -> Iterator[slice]:
-        """Runs of modes with one eigenvalue, within which the criterion fixes no axes."""
+        """Yield runs of modes with one eigenvalue, within which the criterion fixes no axes."""
         a = self.eigenvalues
         closeness = 8 * self.n * np.finfo(np.float64).eps * float(a[-1])
         # An analytic spectrum is exact; the eigenvalues of a user's operator carry rounding.
@@ -84,8 +84,8 @@ def _inverse_real_fourier(modes: Array) -> Array:
     spectrum[0] = modes[0]
     last = (n + 1) // 2
     half = np.sqrt(0.5, dtype=modes.dtype)
-    spectrum[1:last].real = half * modes[1 : 2 * last - 1 : 2]
-    spectrum[1:last].imag = -half * modes[2 : 2 * last - 1 : 2]
+    np.multiply(modes[1 : 2 * last - 1 : 2], half, out=spectrum[1:last].real)
+    np.multiply(modes[2 : 2 * last - 1 : 2], -half, out=spectrum[1:last].imag)
     if n % 2 == 0:
         spectrum[-1] = modes[-1]
     return cast(Array, scipy.fft.irfft(spectrum, n, axis=0, norm="ortho"))

@@ -89,23 +89,18 @@ def diagonalize(
         else _iterate(problem, square, settings, exact, w.dtype)
     )
     rotation = np.ascontiguousarray(found.rotation, dtype=w.dtype)
-    objective = problem.value_and_gradient(rotation.astype(np.float64, copy=False))[0]
-    rounding = 4 * EPSILON * _scale(square, criterion)
-    certified = exact.bound - objective <= max(1e-9 * exact.bound, rounding)
     sign_resolved = np.ones(len(square), bool)
     if criterion == "norm_square":
         sign_resolved[:] = np.einsum("ij,ji->i", rotation, square) > 0
     return Descrambling(
         rotation=Rotation(rotation),
         criterion=problem,
-        objective=objective,
         bound=exact.bound,
-        rounding=rounding,
+        rounding=4 * EPSILON * _scale(square, criterion),
         method="exact" if found is exact else method,
         gauge="none",
         status=found.status,
         message=found.message,
-        optimality="certified" if certified else "unknown",
         resolved=np.ones(len(square), bool),
         sign_resolved=sign_resolved,
         n_iter=found.n_iter,
@@ -127,7 +122,7 @@ class _Found:
 
 
 def _square_part(w: Array) -> Array:
-    """The n x n matrix with the same diagonal problem: columns cut, or zero columns added."""
+    """Cut columns or add zero ones: an n x n matrix with the same diagonal problem."""
     n = len(w)
     square = np.zeros((n, n))
     columns = min(n, w.shape[1])
@@ -141,7 +136,7 @@ def _scale(w: Array, criterion: str) -> float:
 
 
 def _svd(m: Array) -> tuple[Array, Array, Array]:
-    return scipy.linalg.svd(m, check_finite=False)  # type: ignore[no-any-return]
+    return scipy.linalg.svd(m, check_finite=False)
 
 
 def _polar_rotation(u: Array, s: Array, vt: Array) -> Array:
@@ -195,7 +190,7 @@ def _evaluate(w: Array, d: Array) -> _Point:
 
 
 def _majorise_maximise(w: Array, settings: Settings) -> _Found:
-    """d <- diag(P W), P the polar factor for W diag(d): monotone, accelerated, until certified."""
+    """Iterate d <- diag(P W), P the polar factor for W diag(d): monotone, accelerated, until certified."""
     norms = np.einsum("ij,ij->j", w, w)
     dropped = norms < 1e-11 * norms.mean()
     beyond = float(norms[dropped].sum())
@@ -285,7 +280,7 @@ def _iterate(
     exact: _Found,
     dtype: np.dtype[np.floating],
 ) -> _Found:
-    start = np.eye(len(w))
+    start: Array = np.eye(len(w))
     if settings.random_state is not None:
         start = random_rotation(len(w), settings.random_state)
     kernel = problem.kernel(np.ascontiguousarray(start @ w, dtype))

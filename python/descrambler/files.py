@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
-def write_arrays(path: str | Path, schema: str, arrays: Mapping[str, ArrayLike]) -> None:
+def write_arrays(
+    path: str | os.PathLike[str], schema: str, arrays: Mapping[str, ArrayLike]
+) -> None:
     """Write `arrays` and the schema's name to `path`, replacing it in one step."""
     target = Path(path)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
@@ -29,7 +31,7 @@ def write_arrays(path: str | Path, schema: str, arrays: Mapping[str, ArrayLike])
         raise
 
 
-def read_arrays(path: str | Path, schema: str) -> dict[str, NDArray[Any]]:
+def read_arrays(path: str | os.PathLike[str], schema: str) -> dict[str, NDArray[Any]]:
     """Read what :func:`write_arrays` wrote under the same schema."""
     try:
         with np.load(path, allow_pickle=False) as archive:

@@ -87,16 +87,21 @@ def _resolved(b: Array, count: int | None, fourth: Array | None) -> Array:
     rounding = rounding_level(b)
     if count == 1:
         return np.zeros(len(b), bool)
-    moment = np.outer(b, b) / (count - 1) if count else np.zeros_like(gap)
-    if fourth is not None and count:
+    if count is None:
+        moment = np.zeros_like(gap)
+    elif fourth is None:
+        moment = np.outer(b, b / (count - 1))
+    else:
         moment = fourth * (count / (count - 1))
+    moment += rounding**2
     with np.errstate(divide="ignore", invalid="ignore"):
-        mixing = np.sum((moment + rounding**2) / gap, axis=1)
-    return (b > rounding) & (mixing <= MIXING_LIMIT)
+        moment /= gap
+    resolved: Array = (b > rounding) & (moment.sum(axis=1) <= MIXING_LIMIT)
+    return resolved
 
 
 def _higher_moments(signals: Array, modes: Array, chunk: int = 4096) -> tuple[Array, Array]:
-    """sum y_i^2 y_j^2, shape (n, n), and the significance of sum y_i^3, shape (n,)."""
+    """Sum y_i^2 y_j^2, shape (n, n); give the significance of sum y_i^3, shape (n,)."""
     n = len(modes)
     fourth, third, sixth = np.zeros((n, n)), np.zeros(n), np.zeros(n)
     for start in range(0, len(signals), chunk):
@@ -114,11 +119,6 @@ def _larger_side(modes: Array) -> Array:
     """Sign of the entry of largest magnitude in each row: a rule where the data have none."""
     largest = np.abs(modes).argmax(axis=1)
     return np.where(modes[np.arange(len(modes)), largest] < 0, -1.0, 1.0)
-
-
-def canonical(modes: Array, sign: Array) -> Array:
-    """Give each mode its sign."""
-    return modes * sign[:, None]
 
 
 def sorted_within_blocks(modes: Array, basis: LinkBasis, gram: Gram) -> Array:
@@ -150,10 +150,9 @@ def aligned(modes: Array, reference: Array, basis: LinkBasis) -> Array:
     return turned
 
 
-def with_positive_determinant(rotation: Array, modes: Array, basis: LinkBasis) -> Array:
-    """P with the sign of its last mode changed where det P = -1."""
-    if not has_negative_determinant(rotation):
-        return rotation
-    unit = np.zeros((basis.n, 1))
-    unit[-1] = 1
-    return rotation - 2 * basis.from_modes(unit) * modes[-1]
+def reflect_last_mode_if_needed(rotation: Array, modes: Array, basis: LinkBasis) -> None:
+    """Change the sign of P's last mode, in place, where det P = -1."""
+    if has_negative_determinant(rotation):
+        last = np.zeros((basis.n, 1))
+        last[-1] = 1
+        rotation -= np.outer(2 * basis.from_modes(last), modes[-1])

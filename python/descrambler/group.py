@@ -118,7 +118,7 @@ def cayley(Q: ArrayLike) -> Array:
 
 
 def inverse_cayley(P: ArrayLike) -> Array:
-    """Generator of a rotation in the Cayley chart, Q = (1 - P) (1 + P)^-1.
+    """Return the generator of a rotation in the Cayley chart, Q = (1 - P) (1 + P)^-1.
 
     Parameters
     ----------

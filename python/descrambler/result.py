@@ -38,20 +38,20 @@ class Status(str, Enum):
 class Descrambling:
     """A rotation, its figure of merit, and the evidence for both.
 
+    What judges the rotation (objective, gap, gradient norm, orthogonality) is computed from the rotation
+    itself, independently of how it was found, when it is first asked for.
+
     Attributes
     ----------
     rotation : Rotation
         P in SO(n).
     criterion : Smoothness, DiagonalSum or DiagonalNormSquare
-    objective : float
-        Figure of merit at P, evaluated in float64.
     bound : float
         Proven bound: from below when minimising, from above when maximising.
     rounding : float
         What rounding may change in the objective; differences below it count as none.
     method, gauge, message : str
     status : Status
-    optimality : {"certified", "local", "unknown"}
     resolved, sign_resolved : ndarray of bool, shape (n,)
         Which link modes the data determine, and which of these have a determined sign.
     n_iter, n_eval : int
@@ -68,14 +68,12 @@ class Descrambling:
 
     rotation: Rotation
     criterion: AnyCriterion
-    objective: float
     bound: float
     rounding: float
     method: str
     gauge: str
     status: Status
     message: str
-    optimality: str
     resolved: Array
     sign_resolved: Array
     n_iter: int
@@ -84,6 +82,16 @@ class Descrambling:
     seconds: float
     gram: Gram | None = field(default=None, repr=False)
     eigenvalues: Array | None = field(default=None, repr=False)
+
+    @cached_property
+    def objective(self) -> float:
+        """Figure of merit at P, evaluated in float64 from P itself when it is first asked for."""
+        return self._value_and_gradient(self.rotation.matrix.astype(np.float64, copy=False))[0]
+
+    @property
+    def optimality(self) -> str:
+        """Whether the bound proves P optimal to 1e-9: "certified", else "unknown"."""
+        return "certified" if self.gap <= 1e-9 else "unknown"
 
     @property
     def gap(self) -> float:

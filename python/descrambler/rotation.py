@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import scipy.linalg
@@ -35,7 +34,7 @@ class Rotation:
         w = matrix("weights", weights)
         if w.shape[0] != self.n:
             raise ValueError(f"weights must have {self.n} rows, one per unit, got shape {w.shape}")
-        return cast(Array, self.matrix.astype(w.dtype, copy=False) @ w)
+        return self.matrix.astype(w.dtype, copy=False) @ w
 
     def right(self, weights: ArrayLike) -> Array:
         """W P^T: descramble the input dimension of the next weights, (n_out, n).
@@ -45,7 +44,7 @@ class Rotation:
         w = matrix("weights", weights)
         if w.shape[1] != self.n:
             raise ValueError(f"weights must have {self.n} columns, got shape {w.shape}")
-        return cast(Array, w @ self.matrix.T.astype(w.dtype, copy=False))
+        return w @ self.matrix.T.astype(w.dtype, copy=False)
 
     def generator(self) -> Array:
         """Skew-symmetric Q of P = (1 + Q)^-1 (1 - Q), shape (n, n).
@@ -59,8 +58,10 @@ class Rotation:
 
 
 def has_negative_determinant(orthogonal: Array) -> bool:
-    """Sign of the determinant; float32 is enough, since all singular values are one."""
-    return bool(np.linalg.slogdet(orthogonal.astype(np.float32)).sign < 0)
+    """Sign of the determinant by LU; float32 is enough, since all singular values are one."""
+    lu, pivots, _ = scipy.linalg.lapack.sgetrf(orthogonal.T.astype(np.float32), overwrite_a=True)
+    exchanges = np.count_nonzero(pivots != np.arange(len(pivots)))
+    return bool((exchanges + np.count_nonzero(np.diagonal(lu) < 0)) % 2)
 
 
 def nearest_completion(source: Array, target: Array) -> Array:
@@ -81,7 +82,8 @@ def nearest_completion(source: Array, target: Array) -> Array:
     if 2 * rank < n:
         span = np.linalg.qr(np.hstack([source, target]))[0]
         inner = _complete(span.T @ source, span.T @ target)
-        return np.eye(n) + span @ (inner - np.eye(2 * rank)) @ span.T
+        rotation: Array = np.eye(n) + span @ (inner - np.eye(2 * rank)) @ span.T
+        return rotation
     return _complete(source, target)
 
 
@@ -90,7 +92,7 @@ def _complete(source: Array, target: Array) -> Array:
     u0 = np.linalg.qr(source, mode="complete")[0][:, rank:]
     v0 = np.linalg.qr(target, mode="complete")[0][:, rank:]
     x, _, yt = scipy.linalg.svd(u0.T @ v0, check_finite=False)
-    rotation = target @ source.T + (v0 @ yt.T) @ (u0 @ x).T
+    rotation: Array = target @ source.T + (v0 @ yt.T) @ (u0 @ x).T
     if has_negative_determinant(rotation):
         rotation -= 2 * np.outer(v0 @ yt[-1], u0 @ x[:, -1])
-    return cast(Array, rotation)
+    return rotation

@@ -35,12 +35,22 @@ void tanh_in_place(Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>> x) {
 template <class T>
 void activate(ActivationKind kind, T slope, Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>> x) {
   switch (kind) {
-    case ActivationKind::identity: return;
-    case ActivationKind::tanh: return tanh_in_place(x);
-    case ActivationKind::logistic: x = T(1) / (T(1) + (-x).exp()); return;
-    case ActivationKind::relu: x = x.max(T(0)); return;
-    case ActivationKind::leaky_relu: x = x.max(T(0)) + slope * x.min(T(0)); return;
-    case ActivationKind::softplus: x = x.max(T(0)) + (-x.abs()).exp().log1p(); return;
+    case ActivationKind::identity:
+      return;
+    case ActivationKind::tanh:
+      return tanh_in_place(x);
+    case ActivationKind::logistic:
+      x = T(1) / (T(1) + (-x).exp());
+      return;
+    case ActivationKind::relu:
+      x = x.max(T(0));
+      return;
+    case ActivationKind::leaky_relu:
+      x = x.max(T(0)) + slope * x.min(T(0));
+      return;
+    case ActivationKind::softplus:
+      x = x.max(T(0)) + (-x.abs()).exp().log1p();
+      return;
   }
 }
 

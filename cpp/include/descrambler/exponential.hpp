@@ -29,8 +29,7 @@ class Exponential {
  private:
   // (even - X odd)^-1 (even + X odd), coefficients c_k = 6! (12-k)! / (12! k! (6-k)!).
   void pade(Matrix<T>& p, const Poll& poll) {
-    constexpr double c[] = {1.,        1. / 2,     5. / 44,     1. / 66,
-                            1. / 792., 1. / 15840, 1. / 665280.};
+    constexpr double c[] = {1., 1. / 2, 5. / 44, 1. / 66, 1. / 792., 1. / 15840, 1. / 665280.};
     multiply(square_, scaled_, scaled_, poll);
     multiply(work_, square_, square_, poll);
     even_ = T(c[2]) * square_ + T(c[4]) * work_;

@@ -6,7 +6,9 @@
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
 
-inline Index packed_size(Index n) { return n * (n - 1) / 2; }
+inline Index packed_size(Index n) {
+  return n * (n - 1) / 2;
+}
 
 // Calls visit(i, j, k) for every entry i > j, with its place k in the packed vector. Square tiles,
 // because one of (i, j) and (j, i) always strides across rows.
@@ -39,8 +41,7 @@ void pack_generator(const Skew& skew, Packed& packed) {
 // scale * (M - M^T): moving one generator entry moves its mirror too, hence no factor 1/2.
 template <class T, class Packed>
 void pack_skew_part(const Matrix<T>& m, T scale, Packed& packed) {
-  for_each_packed(m.rows(),
-                  [&](Index i, Index j, Index k) { packed(k) = scale * (m(i, j) - m(j, i)); });
+  for_each_packed(m.rows(), [&](Index i, Index j, Index k) { packed(k) = scale * (m(i, j) - m(j, i)); });
 }
 
 }  // namespace DESCRAMBLER_VARIANT

@@ -16,9 +16,8 @@ class GramSum {
 
   template <class T>
   void add(const ConstRows<T>& rows, const Poll& poll) {
-    for_each_block(rows.rows(), poll, [&](Index start, Index count) {
-      add_block(rows.middleRows(start, count));
-    });
+    for_each_block(rows.rows(), poll,
+                   [&](Index start, Index count) { add_block(rows.middleRows(start, count)); });
   }
 
   // Signals f(x W^T + b) of inputs x.

@@ -39,9 +39,7 @@ bool strong_wolfe(Phi&& phi, const Sample<T>& start, T step) {
     return s.value <= start.value + armijo * s.step * start.slope ||
            (s.value <= start.value + rounding && s.slope <= (T(2) * armijo - T(1)) * start.slope);
   };
-  const auto flat = [&](const Sample<T>& s) {
-    return std::abs(s.slope) <= -curvature * start.slope;
-  };
+  const auto flat = [&](const Sample<T>& s) { return std::abs(s.slope) <= -curvature * start.slope; };
   Sample<T> low = start, high = start;
   bool bracketed = false;
   for (int sample = 0; sample < max_samples; ++sample) {
@@ -52,8 +50,8 @@ bool strong_wolfe(Phi&& phi, const Sample<T>& start, T step) {
     } else if (flat(here)) {
       return true;
     } else {
-      const bool past_minimum = bracketed ? here.slope * (high.step - low.step) >= T(0)
-                                          : here.slope >= T(0);
+      const bool past_minimum =
+          bracketed ? here.slope * (high.step - low.step) >= T(0) : here.slope >= T(0);
       if (past_minimum) high = low;
       bracketed = bracketed || past_minimum;
       low = here;

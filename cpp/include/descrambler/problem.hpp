@@ -15,8 +15,13 @@ template <class T>
 class Problem {
  public:
   Problem(Criterion<T>& criterion, Poll poll)
-      : criterion_(criterion), poll_(std::move(poll)), sign_(criterion.maximised() ? T(-1) : T(1)),
-        n_(criterion.size()), gradient_(n_, n_), product_(n_, n_), work_(n_, n_),
+      : criterion_(criterion),
+        poll_(std::move(poll)),
+        sign_(criterion.maximised() ? T(-1) : T(1)),
+        n_(criterion.size()),
+        gradient_(n_, n_),
+        product_(n_, n_),
+        work_(n_, n_),
         rotation(Matrix<T>::Identity(n_, n_)) {}
   virtual ~Problem() = default;
 
@@ -31,9 +36,7 @@ class Problem {
   virtual void accept() = 0;
 
  protected:
-  T evaluate(const Matrix<T>& p) {
-    return sign_ * criterion_.value_and_gradient(p, gradient_, poll_);
-  }
+  T evaluate(const Matrix<T>& p) { return sign_ * criterion_.value_and_gradient(p, gradient_, poll_); }
 
   Criterion<T>& criterion_;
   Poll poll_;
@@ -50,8 +53,10 @@ template <class T>
 class CayleyChart final : public Problem<T> {
  public:
   CayleyChart(Criterion<T>& criterion, Poll poll)
-      : Problem<T>(criterion, std::move(poll)), resolvent_(this->n_),
-        here_(Vector<T>::Zero(this->dimension())), there_(this->dimension()) {}
+      : Problem<T>(criterion, std::move(poll)),
+        resolvent_(this->n_),
+        here_(Vector<T>::Zero(this->dimension())),
+        there_(this->dimension()) {}
 
   // Value and gradient with respect to the generator.
   T value_and_gradient(const Vector<T>& generator, Vector<T>& gradient) {
@@ -89,8 +94,11 @@ template <class T>
 class RecentredChart final : public Problem<T> {
  public:
   RecentredChart(Criterion<T>& criterion, RetractionKind kind, Poll poll)
-      : Problem<T>(criterion, std::move(poll)), retraction_(kind, this->n_), tangent_(this->n_, this->n_),
-        velocity_(this->dimension()), trial_(this->n_, this->n_) {}
+      : Problem<T>(criterion, std::move(poll)),
+        retraction_(kind, this->n_),
+        tangent_(this->n_, this->n_),
+        velocity_(this->dimension()),
+        trial_(this->n_, this->n_) {}
 
   T start(Vector<T>& gradient) override { return at(this->rotation, gradient); }
 
@@ -106,8 +114,7 @@ class RecentredChart final : public Problem<T> {
   void accept() override {
     this->rotation.swap(trial_);
     // Rounding drifts by about one unit a step: one Newton-Schulz step in a while undoes it.
-    if (++steps_ % 32 == 0)
-      newton_schulz_step(this->rotation, this->product_, this->work_, this->poll_);
+    if (++steps_ % 32 == 0) newton_schulz_step(this->rotation, this->product_, this->work_, this->poll_);
   }
 
  private:

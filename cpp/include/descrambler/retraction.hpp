@@ -17,14 +17,23 @@ template <class T>
 class Retraction {
  public:
   Retraction(RetractionKind kind, Index n)
-      : kind_(kind), resolvent_(n), exponential_(kind == RetractionKind::exponential ? n : 0),
-        scaled_(n, n), gram_(n, n), product_(n, n), rotation(n, n), velocity(n, n) {}
+      : kind_(kind),
+        resolvent_(n),
+        exponential_(kind == RetractionKind::exponential ? n : 0),
+        scaled_(n, n),
+        gram_(n, n),
+        product_(n, n),
+        rotation(n, n),
+        velocity(n, n) {}
 
   void compute(const Matrix<T>& x, T t, const Poll& poll) {
     switch (kind_) {
-      case RetractionKind::cayley: return cayley_curve(x, t, poll);
-      case RetractionKind::exponential: return exponential_curve(x, t, poll);
-      case RetractionKind::polar: return polar_curve(x, t, poll);
+      case RetractionKind::cayley:
+        return cayley_curve(x, t, poll);
+      case RetractionKind::exponential:
+        return exponential_curve(x, t, poll);
+      case RetractionKind::polar:
+        return polar_curve(x, t, poll);
     }
   }
 

@@ -1,0 +1,49 @@
+# make demo: create a virtual environment, install, run the main job.  make test: all tests.
+# Everything lives in .venv and build/; PYTHON chooses the interpreter.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(shell find cpp python -name '*.hpp' -o -name '*.cpp' -o -name '*.c' -o -name '*.py') CMakeLists.txt pyproject.toml
+
+.PHONY: demo test test-cpp lint bench clean
+
+$(BIN)/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(BIN)/pip $(SOURCES)
+	$(BIN)/pip install --quiet .
+	touch $@
+
+$(VENV)/test-tools: $(VENV)/installed
+	$(BIN)/pip install --quiet ".[test]"
+	touch $@
+
+$(VENV)/lint-tools: $(VENV)/installed
+	$(BIN)/pip install --quiet ".[lint]"
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/descrambler demo -o demo
+
+test: test-cpp $(VENV)/test-tools
+	$(BIN)/pytest
+
+test-cpp: $(BIN)/pip
+	$(BIN)/pip install --quiet cmake ninja "cmeel-eigen>=3.4,<4"
+	$(BIN)/cmake -S . -B build/cpp-tests -G Ninja -DDESCRAMBLER_CPP_TESTS=ON \
+	  -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) \
+	  -DCMAKE_PREFIX_PATH="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	$(BIN)/cmake --build build/cpp-tests
+	$(BIN)/ctest --test-dir build/cpp-tests --output-on-failure
+
+lint: $(VENV)/lint-tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'cpp/*.hpp' 'cpp/*.cpp' 'cpp/*.c')
+
+bench: $(VENV)/test-tools
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) build demo
