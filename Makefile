@@ -43,7 +43,7 @@ lint: $(VENV)/lint-tools
 	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'cpp/*.hpp' 'cpp/*.cpp' 'cpp/*.c')
 
 bench: $(VENV)/test-tools
-	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py
 
 clean:
 	rm -rf $(VENV) build demo
