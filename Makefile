@@ -1,5 +1,6 @@
 # make demo: create a virtual environment, install, run the main job.  make test: all tests.
-# Everything lives in .venv and build/; PYTHON chooses the interpreter.
+# Everything lives in .venv and build/; PYTHON chooses the interpreter. The extras of the package that was just
+# installed are asked for by name: by path, pip would build it again.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,11 +16,11 @@ $(VENV)/installed: $(BIN)/pip $(SOURCES)
 	touch $@
 
 $(VENV)/test-tools: $(VENV)/installed
-	$(BIN)/pip install --quiet ".[test]"
+	$(BIN)/pip install --quiet "descrambler[test]"
 	touch $@
 
 $(VENV)/lint-tools: $(VENV)/installed
-	$(BIN)/pip install --quiet ".[lint]"
+	$(BIN)/pip install --quiet "descrambler[lint]"
 	touch $@
 
 demo: $(VENV)/installed

@@ -67,7 +67,6 @@ class Core(Protocol):
     def Retraction(self) -> type[RetractionType]: ...
     @property
     def Activation(self) -> type[ActivationType]: ...
-
     def Options(
         self,
         memory: int,

@@ -93,7 +93,7 @@ def diagonalize(
     if criterion == "norm_square":
         sign_resolved[:] = np.einsum("ij,ji->i", rotation, square) > 0
     return Descrambling(
-        rotation=Rotation(rotation),
+        rotation=Rotation(rotation, len(rotation)),
         criterion=problem,
         bound=exact.bound,
         rounding=4 * EPSILON * _scale(square, criterion),

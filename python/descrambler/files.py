@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
-import tempfile
+import secrets
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,22 +14,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file in one step: it is there whole, or as it was before."""
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(content)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_arrays(
     path: str | os.PathLike[str], schema: str, arrays: Mapping[str, ArrayLike]
 ) -> None:
-    """Write `arrays` and the schema's name to `path`, replacing it in one step."""
-    target = Path(path)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            content: dict[str, Any] = {"schema": np.array(schema), **arrays}
-            np.savez_compressed(stream, **content)
-        temporary.chmod(0o644)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    """Write `arrays` and the schema's name to `path`, whole or not at all."""
+    stream = io.BytesIO()
+    content: dict[str, Any] = {"schema": np.array(schema), **arrays}
+    np.savez_compressed(stream, **content)
+    write_bytes(path, stream.getvalue())
 
 
 def read_arrays(path: str | os.PathLike[str], schema: str) -> dict[str, NDArray[Any]]:

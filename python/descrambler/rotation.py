@@ -20,9 +20,12 @@ class Rotation:
     ----------
     matrix : ndarray, shape (n, n)
         P, one link coordinate in a row, one unit in a column.
+    rank : int
+        Number of modes that were placed on purpose; the rest is turned as little as possible.
     """
 
     matrix: Array
+    rank: int
 
     @property
     def n(self) -> int:

@@ -166,7 +166,7 @@ def _descramble(
     # ||A|| tr B bounds the terms that an evaluation sums.
     scale = float(basis.eigenvalues[-1] * np.trace(g.matrix))
     return Descrambling(
-        rotation=Rotation(rotation),
+        rotation=Rotation(rotation, kept),
         criterion=criterion,
         bound=float(basis.eigenvalues @ eigenvalues),
         rounding=4 * float(np.finfo(np.float64).eps) * scale,

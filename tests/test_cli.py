@@ -1,0 +1,152 @@
+"""The command line: the demo, real files, users' errors."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+import descrambler as ds
+from descrambler.cli import main
+from descrambler.study import descramble_network, random_counterpart, resolved_part
+
+NETS = Path(os.environ.get("DESCRAMBLER_TEST_DATA", "")) / "nets"
+needs_data = pytest.mark.skipif(
+    "DESCRAMBLER_TEST_DATA" not in os.environ, reason="DESCRAMBLER_TEST_DATA is not set"
+)
+
+
+@pytest.fixture
+def small(tmp_path):
+    generator = np.random.default_rng(0)
+    weights = {
+        f"W{k}": generator.standard_normal(shape)
+        for k, shape in enumerate([(9, 12), (8, 9), (5, 8)], 1)
+    }
+    np.savez(tmp_path / "net.npz", **weights)
+    np.save(tmp_path / "x.npy", generator.standard_normal((200, 12)))
+    return tmp_path
+
+
+def run_small(folder, *more):
+    names = ["--activations", "tanh", "relu", "logistic"]
+    inputs = ["--inputs", str(folder / "x.npy"), "-o", str(folder / "out")]
+    return main(["run", str(folder / "net.npz"), *names, *inputs, *more])
+
+
+def check_pictures(folder, names):
+    for name in names:
+        picture = matplotlib.image.imread(folder / f"{name}.png")
+        assert picture[..., :3].std() > 0.05
+        assert (folder / f"{name}.svg").read_text().rstrip().endswith("</svg>")
+
+
+def test_demo(tmp_path, capsys):
+    assert main(["demo", "-o", str(tmp_path / "demo")]) == 0
+    check_pictures(tmp_path / "demo", ["layer1", "layer2", "layer2_structure"])
+    table = capsys.readouterr().out
+    assert len([line for line in table.splitlines() if line.startswith("trained")]) == 3
+    assert len([line for line in table.splitlines() if line.startswith("untrained")]) == 3
+    with np.load(tmp_path / "demo" / "trained_link1_joint.npz", allow_pickle=False) as saved:
+        p = saved["rotation"]
+        assert f"{saved['objective']:.6g}" in table
+    np.testing.assert_allclose(p @ p.T, np.eye(80), atol=1e-12)
+
+
+def test_run_on_a_deeper_network_of_plain_arrays(small, capsys):
+    assert run_small(small) == 0
+    check_pictures(small / "out", ["layer1", "layer2", "layer3", "layer3_structure"])
+    assert "random_weights_link2_after.npz" in {f.name for f in (small / "out").iterdir()}
+    assert capsys.readouterr().out.count("random weights") == 6
+    assert not list((small / "out").glob(".*"))
+
+
+@needs_data
+@pytest.mark.parametrize("name", ["deer64_net01.mat", "ridme64_net01.mat"])
+def test_released_networks(name, tmp_path, capsys):
+    assert main(["inspect", str(NETS / name)]) == 0
+    assert capsys.readouterr().out.count("linear") >= 6
+    kernel = ds.deer.load_parameters(NETS / name).kernel
+    generator = np.random.default_rng(0)
+    traces = generator.dirichlet(np.full(512, 0.1), 600) @ kernel.T
+    np.save(tmp_path / "x.npy", ds.deer.network_inputs(traces, random_state=0))
+    inputs = ["--inputs", str(tmp_path / "x.npy"), "-o", str(tmp_path / "out")]
+    assert main(["run", str(NETS / name), *inputs]) == 0
+    names = [f"layer{k}" for k in range(1, 7)]
+    check_pictures(tmp_path / "out", [*names, "layer6_structure"])
+
+
+def test_inspect_the_shipped_network(tmp_path, capsys):
+    ds.deer.pretrained().save(tmp_path / "net.npz")
+    assert main(["inspect", str(tmp_path / "net.npz")]) == 0
+    shown = capsys.readouterr().out
+    assert "untrained" in shown
+    assert "validation_mse_network" in shown
+
+
+def test_info(capsys):
+    assert main(["info"]) == 0
+    assert ds.__version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (np.zeros((3, 7)), "shape"),
+        (np.array([{}], dtype=object), "numbers"),
+        (None, "No such file"),
+    ],
+)
+def test_bad_inputs_are_one_line(small, capsys, content, message):
+    (small / "x.npy").unlink()
+    if content is not None:
+        np.save(small / "x.npy", content, allow_pickle=True)
+    assert run_small(small) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert message in error
+    assert not (small / "out").exists()
+
+
+def test_a_file_that_is_no_network(tmp_path, capsys):
+    (tmp_path / "net.npz").write_bytes(b"nothing of the kind")
+    assert main(["inspect", str(tmp_path / "net.npz")]) == 2
+    assert "net.npz" in capsys.readouterr().err
+
+
+def test_ctrl_c_exits_130_within_a_second(tmp_path):
+    code = "import sys; from descrambler.cli import main; print('go', flush=True); sys.exit(main())"
+    command = [sys.executable, "-c", code, "demo", "-o", str(tmp_path)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child.stdout.readline()
+    time.sleep(0.7)
+    sent = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=20)
+    assert time.monotonic() - sent < 1.5
+    assert child.returncode == 130
+    assert errors.strip().endswith("interrupted")
+
+
+def test_study_rotates_both_sides():
+    network = random_counterpart(ds.deer.pretrained(), 3)
+    x = ds.deer.simulate(500, random_state=2).traces
+    study = descramble_network(network, x)
+    link = study.links[0]
+    p, q = link.before.rotation.matrix, link.joint.rotation.matrix
+    np.testing.assert_allclose(study.weights(1), p @ network.linear(1).weight, atol=1e-5)
+    np.testing.assert_allclose(study.weights(2), network.linear(2).weight @ q.T, atol=1e-5)
+    part = resolved_part(link.before)
+    np.testing.assert_allclose(part @ part.T @ part, part, atol=1e-10)
+    assert np.linalg.matrix_rank(part) == link.before.resolved.sum()
+
+
+def test_study_needs_a_link():
+    network = ds.Network([ds.Linear(np.eye(3))])
+    with pytest.raises(ValueError, match="at least two linear layers"):
+        descramble_network(network, np.ones((4, 3)))
