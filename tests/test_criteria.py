@@ -1,0 +1,114 @@
+"""Criteria: values, gradients, the link basis."""
+
+import numpy as np
+import pytest
+
+import descrambler as ds
+from descrambler import group
+from descrambler.criteria import DiagonalNormSquare, DiagonalSum, Smoothness
+
+RNG = np.random.default_rng(0)
+N = 7
+SIGNALS = RNG.standard_normal((20, N))
+WEIGHTS = RNG.standard_normal((N, N))
+SMOOTH = [
+    Smoothness(),
+    Smoothness(order=1),
+    Smoothness(boundary="neumann"),
+    Smoothness(order=1.5, boundary="dirichlet"),
+    Smoothness(operator=RNG.standard_normal((5, N))),
+]
+CASES = [(criterion, {"signals": SIGNALS}) for criterion in SMOOTH]
+CASES += [(DiagonalSum(WEIGHTS), {}), (DiagonalNormSquare(WEIGHTS), {})]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("chart", "pullback"),
+    [(group.cayley, group.cayley_pullback), (group.exp, group.exp_pullback)],
+)
+@pytest.mark.parametrize(("criterion", "data"), CASES, ids=lambda case: str(case)[:40])
+def test_gradient_through_each_chart(criterion, data, chart, pullback, dtype):
+    packed, direction = RNG.standard_normal((2, N * (N - 1) // 2))
+    h = 1e-5
+
+    def value(step):
+        p = chart(group.unpack_generator(packed + step * direction))
+        return criterion.value_and_gradient(p, **data)[0]
+
+    slope = (value(h) - value(-h)) / (2 * h)
+    q = group.unpack_generator(packed.astype(dtype))
+    found_value, gradient = criterion.value_and_gradient(chart(q), **data)
+    assert gradient.dtype == dtype
+    found = group.pack_generator(pullback(q, gradient)) @ direction.astype(dtype)
+    tolerance = 1e-7 if dtype == np.float64 else 1e-3
+    scale = max(1.0, np.linalg.norm(gradient) * np.linalg.norm(direction))
+    assert abs(found - slope) < tolerance * scale
+    assert found_value == pytest.approx(value(0), rel=1e-11 if dtype == np.float64 else 1e-4)
+
+
+def textbook_second_derivative(n):
+    """Fourier spectral differentiation matrix (Trefethen 2000, program 3 and its second order)."""
+    h = 2 * np.pi / n
+    column = np.zeros(n)
+    j = np.arange(1, n)
+    column[0] = -(np.pi**2) / (3 * h**2) - 1 / 6
+    column[1:] = -((-1.0) ** j) / (2 * np.sin(j * h / 2) ** 2)
+    return np.array([np.roll(column, k) for k in range(n)])
+
+
+@pytest.mark.parametrize("n", [2, 4, 10, 80])
+def test_periodic_basis_diagonalises_the_textbook_matrix(n):
+    basis = Smoothness().basis(n)
+    v = basis.from_modes(np.eye(n))
+    d = textbook_second_derivative(n)
+    k = (np.arange(n) + 1) // 2
+    np.testing.assert_allclose(d @ v, -(v * k**2), atol=1e-11 * n**2)
+    np.testing.assert_allclose(basis.eigenvalues, k**4.0)
+
+
+@pytest.mark.parametrize("boundary", ["periodic", "neumann", "dirichlet"])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 9, 16])
+def test_bases_are_orthonormal(n, boundary):
+    basis = Smoothness(boundary=boundary).basis(n)
+    v = basis.from_modes(np.eye(n))
+    np.testing.assert_allclose(v.T @ v, np.eye(n), atol=1e-13)
+    np.testing.assert_allclose(basis.to_modes(np.eye(n)), v.T, atol=1e-13)
+    assert (np.diff(basis.eigenvalues) >= 0).all()
+
+
+def test_neumann_and_dirichlet_eigenvalues():
+    np.testing.assert_allclose(Smoothness(1, "neumann").basis(4).eigenvalues, [0, 0.25, 1, 2.25])
+    np.testing.assert_allclose(Smoothness(1, "dirichlet").basis(3).eigenvalues, [0.25, 1, 2.25])
+
+
+def test_smoothness_is_what_it_says():
+    p = group.random_rotation(8, 0)
+    signals = RNG.standard_normal((30, 8))
+    d = textbook_second_derivative(8)
+    expected = np.linalg.norm(d @ p @ signals.T) ** 2
+    value, gradient = Smoothness().value_and_gradient(p, signals=signals)
+    assert value == pytest.approx(expected)
+    b = signals.T @ signals
+    np.testing.assert_allclose(gradient, 2 * d.T @ d @ p @ b, rtol=1e-10, atol=1e-9)
+    assert Smoothness().value_and_gradient(p, gram=b)[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: Smoothness(order=0), ValueError, "order must be positive"),
+        (lambda: Smoothness(boundary="open"), ValueError, "boundary must be one of"),
+        (lambda: Smoothness(operator=[1.0]), ValueError, "operator must have 2 dim"),
+        (lambda: Smoothness().value_and_gradient(np.eye(2)), TypeError, "exactly one of"),
+        (lambda: Smoothness().value_and_gradient(np.eye(2), gram=np.eye(3)), ValueError, "3 units"),
+        (lambda: DiagonalSum(np.ones((2, 3))), ValueError, "W must be square"),
+        (lambda: DiagonalSum(np.eye(2)).value_and_gradient(np.eye(3)), ValueError, "shape of W"),
+        (lambda: SMOOTH[-1].basis(3), ValueError, "operator must have 3 columns"),
+        (lambda: ds.descramble(SIGNALS, "roughness"), ValueError, "criterion must be one of"),
+        (lambda: ds.descramble(SIGNALS, 3), TypeError, "criterion must be"),
+    ],
+)
+def test_bad_input(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
