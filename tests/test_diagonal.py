@@ -1,0 +1,96 @@
+"""Maximum diagonality: global optima with certificates."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+
+import descrambler as ds
+
+RNG = np.random.default_rng(0)
+
+
+def weights(kind, n):
+    random = RNG.standard_normal((n, n))
+    rank = max(1, n // 8)
+    return {
+        "random": random,
+        "rotated diagonal": ds.group.random_rotation(n, 1) * RNG.uniform(0.5, 2, n),
+        "low rank": RNG.standard_normal((n, rank)) @ RNG.standard_normal((rank, n)),
+        "column decay": random * np.logspace(0, -12, n),
+        "tall": RNG.standard_normal((n, max(1, n // 2))),
+        "wide": RNG.standard_normal((n, 2 * n)),
+        "zero": np.zeros((n, n)),
+    }[kind]
+
+
+@pytest.mark.parametrize("criterion", ["sum", "norm_square"])
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 24, 80])
+@pytest.mark.parametrize(
+    "kind",
+    ["random", "rotated diagonal", "low rank", "column decay", "tall", "wide", "zero"],
+)
+def test_certified_from_either_side(kind, n, criterion):
+    w = weights(kind, n)
+    for side, given in (("left", w), ("right", w.T)):
+        result = ds.diagonalize(given, criterion, side=side)
+        p = result.rotation.matrix
+        diagonal = np.diagonal(p @ w)
+        value = diagonal.sum() if criterion == "sum" else diagonal @ diagonal
+        assert result.objective == pytest.approx(value, rel=1e-12, abs=1e-12)
+        assert result.gap <= 1e-9
+        assert result.optimality == "certified"
+        assert result.orthogonality_error < 1e-12
+        assert np.linalg.det(p) == pytest.approx(1)
+
+
+def test_sum_is_orthogonal_procrustes():
+    w = weights("random", 9)
+    w[:, 0] *= np.sign(np.linalg.det(w))
+    result = ds.diagonalize(w, "sum")
+    expected, value = scipy.linalg.orthogonal_procrustes(w.T, np.eye(9))
+    np.testing.assert_allclose(result.rotation.matrix, expected.T, atol=1e-10)
+    assert result.objective == pytest.approx(value)
+
+
+@pytest.mark.parametrize("criterion", ["sum", "norm_square"])
+@pytest.mark.parametrize("seed", range(8))
+def test_two_units_against_every_angle(criterion, seed):
+    w = np.random.default_rng(seed).standard_normal((2, 2))
+    angle = np.linspace(0, 2 * np.pi, 20001)
+    c, s = np.cos(angle), np.sin(angle)
+    d = np.array([c * w[0, 0] - s * w[1, 0], s * w[0, 1] + c * w[1, 1]])
+    best = (d.sum(axis=0) if criterion == "sum" else (d**2).sum(axis=0)).max()
+    assert ds.diagonalize(w, criterion).objective == pytest.approx(best, rel=1e-6)
+
+
+def test_iteration_from_random_starts_never_passes_the_bound():
+    w = weights("random", 12)
+    best = ds.diagonalize(w, "norm_square")
+    for seed in range(6):
+        other = ds.diagonalize(w, "norm_square", method="riemannian-lbfgs", random_state=seed)
+        assert other.objective <= best.objective * (1 + 1e-9)
+        assert other.gap >= 0
+
+
+def test_float32_and_signs():
+    result = ds.diagonalize(weights("random", 20).astype(np.float32), "norm_square")
+    assert result.rotation.matrix.dtype == np.float32
+    assert result.gap < 1e-5
+    assert result.sign_resolved.sum() >= 19
+
+
+def test_callback_stops():
+    w = weights("low rank", 24)
+    result = ds.diagonalize(w, "norm_square", callback=lambda state: state.iteration >= 2)
+    assert result.status is ds.Status.STOPPED
+    assert result.n_iter == 2
+    assert (np.diff(result.history) >= -1e-12 * result.history[-1]).all()
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="criterion must be one of"):
+        ds.diagonalize(np.eye(2), "trace")
+    with pytest.raises(ValueError, match="side must be one of"):
+        ds.diagonalize(np.eye(2), side="top")
+    with pytest.raises(ValueError, match="weights must be finite"):
+        ds.diagonalize([[np.inf]])

@@ -1,0 +1,155 @@
+"""The gauge, what is resolved, and comparison modulo gauge (METHOD: section 3)."""
+
+import numpy as np
+import pytest
+
+import descrambler as ds
+
+BASIS = ds.criteria.Smoothness().basis
+
+
+def scrambler(n, determinant, seed):
+    q = ds.group.random_rotation(n, seed)
+    q[0] *= determinant
+    return q
+
+
+def modes_of(result, signals):
+    return BASIS(signals.shape[1]).to_modes(result.transform(signals).T)
+
+
+def separated(m=4000, n=9, seed=0, shift=0.3):
+    generator = np.random.default_rng(seed)
+    return generator.standard_normal((m, n)) * np.geomspace(1, 0.01, n) + shift * np.geomspace(
+        1, 0.01, n
+    )
+
+
+@pytest.mark.parametrize("determinant", [1, -1])
+@pytest.mark.parametrize("seed", range(5))
+def test_scrambling_the_units_changes_nothing(seed, determinant):
+    signals = separated()
+    first = ds.descramble(signals)
+    scrambled = signals @ scrambler(9, determinant, seed).T
+    second = ds.descramble(scrambled)
+    np.testing.assert_array_equal(first.resolved, second.resolved)
+    np.testing.assert_array_equal(first.sign_resolved, second.sign_resolved)
+    assert first.sign_resolved.sum() == 8
+    a, b = modes_of(first, signals), modes_of(second, scrambled)
+    np.testing.assert_allclose(a[first.sign_resolved], b[first.sign_resolved], atol=1e-9)
+    np.testing.assert_allclose(np.abs(a[-1]), np.abs(b[-1]), atol=1e-9)
+
+
+def test_mean_responses_are_positive():
+    signals = separated()
+    result = ds.descramble(signals)
+    assert (modes_of(result, signals).mean(axis=1)[result.sign_resolved] > 0).all()
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 80])
+def test_white_inputs_resolve_almost_nothing(n):
+    resolved = [
+        ds.descramble(np.random.default_rng(seed).standard_normal((2000, n))).resolved.mean()
+        for seed in range(40)
+    ]
+    assert np.mean(resolved) < 0.03
+
+
+def test_inputs_with_their_mirror_images_have_no_signs():
+    signals = separated(shift=0)
+    result = ds.descramble(np.concatenate([signals, -signals]))
+    assert result.resolved.all()
+    assert not result.sign_resolved.any()
+
+
+def test_degenerate_eigenvalues_are_not_resolved():
+    generator = np.random.default_rng(1)
+    signals = generator.standard_normal((5000, 6)) * [10, 3, 3, 1, 0.1, 0.1]
+    assert ds.descramble(signals).resolved.tolist() == [True, False, False, True, False, False]
+
+
+def test_fewer_samples_than_units():
+    generator = np.random.default_rng(2)
+    spikes = generator.standard_normal((40, 2)) * [100, 30]
+    signals = np.zeros((40, 60))
+    signals[:, :2] = spikes
+    signals += 0.1 * generator.standard_normal(signals.shape)
+    result = ds.descramble(signals)
+    assert result.resolved[:2].all()
+    assert not result.resolved[2:].any()
+    alone = ds.descramble(signals[:1])
+    assert not alone.resolved.any()
+
+
+def test_resolved_modes_are_close_to_the_truth():
+    signals = separated(m=20000, shift=0)
+    q = scrambler(9, 1, 3)
+    result = ds.descramble(signals @ q.T)
+    assert result.resolved.all()
+    modes = BASIS(9).to_modes(result.rotation.matrix)
+    assert np.abs(np.einsum("ij,ji->i", modes, q)).min() > 0.99
+
+
+def test_third_moments_settle_signs_that_means_do_not():
+    generator = np.random.default_rng(4)
+    skewed = (generator.exponential(size=(20000, 5)) - 1) * [16, 8, 4, 2, 1]
+    skewed -= skewed.mean(axis=0)
+    result = ds.descramble(skewed)
+    assert result.sign_resolved.tolist() == [True] * 4 + [False]
+    third = (modes_of(result, skewed) ** 3).mean(axis=1)
+    assert (third[:4] > 0).all()
+    from_gram = ds.descramble_gram(ds.gram(skewed))
+    assert not from_gram.sign_resolved.any()
+
+
+def test_a_bare_matrix_has_no_signs():
+    gram = ds.gram(separated())
+    assert ds.descramble_gram(gram).sign_resolved.sum() == 8
+    bare = ds.descramble_gram(gram.matrix)
+    assert not bare.sign_resolved.any()
+    assert bare.resolved.all()
+
+
+@pytest.mark.parametrize("n", [5, 6, 12])
+def test_identity_gauge_is_nearest_to_the_identity(n):
+    signals = separated(n=n) @ scrambler(n, 1, 7).T
+    nearest = ds.descramble(signals, gauge="identity")
+    canonical = ds.descramble(signals)
+    assert nearest.objective == pytest.approx(canonical.objective, rel=1e-10)
+    assert np.linalg.det(nearest.rotation.matrix) == pytest.approx(1)
+    basis = BASIS(n)
+    generator = np.random.default_rng(0)
+    for _ in range(300):
+        turn = np.eye(n)
+        for block in basis.degenerate_blocks():
+            size = block.stop - block.start
+            turn[block, block] = np.linalg.qr(generator.standard_normal((size, size)))[0]
+        turned = basis.from_modes(turn @ basis.to_modes(canonical.rotation.matrix))
+        if np.linalg.det(turned) > 0:
+            assert np.trace(turned) <= np.trace(nearest.rotation.matrix) + 1e-9
+
+
+def test_align_recovers_the_reference():
+    signals = separated()
+    reference = ds.descramble(signals, gauge="identity")
+    aligned = ds.descramble(signals, gauge="align", reference=reference)
+    np.testing.assert_allclose(aligned.rotation.matrix, reference.rotation.matrix, atol=1e-9)
+
+
+def test_compare():
+    signals = separated()
+    q = scrambler(9, 1, 1)
+    a, b = ds.descramble(signals), ds.descramble(signals @ q.T, gauge="identity")
+    comparison = ds.compare(a, b, weights=(np.eye(9), q))
+    assert comparison.bound == pytest.approx(1)
+    assert comparison.similarity <= comparison.bound
+    brought = comparison.rotation @ b.rotation.left(q)
+    np.testing.assert_allclose(brought, a.rotation.matrix, atol=1e-8)
+    assert ds.compare(a, a).similarity == pytest.approx(1)
+    other = ds.descramble(signals, ds.criteria.Smoothness(order=1))
+    with pytest.raises(ValueError, match="result_b minimises"):
+        ds.compare(a, other)
+    with pytest.raises(ValueError, match="units"):
+        ds.compare(a, ds.descramble(np.eye(4)))
+    with pytest.raises(TypeError, match="smoothness"):
+        ds.compare(a, ds.diagonalize(np.eye(9)))

@@ -1,0 +1,117 @@
+"""The iterative methods: the oracle beside the exact solution."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import descrambler as ds
+
+SIGNALS = np.random.default_rng(0).standard_normal((60, 6)) * np.linspace(1, 0.4, 6)
+EXACT = ds.descramble(SIGNALS)
+RETRACTIONS = ["cayley", "exponential", "polar"]
+METHODS = [("cayley-lbfgs", "cayley"), *(("riemannian-lbfgs", r) for r in RETRACTIONS)]
+
+
+@pytest.mark.parametrize("start", [None, 1, 2])
+@pytest.mark.parametrize(("method", "retraction"), METHODS)
+def test_approach_the_exact_value_from_above(method, retraction, start):
+    options = {"retraction": retraction, "random_state": start, "max_iter": 3000}
+    result = ds.descramble(SIGNALS, method=method, **options)
+    assert 0 <= result.gap < 1e-6
+    assert result.objective >= EXACT.objective * (1 - 1e-12)
+    assert result.orthogonality_error < 1e-12
+    assert np.linalg.det(result.rotation.matrix) == pytest.approx(1)
+    assert result.history[-1] == pytest.approx(result.objective, rel=1e-9)
+    assert f"{result.gap:.1e}" in str(result)
+
+
+@pytest.mark.parametrize(("method", "retraction"), METHODS)
+def test_orthogonal_after_thousands_of_steps(method, retraction):
+    signals = np.random.default_rng(1).standard_normal((80, 20)) * np.logspace(0, -3, 20)
+    options = {"retraction": retraction, "max_iter": 3000, "tolerance": 0}
+    result = ds.descramble(signals, method=method, **options)
+    assert result.n_iter > 1000
+    assert result.orthogonality_error < 1e-12
+    assert result.gap < 0.1
+
+
+@pytest.mark.parametrize(("method", "retraction"), METHODS)
+def test_float32(method, retraction):
+    signals = SIGNALS.astype(np.float32)
+    result = ds.descramble(signals, method=method, retraction=retraction, tolerance=1e-4)
+    assert result.rotation.matrix.dtype == np.float32
+    assert result.gap < 1e-3
+    assert result.orthogonality_error < 1e-5
+
+
+def test_callback_sees_a_falling_objective_and_stops():
+    seen = []
+
+    def watch(state):
+        seen.append(state.objective)
+        return state.iteration >= 5
+
+    result = ds.descramble(SIGNALS, method="riemannian-lbfgs", callback=watch)
+    assert result.status is ds.Status.STOPPED
+    assert not result.converged
+    assert len(seen) == 6
+    assert (np.diff(seen) < 0).all()
+
+
+def test_an_error_in_the_callback_arrives():
+    def fail(state):
+        raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        ds.descramble(SIGNALS, method="cayley-lbfgs", callback=fail)
+
+
+def test_max_iter():
+    result = ds.descramble(SIGNALS, method="cayley-lbfgs", max_iter=2)
+    assert result.status is ds.Status.MAX_ITERATIONS
+    assert result.n_iter == 2
+    assert result.gap > 0
+
+
+LONG_RUN = """
+import sys, numpy as np, descrambler as ds
+n = int(sys.argv[2])
+gram = ds.gram(np.random.default_rng(0).standard_normal((2 * n, n)) * np.logspace(0, -4, n))
+go = lambda state: print("go", flush=True) if state.iteration == 1 else None
+ds.descramble_gram(gram, method=sys.argv[1], callback=go, max_iter=10**6, tolerance=0)
+"""
+
+
+@pytest.mark.parametrize(("method", "n"), [("riemannian-lbfgs", 512), ("cayley-lbfgs", 1024)])
+def test_ctrl_c_stops_within_a_second(method, n):
+    command = [sys.executable, "-c", LONG_RUN, method, str(n)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "go\n"
+    time.sleep(0.3)
+    sent = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert "KeyboardInterrupt" in errors
+    assert time.monotonic() - sent < 1.5  # a second, and the interpreter's own end
+
+
+def test_the_gil_is_released():
+    counts, done = [0], threading.Event()
+
+    def count():
+        while not done.is_set():
+            counts[0] += 1
+            time.sleep(1e-4)
+
+    gram = ds.gram(np.random.default_rng(0).standard_normal((300, 150)))
+    thread = threading.Thread(target=count)
+    thread.start()
+    ds.descramble_gram(gram, method="cayley-lbfgs", max_iter=100, tolerance=0)
+    done.set()
+    thread.join()
+    assert counts[0] > 50

@@ -1,0 +1,81 @@
+"""The installation: versions, variants of the core, what importing loads."""
+
+import importlib
+import importlib.metadata
+import importlib.resources
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import descrambler as ds
+
+RUN = """
+import sys, numpy as np, descrambler as ds
+from descrambler._native import core
+rng = np.random.default_rng(0)
+x = rng.standard_normal((300, 24)) * np.linspace(1, 0.3, 24)
+q = rng.standard_normal((24, 24)) / 10
+q = q - q.T
+net = ds.Network([ds.Linear(rng.standard_normal((24, 24)) / 5), ds.Activation("tanh")])
+short = ds.descramble(x, method="riemannian-lbfgs", max_iter=5)
+np.savez(sys.argv[1], cayley=ds.group.cayley(q), exp=ds.group.exp(q), log=ds.group.log(ds.group.exp(q)),
+    polar=ds.group.polar(np.eye(24) + q), gram=net.gram(x, 1, "after").matrix,
+    gradient=ds.criteria.Smoothness().value_and_gradient(ds.group.cayley(q), signals=x)[1],
+    short=short.objective, exact=ds.descramble(x).rotation.matrix)
+ds.show_config()
+"""
+
+
+def python(code, *arguments, **environment):
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | environment
+    )
+
+
+def test_one_version():
+    core = importlib.import_module("descrambler._native").core
+    assert ds.__version__ == importlib.metadata.version("descrambler") == core.__version__
+
+
+def test_import_loads_nothing_heavy_or_optional():
+    heavy = {"matplotlib", "torch", "matio", "pandas", "tqdm"}
+    code = f"import sys, descrambler; print(sorted({heavy} & set(sys.modules)))"
+    assert python(code).stdout.strip() == "[]"
+
+
+def test_variants_agree(tmp_path):
+    if not importlib.import_module("descrambler._isa").supports_avx2():
+        pytest.skip("this processor has no AVX2")
+    results = {}
+    for variant in ("baseline", "avx2"):
+        done = python(RUN, str(tmp_path / f"{variant}.npz"), DESCRAMBLER_ISA=variant)
+        assert done.returncode == 0, done.stderr
+        assert variant in done.stdout
+        with np.load(tmp_path / f"{variant}.npz") as archive:
+            results[variant] = dict(archive)
+    for name, value in results["avx2"].items():
+        other = results["baseline"][name]
+        assert np.abs(value - other).max() <= 1e-13 * np.abs(other).max(), name
+
+
+def test_an_unknown_variant_is_refused():
+    done = python("import descrambler", DESCRAMBLER_ISA="sse9")
+    assert done.returncode != 0
+    assert "DESCRAMBLER_ISA must be one of" in done.stderr
+
+
+def test_public_names_exist_and_are_documented():
+    for name in ds.__all__:
+        assert getattr(ds, name).__doc__, name
+
+
+def test_typed():
+    files = importlib.metadata.files("descrambler") or []
+    package = importlib.resources.files("descrambler")
+    assert (package / "py.typed").is_file()
+    assert (package / "_core.pyi").is_file()
+    assert files
