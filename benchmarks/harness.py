@@ -9,7 +9,7 @@ import numpy as np
 
 
 def side_by_side(
-    ours: Callable[[], object], theirs: Callable[[], object], seconds: float = 4.0
+    ours: Callable[[], object], theirs: Callable[[], object], seconds: float = 3.0
 ) -> tuple[float, float, float]:
     """Median seconds of both, and the median of ours / theirs, over at least three pairs of calls."""
     ours(), theirs()

@@ -27,7 +27,7 @@ def machine() -> str:
 def run_here(name: str, threads: str) -> None:
     module = importlib.import_module(name)
     print(f"\n{module.TITLE}; BLAS threads: {threads}\n")
-    print("| case | ours | theirs | ours / theirs | target |\n|---|---|---|---|---|")
+    print("| case | ours | theirs | ours / theirs | target |\n|---|---|---|---|---|", flush=True)
     for line in module.run():
         print(line, flush=True)
 
