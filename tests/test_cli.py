@@ -94,6 +94,16 @@ def test_info(capsys):
     assert ds.__version__ in capsys.readouterr().out
 
 
+def test_train_records_the_command_that_remakes_the_network(tmp_path, capsys):
+    pytest.importorskip("torch", reason="the extra train is not installed")
+    options = ["--seed", "3", "--steps", "128", "--weight-decay", "1e-5"]
+    assert main(["train", "-o", str(tmp_path / "net.npz"), *options]) == 0
+    network = ds.load(tmp_path / "net.npz")
+    command = "descrambler train -o net.npz --seed 3 --widths 256 80 256 --weight-decay 1e-05"
+    assert network.provenance["command"] == f"{command} --steps 128"
+    assert network.initial is not None
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

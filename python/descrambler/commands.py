@@ -65,7 +65,13 @@ def run(path: Path, activations: Sequence[str] | None, inputs: Path, output: Pat
 
 def train(options: argparse.Namespace) -> None:
     """Train a DEERNet and write it."""
-    command = f"descrambler train -o {options.output.name} --seed {options.seed}"
+    widths = " ".join(map(str, options.widths))
+    command = (
+        f"descrambler train -o {options.output.name} --seed {options.seed} --widths {widths}"
+        f" --weight-decay {options.weight_decay:g} --steps {options.steps}"
+    )
+    if options.minutes is not None:
+        command += f" --minutes {options.minutes:g}"
     with tqdm(total=options.steps, unit="step", disable=not sys.stderr.isatty()) as bar:
 
         def show(state: deer.TrainState) -> None:
