@@ -15,20 +15,17 @@ simulation = importlib.import_module("descrambler.deer.simulate")
 FRESH_SEED = 99_887_766
 
 
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(64)
+
+
 def powder_average(phase):
-    """Average cos((1 - 3 x^2) phase) over x in [0, 1], by Gauss-Legendre panels."""
-    nodes, weights = np.polynomial.legendre.leggauss(64)
-    x = ((nodes + 1) / 2 + np.arange(64)[:, None]).ravel() / 64
-    return np.cos(np.multiply.outer(phase, 1 - 3 * x**2)) @ np.tile(weights / 128, 64)
+    """Average cos((1 - 3 x^2) phase) over x in [0, 1], by 64 Gauss-Legendre panels."""
+    x = ((NODES + 1) / 2 + np.arange(64)[:, None]).ravel() / 64
+    return np.cos(np.multiply.outer(phase, 1 - 3 * x**2)) @ np.tile(WEIGHTS / 128, 64)
 
 
-def grid(dtype=np.float64, n_points=256):
-    return simulation._grid(*simulation.axes(n_points, 2.0), np.dtype(dtype))
-
-
-def box(signals):
-    shifted = signals - signals.min(axis=1, keepdims=True)
-    return shifted / shifted.max(axis=1, keepdims=True)
+def grid(dtype=np.float64):
+    return simulation._grid(*simulation.axes(256, 2.0), np.dtype(dtype))
 
 
 # Physics
@@ -50,12 +47,14 @@ def test_kernel_equals_quadrature_on_the_training_grid():
     assert np.abs(error).max() < 1e-12
 
 
+@settings(deadline=None)
 @given(st.floats(-5, 5), st.floats(15, 160))
 def test_kernel_equals_quadrature_anywhere(time, distance):
     phase = 2 * np.pi * time * deer.dipolar_frequency(distance)
     assert abs(deer.kernel([time], [distance])[0, 0] - powder_average(phase)) < 1e-12
 
 
+@settings(deadline=None)
 @given(st.floats(10, 200))
 def test_kernel_is_one_at_time_zero_and_even(distance):
     before, zero, after = deer.kernel([-0.3, 0.0, 0.3], [distance])[:, 0]
@@ -63,6 +62,7 @@ def test_kernel_is_one_at_time_zero_and_even(distance):
     assert before == after
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1), st.floats(20, 80))
 def test_kernel_obeys_the_cube_law(time, distance):
     np.testing.assert_allclose(
@@ -94,18 +94,14 @@ def test_grids_are_tied():
         (lambda: deer.distance_range(0.2, 1.0, "ridme"), "must exceed 8 time steps for ridme"),
         (lambda: deer.distance_range(0.1, 1.0, "epr"), "experiment must be one of"),
         (lambda: deer.simulate(-1), "n must be 0 or more"),
+        (lambda: deer.simulate(1, dtype=np.float16), "dtype must be float32 or float64"),
         (lambda: deer.simulate(1, n_points=3), "n_points must be at least 4"),
         (lambda: deer.simulate(1, duration=np.inf), "duration must be finite"),
     ],
 )
-def test_arguments_out_of_range_are_named(call, message):
-    with pytest.raises(ValueError, match=message):
+def test_wrong_arguments_are_named(call, message):
+    with pytest.raises((TypeError, ValueError), match=message):
         call()
-
-
-def test_simulate_refuses_half_precision():
-    with pytest.raises(TypeError, match="dtype must be float32 or float64, got float16"):
-        deer.simulate(1, dtype=np.float16)
 
 
 # Simulator
@@ -138,11 +134,10 @@ def test_result_does_not_depend_on_how_the_work_is_divided(dtype):
     for index in (2, 0, 1):
         seed = np.random.SeedSequence(5, spawn_key=(index,))
         traces, distributions = simulation._simulate_chunk(np.random.default_rng(seed), grid(dtype))
-        rows = slice(index * simulation._CHUNK, n)
-        part = whole.traces[rows][: simulation._CHUNK]
-        np.testing.assert_array_equal(traces[: len(part)], part)
-        part = whole.distributions[rows][: simulation._CHUNK]
-        np.testing.assert_array_equal(distributions[: len(part)], part)
+        rows = slice(index * simulation._CHUNK, (index + 1) * simulation._CHUNK)
+        expected = whole.traces[rows], whole.distributions[rows]
+        np.testing.assert_array_equal(traces[: len(expected[0])], expected[0])
+        np.testing.assert_array_equal(distributions[: len(expected[0])], expected[1])
 
 
 def test_seeds():
@@ -181,7 +176,9 @@ def test_traces_without_noise_and_background_are_the_form_factors(monkeypatch):
     data = deer.simulate(100)
     form_factors = data.distributions @ deer.kernel(data.time, data.distance).T
     np.testing.assert_allclose(form_factors[:, 0], 1, rtol=1e-13)
-    np.testing.assert_allclose(data.traces, box(form_factors), atol=1e-11)
+    boxed = form_factors - form_factors.min(axis=1, keepdims=True)
+    boxed /= boxed.max(axis=1, keepdims=True)
+    np.testing.assert_allclose(data.traces, boxed, atol=1e-11)
 
 
 def test_noise_is_a_fraction_of_the_modulation(monkeypatch):

@@ -78,8 +78,10 @@ def test_max_iter():
     assert result.gap > 0
 
 
+# A shell that runs the tests in the background has its children ignore SIGINT: undo that.
 LONG_RUN = """
-import sys, numpy as np, descrambler as ds
+import signal, sys, numpy as np, descrambler as ds
+signal.signal(signal.SIGINT, signal.default_int_handler)
 n = int(sys.argv[2])
 gram = ds.gram(np.random.default_rng(0).standard_normal((2 * n, n)) * np.logspace(0, -4, n))
 go = lambda state: print("go", flush=True) if state.iteration == 1 else None
