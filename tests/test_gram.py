@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import scipy.special
 
 import descrambler as ds
 
@@ -49,80 +48,6 @@ def test_tanh_is_accurate_everywhere(dtype):
     values = np.array([network.gram(row[None], 1, "after").mean[0] for row in x])
     exact = np.tanh(x[:, 0].astype(float))
     assert np.all(np.abs(values - exact) <= 4 * np.finfo(dtype).eps * np.abs(exact))
-
-
-ACTIVATIONS = ["tanh", "logistic", "relu", "leaky_relu", "softplus", "identity", "softmax"]
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", ["logistic", "softplus"])
-def test_tails_keep_their_relative_precision(name, dtype):
-    x = np.concatenate([np.linspace(-80, 80, 641), [-1e-8, 0, 1e-8]]).astype(dtype)
-    network = ds.Network([ds.Linear(np.ones((1, 1), dtype)), ds.Activation(name)])
-    values = np.array([network.gram([[v]], 1, "after").mean[0] for v in x.astype(dtype)])
-    wide = x.astype(float)
-    exact = scipy.special.expit(wide) if name == "logistic" else np.logaddexp(0, wide)
-    assert np.all(np.abs(values - exact) <= 8 * np.finfo(dtype).eps * exact)
-
-
-@pytest.mark.parametrize("slope", [0.01, 0.3, -0.5, 0.0])
-def test_leaky_relu_takes_its_slope(slope):
-    x = RNG.standard_normal((50, 3))
-    network = ds.Network([ds.Linear(np.eye(3)), ds.Activation("leaky_relu", slope)])
-    s = np.where(x < 0, slope * x, x)
-    np.testing.assert_allclose(network.gram(x, 1, "after").matrix, s.T @ s, rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("name", ACTIVATIONS)
-@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
-def test_no_activation_hides_bad_inputs(name, bad, dtype):
-    # relu(-inf), tanh(inf) and logistic(inf) are finite: the inputs are not.
-    for columns in (slice(0, 1), slice(None)):
-        x = RNG.standard_normal((600, 3)).astype(dtype)
-        x[555, columns] = bad
-        network = ds.Network([ds.Linear(np.ones((1, 3), dtype)), ds.Activation(name)])
-        with pytest.raises(ValueError, match="finite"):
-            network.gram(x, 1, "after")
-
-
-@pytest.mark.parametrize("m", [1, 2, 511, 512, 513, 1025])
-@pytest.mark.parametrize("n", [1, 2, 3, 65])
-def test_block_edges(m, n):
-    x = np.random.default_rng(m).integers(-9, 10, (m, n)).astype(float)
-    gram = ds.gram(x)
-    np.testing.assert_array_equal(gram.matrix, x.T @ x)
-    np.testing.assert_allclose(gram.mean, x.mean(axis=0), rtol=1e-15, atol=1e-15)
-    assert gram.count == m
-    again = ds.gram(iter(np.array_split(x, min(m, 3))))
-    np.testing.assert_array_equal(again.matrix, gram.matrix)
-
-
-def test_float32_is_summed_in_float64():
-    x = np.full((200_000, 1), np.float32(0.1))
-    exact = 200_000 * float(np.float32(0.1)) ** 2
-    assert ds.gram(x).matrix[0, 0] == pytest.approx(exact, rel=1e-12)
-
-
-def test_gram_is_frozen():
-    gram, b = ds.gram(np.eye(3)), np.eye(3)
-    with pytest.raises(AttributeError):
-        gram.count = 7
-    own = ds.Gram(b)
-    b[0, 0] = 9
-    assert own.matrix[0, 0] == 1
-    with pytest.raises(ValueError, match="read-only"):
-        own.matrix[0, 0] = 9
-
-
-def test_a_gram_without_mean_is_saved_too(tmp_path):
-    ds.Gram(np.eye(2)).save(tmp_path / "bare.npz")
-    again = ds.Gram.load(tmp_path / "bare.npz")
-    assert again.mean is None
-    assert again.count is None
-    with np.load(tmp_path / "bare.npz", allow_pickle=False) as archive:
-        assert str(archive["schema"]).startswith("descrambler.gram.v")
 
 
 def test_batches_and_addition():
@@ -186,13 +111,5 @@ def test_bad_signals(signals, error, message):
 def test_bad_gram():
     with pytest.raises(ValueError, match="symmetric"):
         ds.Gram(np.triu(np.ones((3, 3))))
-    with pytest.raises(ValueError, match="semi-?definite"):
-        ds.Gram([[1.0, 2], [2, 1]])
-    with pytest.raises(ValueError, match="cannot be added"):
-        ds.Gram(np.eye(2)) + ds.Gram(np.eye(3))
-    with pytest.raises(ValueError, match="count must be at least 1"):
-        ds.Gram(np.eye(2), np.zeros(2), 0)
-    with pytest.raises(ValueError, match="mean must have 2 entries"):
-        ds.Gram(np.eye(2), np.zeros(3), 5)
     with pytest.raises(ValueError, match="together"):
         ds.Gram(np.eye(2), np.zeros(2))
