@@ -67,7 +67,12 @@ def compare(
     if result_b.rotation.n != n:
         raise ValueError(f"result_b has {result_b.rotation.n} units, result_a has {n}")
     basis = criterion.basis(n)
-    if not np.array_equal(basis.eigenvalues, result_b.criterion.basis(n).eigenvalues):
+    other = result_b.criterion.basis(n)
+    probe = np.eye(n)
+    if not (
+        np.array_equal(basis.eigenvalues, other.eigenvalues)
+        and np.array_equal(basis.to_modes(probe), other.to_modes(probe))
+    ):
         raise ValueError(f"result_b minimises {result_b.criterion}, result_a {criterion}")
     pair = (np.eye(n), np.eye(n)) if weights is None else weights
     a, b = (

@@ -22,6 +22,8 @@ GAUGES = ("canonical", "identity", "align", "none")
 # which the mode is called unresolved: a correlation of 0.99.
 MIXING_LIMIT = 0.02
 SIGN_LIMIT = 3.0
+# The variance of the angle is asymptotic: with fewer signals it does not hold.
+LEAST_COUNT = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,7 @@ def _resolved(b: Array, count: int | None, fourth: Array | None) -> Array:
     np.fill_diagonal(gap, np.inf)
     np.square(gap, out=gap)
     rounding = rounding_level(b)
-    if count == 1:
+    if count is not None and count < LEAST_COUNT:
         return np.zeros(len(b), bool)
     if count is None:
         moment = np.zeros_like(gap)

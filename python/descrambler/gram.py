@@ -171,6 +171,9 @@ def layer_gram(
     for x in batches("x", inputs):
         if x.shape[1] != weight.shape[1]:
             raise ValueError(f"x must have {weight.shape[1]} columns, got shape {x.shape}")
+        # An activation may map infinity to a number, so that the sum would not show it.
+        if not (np.isfinite(x.min()) and np.isfinite(x.max())):
+            raise ValueError("x must be finite, got NaN or infinity among its entries")
         dtype = np.result_type(x, weight)
         b = np.zeros(len(weight), dtype) if bias is None else bias.astype(dtype, copy=False)
         rows, w = (np.ascontiguousarray(array, dtype) for array in (x, weight))

@@ -155,8 +155,8 @@ def _descramble(
     statistics = gauges.mode_statistics(eigenvalues, principal, g, signals)
     if settings.method in METHODS:
         solution = _iterate(g, basis, settings, dtype)
-        statistics = _judged_at(statistics, principal, solution.modes)
         modes = gauges.sorted_within_blocks(solution.modes, basis, g)
+        statistics = _judged_at(statistics, principal, modes)
         kept = g.n
     else:
         modes, kept = principal, _kept_rank(eigenvalues, rank)
