@@ -46,6 +46,13 @@ def square(name: str, value: ArrayLike) -> Array:
     return array
 
 
+def frozen(array: Array) -> Array:
+    """Return a read-only copy, which later changes to the original do not reach."""
+    copy: Array = array.copy()
+    copy.setflags(write=False)
+    return copy
+
+
 def choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
     """Return `value` if it is one of `allowed`."""
     if value not in allowed:

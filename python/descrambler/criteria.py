@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._native import core
-from ._validate import Array, choice, matrix, square
+from ._validate import Array, choice, frozen, matrix, square
 from .basis import BOUNDARIES, LinkBasis, analytic_basis, operator_basis
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Smoothness:
         if not (np.isfinite(self.order) and self.order > 0):
             raise ValueError(f"order must be positive and finite, got {self.order!r}")
         if self.operator is not None:
-            object.__setattr__(self, "operator", matrix("operator", self.operator))
+            object.__setattr__(self, "operator", frozen(matrix("operator", self.operator)))
 
     def __str__(self) -> str:
         if self.operator is not None:
@@ -136,7 +136,7 @@ class _Diagonality:
     maximised: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "W", square("W", self.W))
+        object.__setattr__(self, "W", frozen(square("W", self.W)))
 
     def kernel(self, W: Array) -> _core.Criterion:
         """C++ criterion of W P, for W in either precision."""

@@ -141,10 +141,11 @@ def _svd(m: Array) -> tuple[Array, Array, Array]:
 
 def _polar_rotation(u: Array, s: Array, vt: Array) -> Array:
     """P = V U^T; where singular values vanish, the free part turns as little as possible."""
-    rank = int(np.count_nonzero(s > len(s) * EPSILON * s[0]))
-    if 0 < rank < len(s):
+    n = len(u)
+    rank = int(np.count_nonzero(s > n * EPSILON * s.max(initial=0)))
+    if 0 < rank < n:
         return nearest_completion(u[:, :rank], vt[:rank].T)
-    return np.eye(len(s)) if rank == 0 else (u @ vt).T
+    return np.eye(n) if rank == 0 else (u @ vt).T
 
 
 def _procrustes(w: Array) -> _Found:
@@ -170,17 +171,23 @@ class _Point:
 
 
 def _evaluate(w: Array, d: Array) -> _Point:
-    u, s, vt = _svd(w * d)
+    # Columns of zeros would add null vectors of rounding, which lean into the small columns.
+    used = np.flatnonzero(np.any(w != 0, axis=0))
+    u, s, inner = scipy.linalg.svd(w[:, used] * d[used], full_matrices=False, check_finite=False)
+    vt = np.zeros((len(s), len(d)))
+    vt[:, used] = inner
     e = d * d
     value = float(2 * s.sum() - e.sum())
     projections = u.T @ w
     norms = np.einsum("ij,ij->j", w, w)
     # A projection at the level of rounding says that the column lies in the range of U.
+    outside = np.linalg.norm(w - u @ projections, axis=0) > 1e-10 * np.sqrt(norms)
     projections[np.abs(projections) <= 8 * len(d) * EPSILON * np.sqrt(norms)] = 0
     with np.errstate(divide="ignore", invalid="ignore"):
         gradient = (
             np.where(projections == 0, 0, projections**2 / np.abs(s)[:, None]).sum(axis=0) - 1
         )
+        gradient[outside] = np.inf
         rise = np.maximum(gradient, 0) * np.maximum(norms - e, 0)
     # Infinite slope times no room to rise is no rise; infinite slope elsewhere is no bound.
     slack = np.nan_to_num(rise, nan=0.0, posinf=np.inf) + np.maximum(-gradient, 0) * e

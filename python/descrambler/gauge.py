@@ -22,7 +22,7 @@ GAUGES = ("canonical", "identity", "align", "none")
 # which the mode is called unresolved: a correlation of 0.99.
 MIXING_LIMIT = 0.02
 SIGN_LIMIT = 3.0
-# The variance of the angle is asymptotic: with fewer signals it does not hold.
+# The variance of the angle is asymptotic: with fewer degrees of freedom it does not hold.
 LEAST_COUNT = 20
 
 
@@ -50,8 +50,11 @@ def mode_statistics(
     signals : ndarray, shape (m, n), or None
     """
     n = len(eigenvalues)
-    fourth, third = (None, None) if signals is None else _higher_moments(signals, modes)
-    resolved = _resolved(eigenvalues, gram.count, fourth)
+    largest = float(eigenvalues[0]) or 1.0
+    fourth, third = None, None
+    if signals is not None:
+        fourth, third = _higher_moments(signals, modes, np.sqrt(largest / len(signals)))
+    resolved = _resolved(eigenvalues / largest, gram.count, fourth)
     sign = _larger_side(modes)
     sign_resolved = np.zeros(n, bool)
     if gram.mean is not None and gram.count is not None:
@@ -87,27 +90,29 @@ def _resolved(b: Array, count: int | None, fourth: Array | None) -> Array:
     np.fill_diagonal(gap, np.inf)
     np.square(gap, out=gap)
     rounding = rounding_level(b)
-    if count is not None and count < LEAST_COUNT:
-        return np.zeros(len(b), bool)
+    # Of mode i's signals all but i degrees of freedom are left to judge it by.
+    judged = np.ones(len(b), bool)
     if count is None:
         moment = np.zeros_like(gap)
-    elif fourth is None:
-        moment = np.outer(b, b / (count - 1))
     else:
-        moment = fourth * (count / (count - 1))
+        judged = count - np.arange(len(b)) >= LEAST_COUNT
+        more = max(count - 1, 1)
+        moment = np.outer(b, b / more) if fourth is None else fourth / (count * more)
     moment += rounding**2
     with np.errstate(divide="ignore", invalid="ignore"):
         moment /= gap
-    resolved: Array = (b > rounding) & (moment.sum(axis=1) <= MIXING_LIMIT)
+    resolved: Array = judged & (b > rounding) & (moment.sum(axis=1) <= MIXING_LIMIT)
     return resolved
 
 
-def _higher_moments(signals: Array, modes: Array, chunk: int = 4096) -> tuple[Array, Array]:
-    """Sum y_i^2 y_j^2, shape (n, n); give the significance of sum y_i^3, shape (n,)."""
+def _higher_moments(
+    signals: Array, modes: Array, unit: float, chunk: int = 4096
+) -> tuple[Array, Array]:
+    """Sum y_i^2 y_j^2, shape (n, n), y in the given unit; give the significance of sum y_i^3, shape (n,)."""
     n = len(modes)
     fourth, third, sixth = np.zeros((n, n)), np.zeros(n), np.zeros(n)
     for start in range(0, len(signals), chunk):
-        y = signals[start : start + chunk].astype(np.float64, copy=False) @ modes.T
+        y = (signals[start : start + chunk].astype(np.float64, copy=False) / unit) @ modes.T
         square = y * y
         fourth += square.T @ square
         y *= square

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._native import core
-from ._validate import Array, matrix, real_array, square
+from ._validate import Array, frozen, matrix, real_array, square
 from .activations import Activation
 from .files import read_arrays, write_arrays
 
@@ -44,7 +44,7 @@ class Gram:
             raise ValueError("matrix must be symmetric, as a Gram matrix is")
         if b.diagonal().min() < 0:
             raise ValueError("matrix must have a diagonal >= 0, as a Gram matrix has")
-        object.__setattr__(self, "matrix", b)
+        object.__setattr__(self, "matrix", frozen(b))
         if (self.mean is None) != (self.count is None):
             raise ValueError("mean and count must be given together")
         if self.mean is not None and self.count is not None:
@@ -53,7 +53,7 @@ class Gram:
                 raise ValueError(f"mean must have {len(b)} entries, got {mean.shape[0]}")
             if self.count < 1:
                 raise ValueError(f"count must be at least 1, got {self.count}")
-            object.__setattr__(self, "mean", mean)
+            object.__setattr__(self, "mean", frozen(mean))
 
     @property
     def n(self) -> int:

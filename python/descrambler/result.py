@@ -101,7 +101,9 @@ class Descrambling:
         )
         if excess <= self.rounding:
             return 0.0
-        return float("inf") if self.bound == 0 else excess / abs(self.bound)
+        if self.bound == 0 or not np.isfinite(self.bound):
+            return float("inf")
+        return excess / abs(self.bound)
 
     @property
     def converged(self) -> bool:

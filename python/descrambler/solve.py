@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 
 import numpy as np
 import scipy.linalg
@@ -89,10 +90,18 @@ def descramble(
         If an argument is of the wrong kind, shape or value, or the signals are not finite.
     """
     # Non-finite entries are found by the Gram matrix.
-    whole = None if isinstance(signals, Iterator) else matrix("signals", signals, finite=False)
-    g = gram(signals if whole is None else whole)
+    whole = None
+    if isinstance(signals, Iterator):
+        first = list(islice(signals, 1))
+        dtype = np.asarray(first[0]).dtype if first else np.dtype(np.float64)
+        g = gram(chain(first, signals))
+    else:
+        whole = matrix("signals", signals, finite=False)
+        dtype = whole.dtype
+        g = gram(whole)
     settings = Settings(method, max_iter, tolerance, retraction, random_state, callback)
-    dtype = np.dtype(np.float64) if whole is None else whole.dtype
+    single = dtype == np.float32
+    dtype = np.dtype(np.float32 if single else np.float64)
     return _descramble(g, whole, criterion, settings, gauge, reference, rank, dtype)
 
 
@@ -150,8 +159,12 @@ def _descramble(
     _check_gauge(gauge, reference, g.n)
     if rank is not None and not 1 <= rank <= g.n:
         raise ValueError(f"rank must be between 1 and {g.n}, got {rank}")
+    if rank is not None and settings.method in METHODS:
+        raise ValueError(f"rank needs the exact method, got method={settings.method!r}")
     basis = criterion.basis(g.n)
-    eigenvalues, principal = _principal_modes(g.matrix)
+    values, principal = _principal_modes(g.matrix)
+    eigenvalues = np.maximum(values, 0)
+    is_rounding = np.abs(values) <= gauges.rounding_level(eigenvalues)
     statistics = gauges.mode_statistics(eigenvalues, principal, g, signals)
     if settings.method in METHODS:
         solution = _iterate(g, basis, settings, dtype)
@@ -161,6 +174,12 @@ def _descramble(
     else:
         modes, kept = principal, _kept_rank(eigenvalues, rank)
         solution = _Solution(modes, "exact")
+        placed = np.arange(g.n) < kept
+        statistics = gauges.ModeStatistics(
+            np.logical_and(statistics.resolved, placed),
+            np.logical_and(statistics.sign_resolved, placed),
+            statistics.sign,
+        )
     rotation = _in_gauge(modes, kept, statistics.sign, basis, gauge, reference)
     rotation = np.ascontiguousarray(rotation, dtype=dtype)
     # ||A|| tr B bounds the terms that an evaluation sums.
@@ -168,7 +187,7 @@ def _descramble(
     return Descrambling(
         rotation=Rotation(rotation, kept),
         criterion=criterion,
-        bound=float(basis.eigenvalues @ eigenvalues),
+        bound=float(basis.eigenvalues @ np.where(is_rounding, eigenvalues, values)),
         rounding=4 * float(np.finfo(np.float64).eps) * scale,
         method=solution.method,
         gauge=gauge,
@@ -203,9 +222,14 @@ def _check_gauge(gauge: str, reference: Descrambling | None, n: int) -> None:
 
 
 def _principal_modes(b: Array) -> tuple[Array, Array]:
-    """Eigenvalues of the Gram matrix, descending and >= 0, and its eigenvectors in rows."""
+    """Eigenvalues of the Gram matrix, descending, and its eigenvectors in rows."""
     values, vectors = scipy.linalg.eigh(b, driver="evd", check_finite=False)
-    return np.maximum(values[::-1], 0), vectors.T[::-1].copy()
+    # What rounding in single precision may leave below zero is accepted.
+    if values[0] < -1e-6 * abs(values[-1]):
+        raise ValueError(
+            f"gram must be positive semidefinite, got eigenvalues from {values[0]:.3g} to {values[-1]:.3g}"
+        )
+    return values[::-1], vectors.T[::-1].copy()
 
 
 def _kept_rank(eigenvalues: Array, rank: int | None) -> int:
