@@ -43,6 +43,14 @@ def test_certified_from_either_side(kind, n, criterion):
         assert np.linalg.det(p) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("n", [3, 8, 24])
+def test_columns_that_decay_in_any_order(n):
+    for seed in range(30):
+        generator = np.random.default_rng(seed)
+        w = generator.standard_normal((n, n)) * generator.permutation(np.logspace(0, -12, n))
+        assert ds.diagonalize(w, "norm_square").gap <= 1e-9
+
+
 def test_sum_is_orthogonal_procrustes():
     w = weights("random", 9)
     w[:, 0] *= np.sign(np.linalg.det(w))

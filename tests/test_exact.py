@@ -98,6 +98,9 @@ def test_rank_places_the_leading_modes_only():
     a, b = (basis.to_modes(r.rotation.matrix)[:5] for r in (full, leading))
     np.testing.assert_allclose(a, b, atol=1e-10)
     assert leading.rotation.rank == 5
+    assert not leading.resolved[5:].any()
+    with pytest.raises(ValueError, match="rank needs the exact method"):
+        ds.descramble(signals, rank=5, method="cayley-lbfgs")
     assert np.trace(leading.rotation.matrix) > np.trace(full.rotation.matrix)
     check_rotation(leading)
 

@@ -55,6 +55,13 @@ def test_white_inputs_resolve_almost_nothing(n):
     assert np.mean(resolved) < 0.03
 
 
+@pytest.mark.parametrize(("n", "m"), [(20, 20), (80, 80), (40, 39), (20, 22), (3, 5)])
+def test_as_many_white_inputs_as_units_resolve_nothing(n, m):
+    for seed in range(20):
+        white = np.random.default_rng(seed).standard_normal((m, n))
+        assert not ds.descramble(white).resolved.any()
+
+
 def test_inputs_with_their_mirror_images_have_no_signs():
     signals = separated(shift=0)
     result = ds.descramble(np.concatenate([signals, -signals]))
@@ -151,5 +158,9 @@ def test_compare():
         ds.compare(a, other)
     with pytest.raises(ValueError, match="units"):
         ds.compare(a, ds.descramble(np.eye(4)))
+    operators = (ds.criteria.Smoothness(operator=np.diag(d)) for d in ([0.0, 1, 2], [2.0, 1, 0]))
+    pair = [ds.descramble(separated(n=3), operator) for operator in operators]
+    with pytest.raises(ValueError, match="result_b minimises"):
+        ds.compare(*pair)
     with pytest.raises(TypeError, match="smoothness"):
         ds.compare(a, ds.diagonalize(np.eye(9)))

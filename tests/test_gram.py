@@ -108,7 +108,26 @@ def test_bad_signals(signals, error, message):
         ds.gram(signals)
 
 
+@pytest.mark.parametrize("name", ["tanh", "logistic", "relu", "softplus", "identity"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_no_activation_hides_bad_inputs(name, bad):
+    network = ds.Network([ds.Linear(np.eye(2)), ds.Activation(name)])
+    with pytest.raises(ValueError, match="x must be finite"):
+        network.gram(np.array([[0.0, bad]]), 1, "after")
+
+
+def test_a_gram_does_not_follow_its_source():
+    b = np.diag([4.0, 1, 0.25])
+    result = ds.descramble_gram(b)
+    b *= 2
+    assert result.objective == result.bound == 1.25
+    with pytest.raises(ValueError, match="read-only"):
+        result.gram.matrix[0, 0] = 1
+
+
 def test_bad_gram():
+    with pytest.raises(ValueError, match="positive semidefinite"):
+        ds.descramble_gram([[1.0, 2], [2, 1]])
     with pytest.raises(ValueError, match="symmetric"):
         ds.Gram(np.triu(np.ones((3, 3))))
     with pytest.raises(ValueError, match="together"):

@@ -40,6 +40,33 @@ def test_orthogonal_after_thousands_of_steps(method, retraction):
     assert result.gap < 0.1
 
 
+@pytest.mark.parametrize("scale", [1e-100, 1e-12, 1e12, 1e60])
+@pytest.mark.parametrize(("method", "retraction"), METHODS)
+def test_the_unit_of_the_signals_does_not_matter(method, retraction, scale):
+    seen = []
+    options = {"retraction": retraction, "callback": lambda s: seen.append(s.objective)}
+    result = ds.descramble(scale * SIGNALS, method=method, **options)
+    assert result.gap < 1e-6
+    np.testing.assert_allclose(seen, result.history)
+    assert result.history[0] == pytest.approx(result.initial_objective)
+
+
+@pytest.mark.parametrize(("method", "retraction"), METHODS)
+def test_an_arrived_iteration_is_in_the_gauge_of_the_exact_solution(method, retraction):
+    generator = np.random.default_rng(3)
+    spread = np.geomspace(1, 0.1, 6)
+    signals = (generator.standard_normal((4000, 6)) + 0.3) * spread
+    exact = ds.descramble(signals)
+    options = {"retraction": retraction, "random_state": 1, "tolerance": 1e-10}
+    result = ds.descramble(signals, method=method, **options)
+    np.testing.assert_array_equal(result.resolved, exact.resolved)
+    np.testing.assert_array_equal(result.sign_resolved, exact.sign_resolved)
+    basis = ds.criteria.Smoothness().basis(6)
+    a, b = (basis.to_modes(r.rotation.matrix)[exact.sign_resolved] for r in (exact, result))
+    assert exact.sign_resolved.any()
+    np.testing.assert_allclose(a, b, atol=1e-3)
+
+
 @pytest.mark.parametrize(("method", "retraction"), METHODS)
 def test_float32(method, retraction):
     signals = SIGNALS.astype(np.float32)

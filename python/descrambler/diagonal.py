@@ -290,6 +290,8 @@ def _iterate(
     start: Array = np.eye(len(w))
     if settings.random_state is not None:
         start = random_rotation(len(w), settings.random_state)
-    kernel = problem.kernel(np.ascontiguousarray(start @ w, dtype))
-    p, outcome = run(kernel, settings)
+    size = float(np.linalg.norm(w)) / np.sqrt(len(w)) or 1.0
+    kernel = problem.kernel(np.ascontiguousarray(start @ (w / size), dtype))
+    unit = size if isinstance(problem, DiagonalSum) else size**2
+    p, outcome = run(kernel, settings, unit)
     return _Found(p @ start, exact.bound, **outcome)

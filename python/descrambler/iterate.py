@@ -74,13 +74,17 @@ class Outcome(TypedDict):
     history: Array
 
 
-def run(kernel: _core.Criterion, settings: Settings) -> tuple[Array, Outcome]:
-    """Optimise a C++ criterion from P = 1; returns P and how it was reached."""
+def run(kernel: _core.Criterion, settings: Settings, unit: float) -> tuple[Array, Outcome]:
+    """Optimise a C++ criterion from P = 1; returns P and how it was reached.
+
+    The criterion is of data divided so that `unit` is the unit of its values: the optimiser's first
+    step has a length of its own.
+    """
     callback = settings.callback
 
     def stop(progress: _core.Progress) -> bool:
         assert callback is not None
-        state = State(progress.iteration, progress.objective, progress.gradient_norm)
+        state = State(progress.iteration, unit * progress.objective, unit * progress.gradient_norm)
         return bool(callback(state))
 
     options = core.Options(
@@ -97,5 +101,5 @@ def run(kernel: _core.Criterion, settings: Settings) -> tuple[Array, Outcome]:
         "message": MESSAGES[status],
         "n_iter": n_iter,
         "n_eval": n_eval,
-        "history": np.asarray(history),
+        "history": unit * np.asarray(history),
     }

@@ -82,6 +82,8 @@ def nearest_completion(source: Array, target: Array) -> Array:
     value.
     """
     n, rank = source.shape
+    if rank == 0:
+        return np.eye(n)
     if 2 * rank < n:
         span = np.linalg.qr(np.hstack([source, target]))[0]
         inner = _complete(span.T @ source, span.T @ target)

@@ -269,8 +269,9 @@ def _iterate(
     if settings.random_state is not None:
         start = random_rotation(g.n, settings.random_state)
     start = basis.to_modes(start)
-    b = np.ascontiguousarray(start @ g.matrix @ start.T, dtype)
-    p, solution = run(spectral_kernel(basis.eigenvalues.astype(dtype), b), settings)
+    unit = float(np.trace(g.matrix)) / g.n or 1.0
+    b = np.ascontiguousarray(start @ (g.matrix / unit) @ start.T, dtype)
+    p, solution = run(spectral_kernel(basis.eigenvalues.astype(dtype), b), settings, unit)
     modes = core.polar(p.astype(np.float64, copy=False)) @ start
     return _Solution(modes, settings.method, **solution)
 
