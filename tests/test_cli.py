@@ -1,11 +1,14 @@
 """The command line: the demo, real files, users' errors."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 import descrambler as ds
 from descrambler.cli import main
@@ -15,6 +18,13 @@ NETS = Path(os.environ.get("DESCRAMBLER_TEST_DATA", "")) / "nets"
 needs_data = pytest.mark.skipif(
     "DESCRAMBLER_TEST_DATA" not in os.environ, reason="DESCRAMBLER_TEST_DATA is not set"
 )
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    # On a busy machine BLAS threads wait for each other a hundred times longer than they work.
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture
@@ -104,6 +114,7 @@ def test_train_records_the_command_that_remakes_the_network(tmp_path, capsys):
     ("content", "message"),
     [
         (np.zeros((3, 7)), "shape"),
+        (np.full((3, 12), np.nan), "finite"),
         (np.array([{}], dtype=object), "numbers"),
         (None, "No such file"),
     ],
@@ -116,7 +127,39 @@ def test_bad_inputs_are_one_line(small, capsys, content, message):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert message in error
-    assert not (small / "out").exists()
+
+
+def test_inputs_may_be_an_archive_with_one_array(small, capsys):
+    x = np.load(small / "x.npy")
+    archive = small / "x.npz"
+    run = ["run", str(small / "net.npz"), "--activations", "tanh", "relu", "logistic"]
+    run += ["--inputs", str(archive), "-o", str(small / "out")]
+    np.savez(archive, x=x)
+    assert main(run) == 0
+    assert "200 inputs" in capsys.readouterr().out
+    np.savez(archive, x=x, y=x)
+    assert main(run) == 2
+    assert "one array, found 2" in capsys.readouterr().err
+    archive.write_bytes(archive.read_bytes()[:300])
+    assert main(run) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_train_refuses_a_bad_place_before_it_trains(tmp_path, capsys):
+    assert main(["train", "-o", str(tmp_path / "nowhere" / "net.npz")]) == 2
+    assert "nowhere is not a folder" in capsys.readouterr().err
+    assert main(["train", "-o", str(tmp_path)]) == 2
+    assert "is a folder" in capsys.readouterr().err
+
+
+def test_module_and_version():
+    command = [sys.executable, "-m", "descrambler", "--version"]
+    assert subprocess.check_output(command, text=True) == f"descrambler {ds.__version__}\n"
+
+
+def test_import_leaves_matplotlib_alone():
+    code = "import sys, descrambler, descrambler.cli; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_file_that_is_no_network(tmp_path, capsys):
@@ -129,7 +172,7 @@ def test_ctrl_c_exits_130(monkeypatch, capsys):
     def interrupted(output):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("descrambler.commands.demo", interrupted)
+    monkeypatch.setattr("descrambler.commands.study.demo", interrupted)
     assert main(["demo"]) == 130
     assert capsys.readouterr().err == "descrambler: interrupted\n"
 
@@ -139,7 +182,7 @@ def test_study_rotates_both_sides():
     x = ds.deer.simulate(500, random_state=2).traces
     study = descramble_network(network, x)
     link = study.links[0]
-    p, q = link.before.rotation.matrix, link.joint.rotation.matrix
+    p, q = link.before.rotation.matrix, link.after.rotation.matrix
     np.testing.assert_allclose(study.weights(1), p @ network.linear(1).weight, atol=1e-5)
     np.testing.assert_allclose(study.weights(2), network.linear(2).weight @ q.T, atol=1e-5)
     part = resolved_part(link.before)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._validate import Array
+from .criteria import Smoothness
 from .gram import joint_gram
 from .layers import Linear
 from .network import Network
@@ -46,13 +47,14 @@ class Study:
     links: tuple[Link, ...]
 
     def weights(self, layer: int) -> Array:
-        """``P_k W_k P_{k-1}^T``: outputs by the signals before the activation, inputs jointly.
+        """``P_k W_k P_{k-1}^T``, descrambled by the signals alone, before and after activations.
 
-        The network's own inputs and outputs are left as they are.
+        Weights that had a part in their own descrambling, as the joint criterion gives it to them,
+        would be smooth whatever they are. The network's own inputs and outputs are left as they are.
         """
         w = self.network.linear(layer).weight
         if layer > 1:
-            w = self.links[layer - 2].joint.rotation.right(w)
+            w = self.links[layer - 2].after.rotation.right(w)
         if layer <= len(self.links):
             w = self.links[layer - 1].before.rotation.left(w)
         return w
@@ -120,7 +122,9 @@ def resolved_part(result: Descrambling) -> Array:
 
     ``V_r V_r^T P``: what of P W one may read.
     """
-    basis = result.criterion.basis(result.rotation.n)  # type: ignore[union-attr]
+    if not isinstance(result.criterion, Smoothness):
+        raise TypeError(f"only smoothness has link modes, not {result.criterion}")
+    basis = result.criterion.basis(result.rotation.n)
     modes = basis.to_modes(result.rotation.matrix.astype(np.float64, copy=False))
     return basis.from_modes(modes * result.resolved[:, None])
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._validate import Array
+from .colours import MAGNITUDE, UNRESOLVED, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
-
-# Neutral grey in the middle, and lightness rises throughout: signs survive a grey copy.
-SIGNED = "cividis"
-MAGNITUDE = "magma"
-UNRESOLVED = "0.6"
 
 
 @dataclass(frozen=True)
@@ -62,8 +59,7 @@ class Axis:
 
 def index_axis(name: str, n: int) -> Axis:
     """Plain numbers 1..n, for a dimension without a physical axis."""
-    frequency = f"{name.split(' ')[0]} frequency"
-    return Axis(f"{name} index", "", 1, max(n, 2), frequency, "cycles / index")
+    return Axis(f"{name} index", "", 1, max(n, 2), f"{name} frequency", "cycles / index")
 
 
 def unit_axis(n: int) -> Axis:
@@ -71,9 +67,25 @@ def unit_axis(n: int) -> Axis:
     return Axis("unit, in arbitrary order", "", 1, max(n, 2), "", "")
 
 
-def link_axis(n: int) -> Axis:
+def link_axis(n: int, side: str = "") -> Axis:
     """Return the dimension that descrambling made: it is neither time nor frequency."""
-    return Axis("link coordinate\n(modes by variance)", "", 1, max(n, 2), "", "")
+    return Axis(f"{side}link coordinate\n(modes by variance)", "", 1, max(n, 2), "", "")
+
+
+def link_frequency_label(side: str = "") -> str:
+    """Label of the link axis after a Fourier transform, for "input " or "output " where both are."""
+    return f"{side}link frequency k\n(modes 2k-1, 2k by variance)"
+
+
+def link_frequency_edges(n: int) -> tuple[float, float]:
+    """Outer edges of the n link frequencies, zero at index n // 2."""
+    return -(n // 2) - 0.5, n - n // 2 - 0.5
+
+
+def unresolved_frequencies(resolved: Array) -> Array:
+    """Link frequencies k >= 0 of which the data do not resolve both modes, 2k-1 and 2k."""
+    frequency = (np.arange(len(resolved)) + 1) // 2
+    return np.unique(frequency[np.logical_not(resolved)])
 
 
 def show_weights(
@@ -83,7 +95,7 @@ def show_weights(
     extent = (*horizontal.edges(values.shape[1]), *vertical.edges(values.shape[0]))
     image = ax.imshow(
         values,
-        cmap=SIGNED,
+        cmap=signed(),
         vmin=-limit,
         vmax=limit,
         extent=extent,
@@ -96,11 +108,30 @@ def show_weights(
 
 
 def show_spectrum(
-    ax: Axes, spectrum: Array, limit: float, resolved: Array, edges: tuple[float, float]
+    ax: Axes,
+    spectrum: Array,
+    limit: float,
+    resolved: Array,
+    edges: tuple[float, float],
+    resolved_inputs: Array | None = None,
 ) -> AxesImage:
-    """Draw |F+ P W F-|, link frequency across; frequencies of unresolved modes are greyed."""
-    n = len(spectrum)
-    ends = (-(n // 2) - 0.5, n - n // 2 - 0.5)
+    """Draw |F+ P W F-|, link frequency across.
+
+    Parameters
+    ----------
+    ax : Axes
+    spectrum : ndarray, shape (n, n_in)
+        Link frequency down, input frequency across, zero in the middle.
+    limit : float
+        Top of the colour scale.
+    resolved : ndarray of bool, shape (n,)
+        Which link modes are resolved; the frequencies of the others are greyed.
+    edges : tuple of float
+        Outer edges of the input frequencies.
+    resolved_inputs : ndarray of bool, shape (n_in,), optional
+        The same for the inputs, where they are a link dimension too.
+    """
+    ends = link_frequency_edges(len(spectrum))
     image = ax.imshow(
         spectrum.T,
         cmap=MAGNITUDE,
@@ -111,31 +142,53 @@ def show_spectrum(
         aspect="auto",
         interpolation="nearest",
     )
-    frequency = (np.arange(n) + 1) // 2
-    for k in np.unique(frequency[np.logical_not(resolved)]):
-        for place in {-k, k}:
-            ax.axvspan(place - 0.5, place + 0.5, color=UNRESOLVED, lw=0)
-    ax.set(xlim=ends, xlabel="link frequency k\n(modes 2k-1, 2k by variance)")
+    for low, high in _runs(unresolved_frequencies(resolved)):
+        ax.axvspan(low, high, **_HATCH)
+    if resolved_inputs is not None:
+        for low, high in _runs(unresolved_frequencies(resolved_inputs)):
+            ax.axhspan(low, high, **_HATCH)
+    ax.set(xlim=ends, ylim=edges, xlabel=link_frequency_label())
     return image
 
 
+# Hatched, lest a grey copy take it for a value.
+_HATCH: dict[str, Any] = {
+    "facecolor": UNRESOLVED,
+    "edgecolor": "0.6",
+    "hatch": "////",
+    "linewidth": 0,
+}
+
+
+def _runs(frequencies: Array) -> list[tuple[float, float]]:
+    """Edges of the runs of neighbours among frequencies of both signs: one patch for each."""
+    both = np.unique(np.concatenate([-frequencies, frequencies]))
+    parts = np.split(both, np.flatnonzero(np.diff(both) > 1) + 1)
+    return [(float(part[0]) - 0.5, float(part[-1]) + 0.5) for part in parts if part.size]
+
+
 def show_vectors(
-    ax: Axes, positions: Array, vectors: Array, labels: list[str], fits: Array | None = None
+    ax: Axes,
+    positions: Array,
+    vectors: Array,
+    numbers: Sequence[int],
+    fits: Array | None = None,
+    remarks: Sequence[str] = (),
 ) -> None:
-    """Draw vectors, one in a row, above each other, with their fits dashed."""
-    step = 2.2 * float(np.abs(vectors).max())
-    for place, (vector, label) in enumerate(zip(vectors, labels, strict=True)):
-        level = -step * place
+    """Draw singular vectors, one in a row, above each other; fits dashed, remarks on the right."""
+    step = 2.2 * (float(np.abs(vectors).max()) or 1.0)
+    levels = -step * np.arange(len(vectors))
+    for place, level in enumerate(levels):
         ax.axhline(level, color="0.8", lw=0.5)
-        ax.plot(positions, vector + level, color="black", lw=1)
+        ax.plot(positions, vectors[place] + level, color="black", lw=0.9)
         if fits is not None:
-            ax.plot(positions, fits[place] + level, color="tab:orange", lw=1, ls="--")
+            ax.plot(positions, fits[place] + level, color="#db6d00", lw=1.4, ls="--")
+    for level, remark in zip(levels, remarks, strict=False):
         ax.annotate(
-            label,
-            (1.02, level),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            fontsize=7,
-            annotation_clip=False,
+            remark, (1.02, level), xycoords=("axes fraction", "data"), va="center", fontsize=8
         )
-    ax.set(yticks=[], xlim=(positions[0], positions[-1]))
+    ax.set_yticks(levels, [str(number) for number in numbers])
+    ax.set(ylabel="singular vector no.")
+    if len(positions) > 1:
+        ax.set_xlim(positions[0], positions[-1])
+    ax.set_ylim(levels[-1] - 0.6 * step, 0.6 * step)

@@ -1,0 +1,126 @@
+"""descrambler demo, run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import deer
+from .._validate import Array
+from ..network import Network
+from ..readers import load
+from ..report import Axis, Pair, network_figures
+from ..result import Descrambling
+from ..study import Study, descramble_network, random_counterpart
+from .common import network_arguments, progress, read_inputs, save_figure
+
+if TYPE_CHECKING:
+    from .common import Commands
+
+DEMO_INPUTS = 10_000
+
+
+def add_to(commands: Commands) -> None:
+    """Add the parsers."""
+    parser = commands.add_parser("demo", help="descramble the DEERNet that ships with the package")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("demo"), help="folder (default: demo)"
+    )
+    parser.set_defaults(action=demo)
+
+    parser = commands.add_parser(
+        "run",
+        help="descramble a network",
+        epilog="example: descrambler run net.npz --inputs x.npy --activations tanh logistic -o out",
+    )
+    network_arguments(parser)
+    parser.add_argument(
+        "--inputs",
+        type=Path,
+        required=True,
+        help=".npy file, or .npz with one array; one sample in a row",
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the results")
+    parser.set_defaults(action=run)
+
+
+def demo(options: argparse.Namespace) -> None:
+    """Descramble the DEERNet that ships with the package."""
+    network = deer.pretrained()
+    data = deer.simulate(DEMO_INPUTS, random_state=1)
+    time = Axis("time", "µs", *_ends(data.time), "frequency", "MHz")
+    distance = Axis("distance", "Å", *_ends(data.distance), "distance frequency", "1/Å")
+    widths = [network.n_in, *(network.linear(k + 1).n_out for k in range(network.n_linear))]
+    print(f"DEERNet {'-'.join(map(str, widths))}, {DEMO_INPUTS} simulated DEER traces")
+    _study(network, data.traces, options.output, time, distance)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Descramble a network from a file."""
+    network = load(options.network, options.activations)
+    x = read_inputs(options.inputs, network)
+    print(f"{options.network}: {network.n_linear} linear layers; {options.inputs}: {len(x)} inputs")
+    _study(network, x, options.output, None, None)
+
+
+def _ends(values: Array) -> tuple[float, float]:
+    return float(values[0]), float(values[-1])
+
+
+def _study(
+    network: Network, x: Array, output: Path, inputs: Axis | None, outputs: Axis | None
+) -> None:
+    """Descramble, print the table, write rotations and figures."""
+    untrained, name, note = network.initial, "untrained", ""
+    if untrained is None:
+        untrained, name = random_counterpart(network), "random weights"
+        note = (
+            "No untrained weights are known: the lower row has normal random weights of the same r.m.s. "
+            "in each layer, seed 0, without biases."
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    with progress(3 * network.n_linear - 1) as step:
+        studies = descramble_network(network, x, step), descramble_network(untrained, x, step)
+        for study, prefix in zip(studies, ("trained", name.replace(" ", "_")), strict=True):
+            for title, result in _results(study):
+                result.save(output / f"{prefix}_{title}.npz")
+        pair = Pair(studies, ("trained", name), note)
+        for title, figure in network_figures(pair, inputs, outputs):
+            save_figure(figure, output / title)
+            step(title)
+    _print_table(pair)
+    print(f"figures (.png, .svg) and rotations (.npz) are in {output}/")
+
+
+def _results(study: Study) -> Iterator[tuple[str, Descrambling]]:
+    for link in study.links:
+        yield f"link{link.layer}_before", link.before
+        yield f"link{link.layer}_after", link.after
+        yield f"link{link.layer}_joint", link.joint
+
+
+def _print_table(pair: Pair) -> None:
+    header = "network", "signals", "before", "after", "bound", "gap", "seconds", "resolved", "signs"
+    rows = [header]
+    for study, name in zip(pair.studies, pair.names, strict=True):
+        for title, r in _results(study):
+            rows.append(
+                (
+                    name,
+                    title.replace("_", " "),
+                    f"{r.initial_objective:.4g}",
+                    f"{r.objective:.6g}",
+                    f"{r.bound:.6g}",
+                    f"{r.gap:.1e}",
+                    f"{r.seconds:.4f}",
+                    f"{r.resolved.sum()} of {r.rotation.n}",
+                    f"{r.sign_resolved.sum()} of {r.rotation.n}",
+                )
+            )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+    for row in rows:
+        print(
+            "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        )

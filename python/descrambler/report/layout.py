@@ -1,0 +1,127 @@
+"""A figure as a grid: one panel in a column, the trained network above the one to compare with."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .._validate import Array
+from ..study import Study
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+SIGNED_QUANTILE = 0.995
+MAGNITUDE_QUANTILE = 0.9995
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A trained network and what to hold beside it.
+
+    Attributes
+    ----------
+    studies : pair of Study
+    names : pair of str
+    note : str
+        A sentence on the second, for the caption.
+    """
+
+    studies: tuple[Study, Study]
+    names: tuple[str, str]
+    note: str = ""
+
+    def weights(self, layer: int) -> tuple[Array, Array]:
+        """Raw weights of a layer, in units of their r.m.s.: training makes them larger."""
+        first, second = (study.network.linear(layer).weight for study in self.studies)
+        return first / rms(first), second / rms(second)
+
+    def scale(self, layer: int) -> str:
+        """Sentence that gives these units."""
+        values = [rms(study.network.linear(layer).weight) for study in self.studies]
+        named = [f"{name} {value:.3g}" for name, value in zip(self.names, values, strict=True)]
+        return f"Weights in units of the layer's own r.m.s. weight ({', '.join(named)})."
+
+
+class Panel(NamedTuple):
+    """One column: a picture of each network, on one scale.
+
+    `draw` is given the row, the axes and the top of the colour scale. Neighbours with one `colour`
+    label share a scale and its bar; an empty label means that there is none.
+    """
+
+    title: str
+    draw: Callable[[int, Axes, float], AxesImage | None]
+    values: tuple[Array, Array]
+    colour: str = ""
+    notes: tuple[str, str] = ("", "")
+    magnitude: bool = False
+
+
+def grid(pair: Pair, panels: Sequence[Panel], caption: str) -> Figure:
+    """Draw the panels, lettered, and the caption under them."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2.9 * len(panels) + 0.4, 7.6), layout="constrained")
+    axes = figure.subplots(2, len(panels), squeeze=False)
+    columns = iter(enumerate(panels))
+    for (colour, magnitude), group in groupby(columns, lambda c: (c[1].colour, c[1].magnitude)):
+        members = list(group)
+        limit = _limit([panel for _, panel in members], magnitude)
+        for column, panel in members:
+            image = _draw_column(axes[:, column], panel, limit)
+            axes[0, column].set_title(f"{'ABCDEFGH'[column]}  {panel.title}", fontsize=10)
+        if image is not None:
+            figure.colorbar(
+                image,
+                ax=axes[:, [column for column, _ in members]],
+                label=colour,
+                location="bottom",
+                aspect=30 * len(members),
+                extendfrac=0.02,
+                extend="max" if magnitude else "both",
+            )
+    for ax, name in zip(axes[:, 0], pair.names, strict=True):
+        ax.annotate(
+            name, (-0.36, 0.5), xycoords="axes fraction", rotation=90, va="center", ha="right",
+            fontsize=12, fontweight="bold",
+        )  # fmt: skip
+    text = " ".join(filter(None, [caption, pair.note]))
+    lines = textwrap.wrap(text, int(figure.get_size_inches()[0] * 13.5))
+    figure.supxlabel("\n".join(lines), fontsize=9, ha="left", x=0.01)
+    return figure
+
+
+def _draw_column(axes: Any, panel: Panel, limit: float) -> AxesImage | None:
+    for row, ax in enumerate(axes):
+        image = panel.draw(row, ax, limit)
+        if panel.notes[row]:
+            ax.annotate(
+                panel.notes[row],
+                (0.97, 0.97),
+                xycoords="axes fraction",
+                ha="right",
+                va="top",
+                fontsize=8,
+                bbox={"boxstyle": "round", "facecolor": "white", "alpha": 0.85, "linewidth": 0},
+            )
+    return image
+
+
+def _limit(panels: Sequence[Panel], magnitude: bool) -> float:
+    """One scale for both networks; the few entries beyond it saturate."""
+    quantile = MAGNITUDE_QUANTILE if magnitude else SIGNED_QUANTILE
+    tops = [float(np.quantile(np.abs(v), quantile)) for panel in panels for v in panel.values]
+    return max(tops) or 1.0
+
+
+def rms(values: Array) -> float:
+    """Root mean square, 1 for zeros."""
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) or 1.0
