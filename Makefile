@@ -1,4 +1,5 @@
 # make demo: create a virtual environment, install, run the main job.  make test: all tests.
+# make weights: train the networks that ship again, half an hour on two cores.
 # Everything lives in .venv and build/; PYTHON chooses the interpreter. The extras of the package that was just
 # installed are asked for by name: by path, pip would build it again.
 PYTHON ?= python3
@@ -6,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find cpp python -name '*.hpp' -o -name '*.cpp' -o -name '*.c' -o -name '*.py') CMakeLists.txt pyproject.toml
 
-.PHONY: demo test test-cpp lint bench clean
+.PHONY: demo test test-cpp lint bench weights clean
 
 $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
@@ -45,6 +46,17 @@ lint: $(VENV)/lint-tools
 
 bench: $(VENV)/test-tools
 	$(BIN)/python benchmarks/run.py
+
+$(VENV)/train-tools: $(VENV)/installed
+	$(BIN)/pip install --quiet "descrambler[train]"
+	touch $@
+
+weights: $(VENV)/train-tools
+	$(BIN)/descrambler train -o build/weights --seeds 0-2
+	$(BIN)/descrambler train -o build/weights --seeds 0-1 --weight-decay 0
+	$(BIN)/descrambler train -o build/weights --seeds 0-1 --widths 256 80 80 256
+	$(BIN)/descrambler train -o build/weights --seeds 0-0 --widths 256 80 80 256 --weight-decay 0
+	cp build/weights/*.npz python/descrambler/deer/weights/
 
 clean:
 	rm -rf $(VENV) build demo

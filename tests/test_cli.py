@@ -1,8 +1,10 @@
 """The command line: the demo, real files, users' errors."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import matplotlib.image
@@ -143,6 +145,85 @@ def test_inputs_may_be_an_archive_with_one_array(small, capsys):
     archive.write_bytes(archive.read_bytes()[:300])
     assert main(run) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def interruptible(*arguments):
+    """Start a command that obeys SIGINT even where the shell has it ignored."""
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from descrambler.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def interrupt_when(process, ready):
+    while not ready():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.strip() == "descrambler: interrupted"
+
+
+def weights(path):
+    network = ds.load(path)
+    return [network.linear(k + 1).weight for k in range(network.n_linear)]
+
+
+def test_an_interrupted_training_goes_on(tmp_path):
+    pytest.importorskip("torch", reason="PyTorch (the extra `train`) is not installed")
+    small = ["--widths", "16", "8", "16", "--steps", "6000"]
+    process = interruptible("train", "-o", tmp_path / "net.npz", *small)
+    log = tmp_path / "net.csv"
+    interrupt_when(process, lambda: log.exists() and log.read_text().count("\n") > 3)
+    assert (tmp_path / "net.checkpoint").exists()
+    assert not (tmp_path / "net.npz").exists()
+    known = log.read_text().splitlines()
+    assert main(["train", "-o", str(tmp_path / "net.npz"), *small]) == 0
+    assert main(["train", "-o", str(tmp_path / "whole.npz"), *small]) == 0
+    for one, other in zip(
+        weights(tmp_path / "net.npz"), weights(tmp_path / "whole.npz"), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    lines = log.read_text().splitlines()
+    assert lines[: len(known)] == known
+    assert lines[0] == "step,progress,seconds,loss,validation"
+    assert len(lines) == len((tmp_path / "whole.csv").read_text().splitlines())
+    assert sorted(path.name for path in tmp_path.glob("net*")) == ["net.csv", "net.npz", "net.png"]
+    assert matplotlib.image.imread(tmp_path / "net.png")[..., :3].std() > 0.05
+
+
+def test_many_seeds_in_parallel_processes(tmp_path, capsys):
+    pytest.importorskip("torch", reason="PyTorch (the extra `train`) is not installed")
+    small = ["--widths", "16", "8", "16", "--seeds", "3-5", "--jobs", "2", "--steps"]
+    nets = tmp_path / "nets"
+    process = interruptible("train", "-o", nets, *small, "200000")
+    interrupt_when(process, lambda: len(list(nets.glob("*.csv"))) == 2)
+    assert not list(nets.glob("*.npz"))
+    for left in nets.iterdir():
+        left.unlink()
+    assert main(["train", "-o", str(nets), *small, "300"]) == 0
+    assert main(["train", "-o", str(tmp_path / "net.npz"), *small[:4], "--seed", "4",
+                 "--steps", "300"]) == 0  # fmt: skip
+    paths = [nets / f"deernet_16_8_16_wd1e-06_seed{seed}.npz" for seed in (3, 4, 5)]
+    assert sorted(nets.glob("*.npz")) == paths
+    for one, other in zip(weights(paths[1]), weights(tmp_path / "net.npz"), strict=True):
+        np.testing.assert_array_equal(one, other)
+    capsys.readouterr()
+    assert main(["train", "-o", str(nets), *small, "300"]) == 0
+    assert capsys.readouterr().out == "3 of 3 networks are there already\n"
+
+
+@pytest.mark.parametrize("seeds", ["", "a", "3-1", "1-b"])
+def test_bad_seeds(seeds, tmp_path):
+    with pytest.raises(SystemExit):
+        main(["train", "-o", str(tmp_path), "--seeds", seeds])
 
 
 def test_train_refuses_a_bad_place_before_it_trains(tmp_path, capsys):

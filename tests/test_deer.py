@@ -132,8 +132,10 @@ def test_result_does_not_depend_on_how_the_work_is_divided(dtype):
     whole = deer.simulate(n, 5, dtype=dtype)
     np.testing.assert_array_equal(deer.simulate(70, 5, dtype=dtype).traces, whole.traces[:70])
     for index in (2, 0, 1):
-        seed = np.random.SeedSequence(5, spawn_key=(index,))
-        traces, distributions = simulation._simulate_chunk(np.random.default_rng(seed), grid(dtype))
+        rng = np.random.default_rng(np.random.SeedSequence(5, spawn_key=(index,)))
+        traces, distributions = simulation._simulate_chunk(
+            rng, grid(dtype), simulation._deer_backgrounds
+        )
         rows = slice(index * simulation._CHUNK, (index + 1) * simulation._CHUNK)
         expected = whole.traces[rows], whole.distributions[rows]
         np.testing.assert_array_equal(traces[: len(expected[0])], expected[0])
@@ -165,7 +167,8 @@ def test_variates_that_are_exactly_zero_do_no_harm(dtype):
         def random(self, size=None, dtype=np.float64, out=None):
             return np.zeros(size, dtype)
 
-    traces, distributions = simulation._simulate_chunk(Zero(np.random.PCG64(0)), grid(dtype))
+    rng, backgrounds = Zero(np.random.PCG64(0)), simulation._deer_backgrounds
+    traces, distributions = simulation._simulate_chunk(rng, grid(dtype), backgrounds)
     assert np.isfinite(traces).all()
     np.testing.assert_allclose(distributions.sum(axis=1), 1, rtol=1e-5)
 
@@ -194,12 +197,44 @@ def test_noise_is_a_fraction_of_the_modulation(monkeypatch):
 
 
 def test_backgrounds_are_stretched_exponentials():
-    backgrounds = simulation._backgrounds(np.random.default_rng(0), grid().log_time)
+    backgrounds = simulation._deer_backgrounds(np.random.default_rng(0), grid())
     assert (backgrounds[:, 0] == 1).all()
     exponent, offset = np.polyfit(grid().log_time[1:], np.log(-np.log(backgrounds[:, 1:])).T, 1)
     dimension, rate = 3 * exponent, np.exp(offset / exponent)
     assert stats.kstest(dimension, stats.uniform(2, 1.5).cdf).pvalue > 1e-3
     assert stats.kstest(rate, stats.uniform(0, 1).cdf).pvalue > 1e-3
+
+
+def test_ridme_backgrounds_start_at_one_and_end_below():
+    backgrounds = simulation._ridme_backgrounds(np.random.default_rng(0), grid())
+    assert (backgrounds[:, 0] == 1).all()
+    s = grid().time
+    fits = np.linalg.lstsq(np.stack([s, s**2], axis=1), -np.log(backgrounds).T)[0]
+    a, b = fits
+    assert stats.kstest(a, stats.norm(0, 3).cdf).pvalue > 1e-3
+    lowest = np.maximum(-a / 0.4, -a / 2)
+    assert stats.kstest(b - lowest, stats.halfnorm(0, 3).cdf).pvalue > 1e-3
+    # A background that rises at first has its maximum in the first fifth.
+    assert (s[backgrounds.argmax(axis=1)] <= 0.2 + 1 / 255).all()
+
+
+def test_ridme_has_its_own_axis_and_background():
+    deer_data, ridme = (deer.simulate(50, 1, experiment=kind) for kind in ("deer", "ridme"))
+    assert ridme.distance[[0, -1]] == pytest.approx(
+        deer.distance_range(2 / 255, 2.0, "ridme"), rel=1e-12
+    )
+    assert not np.allclose(ridme.traces, deer_data.traces)
+    with pytest.raises(ValueError, match="experiment"):
+        deer.simulate(1, experiment="eseem")
+
+
+@pytest.mark.parametrize("workers", [2, 5])
+def test_number_of_workers_changes_nothing(workers):
+    one, many = (deer.simulate(1500, 3, workers=w) for w in (1, workers))
+    np.testing.assert_array_equal(one.traces, many.traces)
+    np.testing.assert_array_equal(one.distributions, many.distributions)
+    with pytest.raises(ValueError, match="workers"):
+        deer.simulate(1, workers=0)
 
 
 def test_lone_peaks_have_linearly_falling_positions_and_legal_widths(monkeypatch):
@@ -226,25 +261,37 @@ def test_set_has_the_difficulty_of_the_published_one():
 # Networks
 
 
-def test_shipped_network_beats_its_baselines_on_fresh_traces():
-    network = deer.pretrained()
+@pytest.mark.parametrize("shipped", deer.PRETRAINED)
+def test_shipped_networks_beat_their_baselines_on_fresh_traces(shipped):
+    network = deer.pretrained(*shipped)
     data = deer.simulate(5000, FRESH_SEED, dtype=np.float32)
     assert deer.mean_squared_error(network(data.traces), data) <= 0.018
     untrained = deer.mean_squared_error(network.initial(data.traces), data)
-    assert untrained == pytest.approx(0.185, abs=0.01)
+    assert untrained == pytest.approx(0.185, abs=0.015)
 
 
-def test_shipped_network_knows_where_it_comes_from():
-    network = deer.pretrained()
-    provenance = network.provenance
-    assert (network.n_in, network.linear(1).n_out, network.n_out) == (256, 80, 256)
-    assert network.linear(1).weight.dtype == network.initial.linear(2).weight.dtype == np.float32
-    assert provenance["command"] == "descrambler train -o deernet_256_80_256.npz --seed 0"
-    assert provenance["settings"]["random_state"] == 0
-    assert provenance["settings"]["weight_decay"] == 1e-6
+@pytest.mark.parametrize("shipped", deer.PRETRAINED)
+def test_shipped_networks_know_where_they_come_from(shipped):
+    network = deer.pretrained(*shipped)
+    provenance, settings = network.provenance, network.provenance["settings"]
+    layers = [network.linear(k + 1) for k in range(network.n_linear)]
+    widths = [256, *[80] * (shipped.n_layers - 1), 256]
+    assert [network.n_in, *(layer.n_out for layer in layers)] == settings["widths"] == widths
+    assert {layer.weight.dtype for layer in layers} == {np.dtype(np.float32)}
+    assert provenance["command"].startswith("descrambler train -o deernet_256_80")
+    assert settings["random_state"] == shipped.seed
+    assert settings["weight_decay"] == shipped.weight_decay
     order = [provenance[f"validation_mse_{name}"] for name in ("network", "ridge", "mean")]
     assert order == sorted(order)
     assert order[-1] < provenance["validation_mse_untrained"]
+
+
+def test_what_ships():
+    kinds = [(n_layers, weight_decay > 0) for n_layers, weight_decay, _ in deer.PRETRAINED]
+    assert [kinds.count((n, decay)) for n in (2, 3) for decay in (True, False)] == [3, 2, 2, 1]
+    assert deer.pretrained().n_linear == 2
+    with pytest.raises(ValueError, match="none with 2, 1e-06, 99"):
+        deer.pretrained(seed=99)
 
 
 @pytest.mark.parametrize(
@@ -296,6 +343,57 @@ def test_training_is_reproducible_and_any_depth(torch):
     np.testing.assert_allclose(first[2], again[2], rtol=1e-5, atol=1e-7)
     assert not np.allclose(first[2], other[2], atol=1e-2)
     assert [weight.shape for weight in first] == [(12, 32), (10, 12), (32, 10)]
+
+
+class Interruption(Exception):
+    pass
+
+
+def interrupted_at(step):
+    def callback(state):
+        if state.step == step:
+            raise Interruption
+
+    return callback
+
+
+@pytest.mark.parametrize("at", [128, 384, 640])
+def test_training_goes_on_from_a_checkpoint_to_the_same_result(torch, tmp_path, at):
+    arguments = {"widths": (32, 8, 32), "n_steps": 700, "random_state": 5}
+    whole, parts = [], []
+    expected = deer.train(callback=whole.append, **arguments)
+    checkpoint = tmp_path / "checkpoint"
+    with pytest.raises(Interruption):
+        deer.train(callback=interrupted_at(at), checkpoint=checkpoint, **arguments)
+    network = deer.train(callback=parts.append, checkpoint=checkpoint, **arguments)
+    for k in (1, 2):
+        np.testing.assert_array_equal(network.linear(k).weight, expected.linear(k).weight)
+    for name in ("step", "progress", "loss", "validation"):
+        one, other = ([getattr(state, name) for state in states] for states in (whole, parts))
+        np.testing.assert_array_equal(one, other)
+    # What is complete is not trained again.
+    again = deer.train(checkpoint=checkpoint, **arguments)
+    np.testing.assert_array_equal(again.linear(1).weight, expected.linear(1).weight)
+    assert again.provenance["steps"] == 700
+
+
+def test_a_checkpoint_of_another_training_is_refused(torch, tmp_path):
+    checkpoint = tmp_path / "checkpoint"
+    deer.train((16, 4, 16), n_steps=10, checkpoint=checkpoint)
+    with pytest.raises(ValueError, match="weight_decay is 1e-06, asked for is 0"):
+        deer.train((16, 4, 16), n_steps=10, checkpoint=checkpoint, weight_decay=0)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:500])
+    with pytest.raises(ValueError, match="checkpoint"):
+        deer.train((16, 4, 16), n_steps=10, checkpoint=checkpoint)
+
+
+def test_validation_is_in_the_states(torch):
+    states = []
+    network = deer.train((32, 8, 32), n_steps=2100, callback=states.append)
+    validated = [state for state in states if np.isfinite(state.validation)]
+    assert [state.step for state in validated] == [2048, 2100]
+    recorded = network.provenance["validation_mse_network"]
+    assert validated[-1].validation == pytest.approx(recorded, abs=1e-6)
 
 
 def test_training_stops_when_told(torch):

@@ -1,6 +1,7 @@
 #include "bind_gram.hpp"
 #include "bind_group.hpp"
 #include "bind_optimiser.hpp"
+#include "bind_product.hpp"
 
 PYBIND11_MODULE(DESCRAMBLER_MODULE, m, pybind11::mod_gil_not_used()) {
   using namespace descrambler;
@@ -16,4 +17,6 @@ PYBIND11_MODULE(DESCRAMBLER_MODULE, m, pybind11::mod_gil_not_used()) {
   bind_optimiser<float>(m, "32");
   bind_optimiser<double>(m, "64");
   bind_gram(m);
+  bind_product<float>(m);
+  bind_product<double>(m);
 }

@@ -6,6 +6,7 @@ import io
 import os
 import secrets
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,10 @@ def write_arrays(
 def read_arrays(path: str | os.PathLike[str], schema: str) -> dict[str, NDArray[Any]]:
     """Read what :func:`write_arrays` wrote under the same schema."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: of a damaged archive, NumPy would leave the file open.
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = dict(archive)
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is not a readable .npz file: {error}") from error
     found = str(arrays.pop("schema", "none"))
     if found != schema:

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from tqdm import tqdm
@@ -71,11 +71,19 @@ def progress(total: int) -> Iterator[Callable[[str], None]]:
 
 def save_figure(figure: Figure, stem: Path) -> None:
     """Write a figure as .png and .svg."""
-    for suffix in ("png", "svg"):
-        stream = io.BytesIO()
-        # Fixed metadata and ids: the same figure gives the same file.
-        metadata = {"Date": None} if suffix == "svg" else None
-        figure.savefig(stream, format=suffix, dpi=200, metadata=metadata)
-        # Laid out once: the second format need not do it again.
-        figure.set_layout_engine("none")
-        write_bytes(stem.with_suffix(f".{suffix}"), stream.getvalue())
+    save_png(figure, stem.with_suffix(".png"))
+    # Laid out once: the second format need not do it again.
+    figure.set_layout_engine("none")
+    # Fixed metadata and ids: the same figure gives the same file.
+    _write(figure, stem.with_suffix(".svg"), metadata={"Date": None})
+
+
+def save_png(figure: Figure, path: Path) -> None:
+    """Write a figure as .png."""
+    _write(figure, path)
+
+
+def _write(figure: Figure, path: Path, **options: Any) -> None:
+    stream = io.BytesIO()
+    figure.savefig(stream, format=path.suffix[1:], dpi=200, **options)
+    write_bytes(path, stream.getvalue())

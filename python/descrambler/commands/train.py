@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import astuple, fields
+from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from .. import deer
+from ..errors import DescramblerError
+from ..report import learning_curve
+from .common import save_png
 
 if TYPE_CHECKING:
     from .common import Commands
@@ -18,48 +30,190 @@ if TYPE_CHECKING:
 
 def add_to(commands: Commands) -> None:
     """Add the parser."""
-    parser = commands.add_parser("train", help="train a DEERNet (extra: train)")
-    parser.add_argument("-o", "--output", type=Path, required=True, help=".npz file to write")
+    parser = commands.add_parser(
+        "train",
+        help="train DEERNets (extra: train)",
+        description="Train a DEERNet, or one for each of several seeds. Beside NET.npz are written a log (.csv) "
+        "and the learning curve (.png); NET.checkpoint while it trains, from which the same command goes on.",
+        epilog="example: descrambler train -o nets --seeds 0-99 --steps 20000",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help=".npz file, with --seeds a folder"
+    )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--seeds",
+        type=_seeds,
+        metavar="A-B",
+        help="one network for each seed, in parallel processes; those that are there are kept",
+    )
+    parser.add_argument(
+        "--jobs", type=int, help="networks trained at a time (default: one for each processor)"
+    )
     parser.add_argument("--widths", type=int, nargs="+", default=[256, 80, 256])
     parser.add_argument("--weight-decay", type=float, default=1e-6)
     parser.add_argument(
-        "--steps", type=int, default=150_000, help="default: 150000, about 7 minutes"
+        "--steps", type=int, default=150_000, help="default: 150000, three to seven minutes"
     )
     parser.add_argument("--minutes", type=float, help="stop earlier than the steps would")
     parser.set_defaults(action=train)
 
 
 def train(options: argparse.Namespace) -> None:
-    """Train a DEERNet and write it."""
-    # Known now rather than when the training is done.
-    if not options.output.parent.is_dir():
-        raise FileNotFoundError(
-            f"{options.output.parent} is not a folder: {options.output} cannot be written"
-        )
-    if options.output.is_dir():
-        raise IsADirectoryError(f"{options.output} is a folder, not a file to write")
-    widths = " ".join(map(str, options.widths))
-    command = (
-        f"descrambler train -o {options.output.name} --seed {options.seed} --widths {widths}"
-        f" --weight-decay {options.weight_decay:g} --steps {options.steps}"
-    )
-    if options.minutes is not None:
-        command += f" --minutes {options.minutes:g}"
+    """Train one network, or one for each seed."""
+    if options.seeds is not None:
+        _train_many(options)
+        return
     with tqdm(total=options.steps, unit="step", disable=not sys.stderr.isatty()) as bar:
 
         def show(state: deer.TrainState) -> None:
             bar.update(state.step - bar.n)
             bar.set_postfix(loss=f"{state.loss:.4f}")
 
+        provenance = _train_one(options, options.seed, options.output, show)
+    print(f"{options.output}: {json.dumps(provenance, indent=2)}")
+
+
+def _seeds(text: str) -> range:
+    first, dash, last = text.partition("-")
+    try:
+        seeds = range(int(first), int(last if dash else first) + 1)
+    except ValueError:
+        seeds = range(0)
+    if not seeds:
+        raise argparse.ArgumentTypeError(f"must be like 0-99, got {text!r}")
+    return seeds
+
+
+def _train_one(
+    options: argparse.Namespace,
+    seed: int,
+    output: Path,
+    show: Callable[[deer.TrainState], bool | None],
+) -> dict[str, Any] | None:
+    """Train and write one network, its log and its curve; None if `show` stopped it."""
+    # Known now rather than when the training is done.
+    if not output.parent.is_dir():
+        raise FileNotFoundError(f"{output.parent} is not a folder: {output} cannot be written")
+    if output.is_dir():
+        raise IsADirectoryError(f"{output} is a folder, not a file to write")
+    checkpoint = output.with_suffix(".checkpoint")
+    states: list[deer.TrainState] = []
+    stopped = False
+    with output.with_suffix(".csv").open("w") as log:
+        print(*(field.name for field in fields(deer.TrainState)), sep=",", file=log)
+
+        def record(state: deer.TrainState) -> bool:
+            nonlocal stopped
+            states.append(state)
+            print(*(f"{value:.8g}" for value in astuple(state)), sep=",", file=log, flush=True)
+            stopped = bool(show(state))
+            return stopped
+
         network = deer.train(
             options.widths,
-            random_state=options.seed,
+            random_state=seed,
             n_steps=options.steps,
             minutes=options.minutes,
             weight_decay=options.weight_decay,
-            callback=show,
-            command=command,
+            callback=record,
+            checkpoint=checkpoint,
+            command=_command(options, seed, output),
         )
-    network.save(options.output)
-    print(f"{options.output}: {json.dumps(network.provenance, indent=2)}")
+    if stopped:
+        return None
+    network.save(output)
+    rivals = {name: network.provenance[f"validation_mse_{name}"] for name in ("ridge", "mean")}
+    save_png(learning_curve(states, rivals), output.with_suffix(".png"))
+    checkpoint.unlink()
+    return network.provenance
+
+
+def _command(options: argparse.Namespace, seed: int, output: Path) -> str:
+    widths = " ".join(map(str, options.widths))
+    command = (
+        f"descrambler train -o {output.name} --seed {seed} --widths {widths}"
+        f" --weight-decay {options.weight_decay:g} --steps {options.steps}"
+    )
+    return command + (f" --minutes {options.minutes:g}" if options.minutes is not None else "")
+
+
+# Many seeds, each in a process of its own.
+
+_GRACE = 0.5  # seconds
+
+_stop: Any
+_steps: Any
+
+
+def _train_many(options: argparse.Namespace) -> None:
+    options.output.mkdir(parents=True, exist_ok=True)
+    paths = {seed: options.output / _name(options, seed) for seed in options.seeds}
+    missing = [seed for seed, path in paths.items() if not path.exists()]
+    if there := len(paths) - len(missing):
+        print(f"{there} of {len(paths)} networks are there already")
+    jobs = options.jobs or len(os.sched_getaffinity(0))
+    if jobs < 1:
+        raise ValueError(f"jobs must be at least 1, got {jobs}")
+    # The processes share the machine; read by their BLAS when they start.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    context = get_context("spawn")
+    stop, steps = context.Event(), context.Array("q", max(len(missing), 1))
+    with ProcessPoolExecutor(jobs, context, _share, (stop, steps)) as pool:
+        try:
+            trained = [
+                pool.submit(_train_in_process, options, seed, paths[seed], place)
+                for place, seed in enumerate(missing)
+            ]
+            _follow(trained, steps, options.steps)
+            for seed, future in zip(missing, trained, strict=True):
+                print(f"{paths[seed]}: validation error {future.result():.4g}")
+        except BrokenProcessPool as error:
+            raise DescramblerError(
+                "a training process died; the same command goes on from where it was"
+            ) from error
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _name(options: argparse.Namespace, seed: int) -> str:
+    widths = "_".join(map(str, options.widths))
+    return f"deernet_{widths}_wd{options.weight_decay:g}_seed{seed}.npz"
+
+
+def _share(stop: Any, steps: Any) -> None:
+    global _stop, _steps
+    _stop, _steps = stop, steps
+    # Ctrl-C reaches every process of a terminal: the parent alone decides, and tells by `stop`.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave, args=(stop,), daemon=True).start()
+
+
+def _leave(stop: Any) -> None:
+    """End this process soon after `stop`, whatever it does: training that runs has time to keep its state."""
+    stop.wait()
+    time.sleep(_GRACE)
+    os._exit(130)
+
+
+def _train_in_process(options: argparse.Namespace, seed: int, output: Path, place: int) -> float:
+    def show(state: deer.TrainState) -> bool:
+        _steps[place] = state.step
+        return bool(_stop.is_set())
+
+    provenance = _train_one(options, seed, output, show)
+    return float(provenance["validation_mse_network"]) if provenance else float("nan")
+
+
+def _follow(futures: Sequence[Future[float]], steps: Any, steps_each: int) -> None:
+    """Show progress until all have ended or one has failed."""
+    total = steps_each * len(futures)
+    with tqdm(total=total, unit="step", disable=not sys.stderr.isatty()) as bar:
+        waiting = set(futures)
+        while waiting:
+            done, waiting = wait(waiting, timeout=0.2)
+            bar.update(sum(steps) - bar.n)
+            for future in done:
+                future.result()

@@ -1,15 +1,18 @@
 """DEER spectroscopy: physics, simulated data, and networks trained on it."""
 
 from .baselines import baseline_errors, mean_squared_error
+from .checkpoint import TrainState
 from .physics import DIPOLAR_CONSTANT, dipolar_frequency, distance_range, kernel
-from .pretrained import pretrained
+from .pretrained import PRETRAINED, Pretrained, pretrained
 from .released import load_parameters, network_inputs
 from .simulate import DeerData, simulate
-from .train import TrainState, train
+from .train import train
 
 __all__ = [
     "DIPOLAR_CONSTANT",
+    "PRETRAINED",
     "DeerData",
+    "Pretrained",
     "TrainState",
     "baseline_errors",
     "dipolar_frequency",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .physics import distance_range, kernel
+from .._native import core
+from .physics import Experiment, distance_range, kernel
 
 Array = NDArray[np.floating[Any]]
 
@@ -17,6 +20,7 @@ MAX_PEAKS = 4
 MODULATION_DEPTH = (0.01, 1.0)
 BACKGROUND_DIMENSION = (2.0, 3.5)
 BACKGROUND_RATE = 1.0  # largest rate times duration: 0.5 MHz in a 2 microsecond trace
+RIDME_SCALE = 3.0  # standard deviation of the exponents of a RIDME background
 NOISE = 0.05  # largest RMS as a fraction of the modulation depth
 MIN_WIDTH = 0.025  # narrowest peak as a fraction of its distance
 MAX_WIDTH = 0.5  # broadest peak as a fraction of the distance range
@@ -61,16 +65,23 @@ def simulate(
     n_points: int = 256,
     *,
     duration: float = 2.0,
+    experiment: Experiment = "deer",
     dtype: DTypeLike = np.float64,
+    workers: int = 1,
 ) -> DeerData:
-    """Simulate DEER traces as the training set of the published DEERNet.
+    """Simulate DEER or RIDME traces as the training sets of the published DEERNets.
 
     Each distribution has 1 to 4 Gaussian peaks with uniform random areas. Positions and
     widths have linearly falling densities, towards short and narrow: positions over the whole
     distance axis, full widths at half maximum from 0.025 of the distance to 0.5 of the
-    distance range. The trace is ``(1 - m + m * form_factor) * exp(-(k t)**(d / 3))`` plus
-    white noise, with m in 0.01..1, d in 2..3.5, ``k * duration`` in 0..1 and a noise RMS of
-    0..0.05 m, all uniform, and is then shifted and scaled into [0, 1].
+    distance range. The trace is ``(1 - m + m * form_factor) * background`` plus white noise,
+    with m in 0.01..1 and a noise RMS of 0..0.05 m, both uniform, and is then shifted and scaled
+    into [0, 1].
+
+    The DEER background is ``exp(-(k t)**(d / 3))`` with d in 2..3.5 and ``k * duration`` in 0..1,
+    both uniform. The RIDME background is ``exp(-(a s + b s**2))`` with ``s = t / duration``, a
+    normal with standard deviation 3 and b above ``max(-a / 0.4, -a / 2)`` by the absolute value
+    of another such number: it may rise at first, but not in the end.
 
     Parameters
     ----------
@@ -82,9 +93,13 @@ def simulate(
         Points of the time axis and of the distance axis, at least 4.
     duration : float
         Last time in microseconds. It sets the distance axis through `distance_range`: 256
-        points over 2 microseconds reach from 11.8 to 59.3 A.
+        points over 2 microseconds of DEER reach from 11.8 to 59.3 A.
+    experiment : {"deer", "ridme"}
+        Which background and which distance axis.
     dtype : dtype
-        float64 or float32 (about twice as fast, same random draws).
+        float64 or float32 (nearly twice as fast, same random draws).
+    workers : int
+        Threads, at least 1. Their number does not change the result.
 
     Returns
     -------
@@ -106,24 +121,46 @@ def simulate(
         raise ValueError(f"n must be 0 or more, got {n}")
     if n_points < 4:
         raise ValueError(f"n_points must be at least 4, got {n_points}")
+    if operator.index(workers) < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise TypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
-    time, distance = axes(n_points, duration)
+    time, distance = axes(n_points, duration, experiment)
     grid = _grid(time, distance, np.dtype(dtype))
     entropy = seed_of(random_state)
     traces = np.empty((n, n_points), dtype)
     distributions = np.empty_like(traces)
-    for index, first in enumerate(range(0, n, _CHUNK)):
+
+    def fill(index: int) -> None:
         seed = np.random.SeedSequence(entropy, spawn_key=(index,))
-        chunk = _simulate_chunk(np.random.default_rng(seed), grid)
-        rows = slice(first, min(first + _CHUNK, n))
-        traces[rows], distributions[rows] = (part[: rows.stop - first] for part in chunk)
+        chunk = _simulate_chunk(np.random.default_rng(seed), grid, _BACKGROUNDS[experiment])
+        rows = slice(index * _CHUNK, min((index + 1) * _CHUNK, n))
+        traces[rows], distributions[rows] = (part[: rows.stop - rows.start] for part in chunk)
+
+    chunks = range(-(-n // _CHUNK))
+    if workers == 1:
+        for index in chunks:
+            fill(index)
+    else:
+        _in_threads(fill, chunks, workers)
     return DeerData(traces, distributions, time, distance)
 
 
-def axes(n_points: int, duration: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the tied time (microseconds) and distance (Angstrom) axes of a DEER trace."""
-    distances = distance_range(duration / (n_points - 1), duration)
+def _in_threads(work: Callable[[int], None], items: range, workers: int) -> None:
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for _ in pool.map(work, items):
+            pass
+    finally:
+        # After Ctrl-C or an error, only what has begun is finished.
+        pool.shutdown(cancel_futures=True)
+
+
+def axes(
+    n_points: int, duration: float, experiment: Experiment = "deer"
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the tied time (microseconds) and distance (Angstrom) axes of a trace."""
+    distances = distance_range(duration / (n_points - 1), duration, experiment)
     return np.linspace(0.0, duration, n_points), np.linspace(*distances, n_points)
 
 
@@ -138,26 +175,30 @@ class _Grid(NamedTuple):
     """What all chunks share, in the working precision."""
 
     kernel: Array  # transposed: distances in rows
-    log_time: Array  # of the time as a fraction of the duration; -inf at zero
+    time: Array  # as a fraction of the duration
+    log_time: Array  # its logarithm; -inf at zero
     distance: Array
 
 
 def _grid(time: NDArray[np.float64], distance: NDArray[np.float64], dtype: np.dtype[Any]) -> _Grid:
+    fraction = time / time[-1]
     with np.errstate(divide="ignore"):
-        log_time = np.log(time / time[-1])
+        log_time = np.log(fraction)
     transposed = np.ascontiguousarray(kernel(time, distance).T, dtype)
-    return _Grid(transposed, log_time.astype(dtype), distance.astype(dtype))
+    return _Grid(transposed, fraction.astype(dtype), log_time.astype(dtype), distance.astype(dtype))
 
 
-def _simulate_chunk(rng: np.random.Generator, grid: _Grid) -> tuple[Array, Array]:
+def _simulate_chunk(
+    rng: np.random.Generator, grid: _Grid, backgrounds: Background
+) -> tuple[Array, Array]:
     """Return one chunk of traces and distributions, both (_CHUNK, n_points)."""
     distributions = _distributions(rng, grid.distance)
     depth = rng.uniform(*MODULATION_DEPTH, (_CHUNK, 1))
     noise_level = rng.uniform(0.0, NOISE, (_CHUNK, 1)) * depth
-    traces = distributions @ grid.kernel
+    traces = core.multiply(distributions, grid.kernel)
     traces *= depth.astype(traces.dtype)
     traces += (1 - depth).astype(traces.dtype)
-    traces *= _backgrounds(rng, grid.log_time)
+    traces *= backgrounds(rng, grid)
     # Drawn in single precision whatever the dtype: twice as fast, and the same noise for both.
     noise = rng.standard_normal(traces.shape, dtype=np.float32)
     noise *= noise_level.astype(np.float32)
@@ -195,8 +236,9 @@ def _falling(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return 1 - np.sqrt(rng.random(shape))
 
 
-def _backgrounds(rng: np.random.Generator, log_time: Array) -> Array:
+def _deer_backgrounds(rng: np.random.Generator, grid: _Grid) -> Array:
     """Return ``exp(-(k t)**(d / 3))`` by logarithms: powers cost three times as much."""
+    log_time = grid.log_time
     dimension = rng.uniform(*BACKGROUND_DIMENSION, (_CHUNK, 1))
     rate = BACKGROUND_RATE * (1 - rng.random((_CHUNK, 1)))  # never 0, which has no logarithm
     decay = np.log(rate).astype(log_time.dtype) + log_time
@@ -204,3 +246,17 @@ def _backgrounds(rng: np.random.Generator, log_time: Array) -> Array:
     np.exp(decay, out=decay)
     np.negative(decay, out=decay)
     return np.exp(decay, out=decay)
+
+
+def _ridme_backgrounds(rng: np.random.Generator, grid: _Grid) -> Array:
+    """Return ``exp(-(a s + b s**2))``."""
+    a = RIDME_SCALE * rng.standard_normal((_CHUNK, 1))
+    b = np.maximum(-a / 0.4, -a / 2) + RIDME_SCALE * np.abs(rng.standard_normal((_CHUNK, 1)))
+    exponent = b.astype(grid.time.dtype) * grid.time
+    exponent += a.astype(grid.time.dtype)
+    exponent *= -grid.time
+    return np.exp(exponent, out=exponent)
+
+
+Background = Callable[[np.random.Generator, _Grid], Array]
+_BACKGROUNDS: dict[str, Background] = {"deer": _deer_backgrounds, "ridme": _ridme_backgrounds}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import platform
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -10,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from itertools import count
+from itertools import count, islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,45 +22,27 @@ from numpy.typing import NDArray
 from .._validate import require_extra
 from ..network import Activation, Linear, Network
 from .baselines import baseline_errors, mean_squared_error
-from .simulate import seed_of, simulate
+from .checkpoint import Checkpoint, TrainState, read_checkpoint
+from .simulate import DeerData, seed_of, simulate
 
 Weights = list[NDArray[np.float32]]
 
 _BATCH = 128
 _BLOCK = 16_384  # traces simulated together while the block before is learnt from
 _EPOCHS = 2  # passes over a block: simulating takes as long as training
+_BLOCK_STEPS = _EPOCHS * _BLOCK // _BATCH
 _REPORT = 128  # steps between two calls of the callback
+_VALIDATE = 2048  # steps between two validations
+_KEEP = 20.0  # seconds between two checkpoints
 _VALIDATION_SEED = 20_210_118
 _VALIDATION_SIZE = 10_000
-
-
-@dataclass(frozen=True)
-class TrainState:
-    """What the callback of `train` is told, every 128 steps.
-
-    Attributes
-    ----------
-    step : int
-        Optimiser steps done.
-    progress : float
-        Part of the budget that is used up, 0 to 1.
-    seconds : float
-        Time since training began.
-    loss : float
-        Mean squared error of the steps since the last call, each before its update.
-    """
-
-    step: int
-    progress: float
-    seconds: float
-    loss: float
 
 
 @dataclass(frozen=True)
 class _Budget:
     n_steps: int | None
     minutes: float | None
-    start: float
+    start: float  # moved back by the time that earlier runs took
 
     def seconds(self) -> float:
         return time.perf_counter() - self.start
@@ -78,6 +62,7 @@ def train(
     learning_rate: float = 0.01,
     weight_decay: float = 1e-6,
     callback: Callable[[TrainState], bool | None] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     command: str | None = None,
 ) -> Network:
     """Train a DEERNet: linear layers without biases, tanh between them, logistic at the end.
@@ -93,9 +78,10 @@ def train(
         of a trace and must be equal.
     random_state : int, numpy.random.Generator or None
         Seed of the weights and of the traces. With a budget in steps, the same seed gives the
-        same network to rounding.
+        same network on the same machine; on another processor rounding differs, and 150 000 steps
+        make another network of it, as good and of the same kind.
     n_steps : int or None
-        Budget in optimiser steps. The default took seven minutes on two shared cores.
+        Budget in optimiser steps. The default took three to seven minutes on two cores.
     minutes : float or None
         Budget in minutes. The budget that is used up first ends the training.
     learning_rate : float
@@ -103,7 +89,12 @@ def train(
     weight_decay : float
         Half of it times the squared norm of the weights is added to the loss.
     callback : callable, optional
-        Called with a `TrainState` every 128 steps and at the end; returning True stops.
+        Called with a `TrainState` every 128 steps and at the end; returning True stops. When an
+        interrupted training goes on, it is first called with the states of the earlier run.
+    checkpoint : path-like, optional
+        A file that is written every 20 seconds and at the end, whatever the reason. If it is there
+        at the start, training goes on from it, to the same result as without the interruption
+        (with a budget in steps). It is left to the caller to remove it.
     command : str, optional
         Recorded in the provenance as what remakes the network, in place of the call of this
         function.
@@ -121,7 +112,7 @@ def train(
     MissingExtraError
         If PyTorch is not installed.
     ValueError
-        If an argument is out of range.
+        If an argument is out of range, or `checkpoint` is damaged or of another training.
     """
     settings: dict[str, Any] = {
         "widths": [int(width) for width in widths],
@@ -135,12 +126,15 @@ def train(
     torch = require_extra("torch", "train", "training")
     start = _initial_weights(settings["widths"], settings["random_state"])
     with _one_thread(torch):
-        weights, spent = _optimise(torch, start, callback, settings)
+        weights, last = _optimise(
+            torch, start, callback, settings, None if checkpoint is None else Path(checkpoint)
+        )
     call = ", ".join(f"{name}={value!r}" for name, value in settings.items())
     provenance = {
         "command": command or f"descrambler.deer.train({call})",
         "settings": settings,
-        **spent,
+        "steps": last.step,
+        "minutes": round(last.seconds / 60, 2),
         **_errors(weights, start),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "versions": {
@@ -197,20 +191,24 @@ def _one_thread(torch: Any) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _batches(torch: Any, n_points: int, seed: int) -> Generator[tuple[Any, Any], None, None]:
+def _batches(
+    torch: Any, n_points: int, seed: int, first_step: int
+) -> Generator[tuple[Any, Any], None, None]:
     """Yield endless inputs and targets; each block is simulated while the last is in use."""
 
     def block(index: int) -> tuple[Any, Any]:
         data = simulate(_BLOCK, _generator(seed, 1, index), n_points, dtype=np.float32)
         return torch.from_numpy(data.traces), torch.from_numpy(data.targets)
 
+    first_block, skipped = divmod(first_step, _BLOCK_STEPS)
     with ThreadPoolExecutor(1) as pool:
-        pending = pool.submit(block, 0)
-        for index in count(1):
+        pending = pool.submit(block, first_block)
+        for index in count(first_block + 1):
             inputs, targets = pending.result()
             pending = pool.submit(block, index)
-            for _ in range(_EPOCHS):
-                yield from zip(inputs.split(_BATCH), targets.split(_BATCH), strict=True)
+            batches = list(zip(inputs.split(_BATCH), targets.split(_BATCH), strict=True))
+            yield from islice(batches * _EPOCHS, skipped, None)
+            skipped = 0
 
 
 def _optimise(
@@ -218,32 +216,111 @@ def _optimise(
     start: Weights,
     callback: Callable[[TrainState], bool | None] | None,
     settings: Mapping[str, Any],
-) -> tuple[Weights, dict[str, Any]]:
-    """Return the trained weights, and the steps and minutes they took."""
-    weights = [torch.nn.Parameter(torch.tensor(weight)) for weight in start]
-    optimiser = torch.optim.Adam(weights, weight_decay=settings["weight_decay"], fused=True)
-    budget = _Budget(settings["n_steps"], settings["minutes"], time.perf_counter())
-    stream = _batches(torch, settings["widths"][0], settings["random_state"])
-    progress, losses = 0.0, []
-    with closing(stream):
-        for step, (inputs, targets) in enumerate(stream, 1):
+    checkpoint: Path | None,
+) -> tuple[Weights, TrainState]:
+    """Return the trained weights and the last state."""
+    learner = _Learner(torch, start, settings["weight_decay"])
+    kept = Checkpoint((), {})
+    if checkpoint is not None and checkpoint.exists():
+        shapes = {name: array.shape for name, array in learner.arrays().items()}
+        kept = read_checkpoint(checkpoint, settings, shapes)
+        learner.restore(kept.arrays, kept.states[-1].step)
+    try:
+        for state in _reports(torch, learner, kept.states, settings, callback):
+            kept = Checkpoint((*kept.states, state), learner.arrays())
+            if checkpoint is not None and _due(checkpoint):
+                kept.write(checkpoint, settings)
+    finally:
+        if checkpoint is not None and kept.states:
+            kept.write(checkpoint, settings)
+    return learner.weights(), kept.states[-1]
+
+
+def _due(checkpoint: Path) -> bool:
+    return not checkpoint.exists() or time.time() - checkpoint.stat().st_mtime > _KEEP
+
+
+def _reports(
+    torch: Any,
+    learner: _Learner,
+    earlier: Sequence[TrainState],
+    settings: Mapping[str, Any],
+    callback: Callable[[TrainState], bool | None] | None,
+) -> Iterator[TrainState]:
+    """Train on after the earlier states; yield new ones until budget or callback end it."""
+    last = TrainState(0, 0.0, 0.0, math.nan, math.nan)
+    for last in earlier:
+        if (callback is not None and callback(last)) or last.progress == 1:
+            return
+    n_points = settings["widths"][0]
+    validation = _validation(n_points)
+    budget = _Budget(settings["n_steps"], settings["minutes"], time.perf_counter() - last.seconds)
+    progress, losses = last.progress, []
+    with closing(_batches(torch, n_points, settings["random_state"], last.step)) as stream:
+        for step, (inputs, targets) in enumerate(stream, last.step + 1):
             rate = settings["learning_rate"] * (1 + math.cos(math.pi * progress)) / 2
-            optimiser.param_groups[0]["lr"] = rate
-            output = _forward(torch, weights, inputs)
-            loss = torch.nn.functional.mse_loss(output, targets)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            losses.append(loss.item())
+            losses.append(learner.step(inputs, targets, rate))
             progress = budget.progress(step)
-            if progress == 1 or step % _REPORT == 0:
-                state = TrainState(step, progress, budget.seconds(), float(np.mean(losses)))
-                losses.clear()
-                stop = callback is not None and callback(state)
-                if stop or progress == 1:
-                    break
-    spent = {"steps": step, "minutes": round(budget.seconds() / 60, 2)}
-    return [weight.detach().numpy().copy() for weight in weights], spent
+            if progress < 1 and step % _REPORT:
+                continue
+            error = math.nan
+            if progress == 1 or step % _VALIDATE == 0:
+                output = _network(learner.weights())(validation.traces)
+                error = mean_squared_error(output, validation)
+            state = TrainState(step, progress, budget.seconds(), float(np.mean(losses)), error)
+            losses.clear()
+            yield state
+            if (callback is not None and callback(state)) or progress == 1:
+                return
+
+
+class _Learner:
+    """Weights under Adam."""
+
+    def __init__(self, torch: Any, start: Weights, weight_decay: float) -> None:
+        self._torch = torch
+        self._parameters = [torch.nn.Parameter(torch.tensor(weight)) for weight in start]
+        self._optimiser = torch.optim.Adam(self._parameters, weight_decay=weight_decay, fused=True)
+        for parameter in self._parameters:
+            self._optimiser.state[parameter] = {
+                "step": torch.tensor(0.0),
+                "exp_avg": torch.zeros_like(parameter),
+                "exp_avg_sq": torch.zeros_like(parameter),
+            }
+
+    def step(self, inputs: Any, targets: Any, rate: float) -> float:
+        """Take one step; return the loss before it."""
+        self._optimiser.param_groups[0]["lr"] = rate
+        loss = self._torch.nn.functional.mse_loss(
+            _forward(self._torch, self._parameters, inputs), targets
+        )
+        self._optimiser.zero_grad()
+        loss.backward()
+        self._optimiser.step()
+        return float(loss.item())
+
+    def weights(self) -> Weights:
+        """Return copies."""
+        return [parameter.detach().numpy().copy() for parameter in self._parameters]
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Return copies of all that changes, by name."""
+        return {name: tensor.detach().numpy().copy() for name, tensor in self._tensors()}
+
+    def restore(self, arrays: Mapping[str, NDArray[np.float32]], step: int) -> None:
+        """Go back to what `arrays` returned after so many steps."""
+        with self._torch.no_grad():
+            for name, tensor in self._tensors():
+                tensor.copy_(self._torch.from_numpy(arrays[name]))
+        for parameter in self._parameters:
+            self._optimiser.state[parameter]["step"].fill_(step)
+
+    def _tensors(self) -> Iterator[tuple[str, Any]]:
+        for k, parameter in enumerate(self._parameters, 1):
+            state = self._optimiser.state[parameter]
+            yield f"weight_{k}", parameter
+            yield f"first_moment_{k}", state["exp_avg"]
+            yield f"second_moment_{k}", state["exp_avg_sq"]
 
 
 def _forward(torch: Any, weights: Sequence[Any], signal: Any) -> Any:
@@ -260,9 +337,12 @@ def _network(weights: Weights, **records: Any) -> Network:
     return Network([*layers[:-1], Activation("logistic")], **records)
 
 
+def _validation(n_points: int) -> DeerData:
+    return simulate(_VALIDATION_SIZE, _VALIDATION_SEED, n_points, dtype=np.float32)
+
+
 def _errors(weights: Weights, start: Weights) -> dict[str, float]:
-    n_points = weights[0].shape[1]
-    data = simulate(_VALIDATION_SIZE, _VALIDATION_SEED, n_points, dtype=np.float32)
+    data = _validation(weights[0].shape[1])
     errors = {
         "network": mean_squared_error(_network(weights)(data.traces), data),
         "untrained": mean_squared_error(_network(start)(data.traces), data),

@@ -4,6 +4,7 @@ from .axes import Axis
 from .figures import first_layer, inner_layer, last_layer, network_figures
 from .layout import Pair
 from .structure import last_layer_structure
+from .training import learning_curve
 
 __all__ = [
     "Axis",
@@ -12,5 +13,6 @@ __all__ = [
     "inner_layer",
     "last_layer",
     "last_layer_structure",
+    "learning_curve",
     "network_figures",
 ]
