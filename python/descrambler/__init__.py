@@ -9,7 +9,13 @@ from .activations import Activation, Renormalise
 from .compare import Comparison, compare
 from .config import show_config
 from .diagonal import diagonalize
-from .errors import ChartError, DescramblerError, MissingExtraError, WeightFileError
+from .errors import (
+    ChartError,
+    DescramblerError,
+    MissingExtraError,
+    NoModulationError,
+    WeightFileError,
+)
 from .gram import Gram, gram, joint_gram
 from .iterate import State
 from .layers import BatchNorm, Linear
@@ -32,6 +38,7 @@ __all__ = [
     "Linear",
     "MissingExtraError",
     "Network",
+    "NoModulationError",
     "Renormalise",
     "Rotation",
     "State",

@@ -13,5 +13,9 @@ class ChartError(DescramblerError, ValueError):
     """A rotation that lies outside the chart asked for (it has an eigenvalue -1)."""
 
 
+class NoModulationError(DescramblerError, ValueError):
+    """A trace without dipolar modulation, to which no distance distribution belongs."""
+
+
 class MissingExtraError(DescramblerError, ImportError):
     """An optional dependency that is not installed; the message names the extra."""

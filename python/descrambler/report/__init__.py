@@ -1,12 +1,15 @@
 """Figures of descrambled networks."""
 
 from .axes import Axis
+from .distances import distance_figure, unmodulated_figure
 from .figures import first_layer, inner_layer, last_layer, network_figures
 from .layout import Pair
 from .structure import last_layer_structure
 from .training import learning_curve
 
 __all__ = [
+    "distance_figure",
+    "unmodulated_figure",
     "Axis",
     "Pair",
     "first_layer",
