@@ -9,6 +9,7 @@ from .activations import Activation, Renormalise
 from .compare import Comparison, compare
 from .config import show_config
 from .diagonal import diagonalize
+from .ensemble import Ensemble, ensemble
 from .errors import ChartError, DescramblerError, MissingExtraError, WeightFileError
 from .gram import Gram, gram, joint_gram
 from .iterate import State
@@ -28,6 +29,7 @@ __all__ = [
     "Comparison",
     "Descrambling",
     "DescramblerError",
+    "Ensemble",
     "Gram",
     "Linear",
     "MissingExtraError",
@@ -43,6 +45,7 @@ __all__ = [
     "descramble",
     "descramble_gram",
     "diagonalize",
+    "ensemble",
     "gram",
     "group",
     "joint_gram",

@@ -54,13 +54,10 @@ class Consensus:
     ----------
     mean, spread : ndarray, shape (n, n_other)
         Mean and standard deviation over the networks, entry by entry; link coordinate in rows.
-    modes : ndarray of bool, shape (n,)
-        The link modes that it is made of: those that more than half of the networks resolve.
     """
 
     mean: Array
     spread: Array
-    modes: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +106,13 @@ class Agreement:
         return cosines
 
     @property
+    def resolved_share(self) -> Array:
+        """Share of the squared weights that is in resolved modes, shape (n_networks,)."""
+        power = np.square(self.modes).sum(axis=2)
+        share: Array = (power * self.resolved).sum(axis=1) / power.sum(axis=1)
+        return share
+
+    @property
     def typical(self) -> Array:
         """Median bound of each network with the others, shape (n_networks,)."""
         others = np.isfinite(self.bound) & ~np.eye(len(self.bound), dtype=bool)
@@ -141,8 +145,23 @@ class Agreement:
         ordinary = self.typical >= self.threshold
         return tuple(int(index) for index in np.flatnonzero(~ordinary))
 
+    @property
+    def majority(self) -> Array:
+        """Modes that more than half of the networks resolve, shape (n,)."""
+        majority: Array = self.resolved.mean(axis=0) > 0.5
+        return majority
+
+    def picture(self, network: int) -> Array:
+        """One network's descrambled weights in the canonical gauge, shape (n, n_other).
+
+        Link coordinate in rows, made of the modes of `majority`.
+        """
+        return _basis(len(self.majority)).from_modes(self.modes[network] * self.majority[:, None])
+
     def consensus(self, *, align: bool = False) -> Consensus:
         """Mean and spread of the pictures, in the canonical gauge or each aligned to the medoid's.
+
+        Pictures are made of the modes of `majority`.
 
         Parameters
         ----------
@@ -154,14 +173,13 @@ class Agreement:
         -------
         Consensus
         """
-        modes = self.resolved.mean(axis=0) > 0.5
-        pictures = self.modes * modes[:, None]
-        basis = _basis(len(modes))
+        pictures = self.modes * self.majority[:, None]
+        basis = _basis(len(self.majority))
         if align:
             reference = pictures[self.medoid]
             pictures = np.stack([aligned(picture, reference, basis) for picture in pictures])
         links = np.stack([basis.from_modes(picture) for picture in pictures])
-        return Consensus(links.mean(axis=0), links.std(axis=0), modes)
+        return Consensus(links.mean(axis=0), links.std(axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,8 +229,8 @@ class Ensemble:
             ("weights", f"{name}, {n} units, {n_other} {_other(self.tap)}"),
             ("networks", f"{number}, of which {self.n_initial} with their untrained weights"),
             ("inputs", str(self.n_inputs)),
-            ("resolved, trained", f"{_range(self.trained.resolved)} of {n}"),
-            ("resolved, untrained", f"{_range(self.untrained.resolved)} of {n}"),
+            ("resolved, trained", _resolved(self.trained)),
+            ("resolved, untrained", _resolved(self.untrained)),
             *((name, str(spread)) for name, spread in self.summary().items()),
             ("outliers", f"{outliers} (median bound below {self.trained.threshold:.3f})"),
         ]
@@ -377,6 +395,9 @@ def _spread(values: Array) -> Spread:
     return Spread(*(float(q) for q in np.quantile(pairs, [0, 0.25, 0.5, 0.75, 1])))
 
 
-def _range(resolved: Array) -> str:
-    counts = resolved.sum(axis=1)
-    return f"{np.median(counts):g} ({counts.min()} to {counts.max()})"
+def _resolved(agreement: Agreement) -> str:
+    counts, share = agreement.resolved.sum(axis=1), agreement.resolved_share
+    return (
+        f"{np.median(counts):g} ({counts.min()} to {counts.max()}) of {agreement.resolved.shape[1]} modes, "
+        f"{np.median(share):.3f} ({share.min():.3f} to {share.max():.3f}) of the squared weights"
+    )
