@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._validate import Array, matrix
-from .basis import LinkBasis
 from .criteria import Smoothness
 from .gauge import aligned
 from .result import Descrambling
@@ -82,50 +81,9 @@ def compare(
     )
     if a.shape != b.shape:
         raise ValueError(f"weights must have one shape, got {a.shape} and {b.shape}")
-    if not (a.any() and b.any()):
+    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
+    if norm == 0:
         raise ValueError("weights must not be all zero")
-    similarity, bound = similarities(np.stack([a, b]), np.ones((2, n), bool), basis)
     turned = aligned(np.eye(n), a @ b.T, basis)
     rotation = basis.from_modes(basis.from_modes(turned.T).T)
-    return Comparison(float(similarity[0, 1]), float(bound[0, 1]), rotation)
-
-
-def similarities(modes: Array, counted: Array, basis: LinkBasis) -> tuple[Array, Array]:
-    """Compare descrambled matrices, each with each, modulo gauge.
-
-    Parameters
-    ----------
-    modes : ndarray, shape (n_matrices, n, any)
-        The matrices in mode coordinates: V^T P W, one link mode in a row.
-    counted : ndarray of bool, shape (n_matrices, n)
-        Two matrices are compared over the modes that count in both.
-    basis : LinkBasis
-        Modes of one eigenvalue may be mixed by the gauge, others change sign; the determinant of
-        the whole is +1, at no cost where some mode does not count.
-
-    Returns
-    -------
-    similarity, bound : ndarray, shape (n_matrices, n_matrices)
-        Cosine as they are, and the largest that any gauge allows (Procrustes). NaN for a pair
-        without a mode to compare.
-    """
-    number = len(modes)
-    inner, best, power = (np.zeros((number, number)) for _ in range(3))
-    weakest, parity = np.full((number, number), np.inf), np.ones((number, number))
-    for block in basis.degenerate_blocks():
-        rows = modes[:, block]
-        both = np.logical_and(counted[:, None, block], counted[None, :, block])
-        size = rows.shape[1]
-        flat = rows.reshape(number * size, -1)
-        products = (flat @ flat.T).reshape(number, size, number, size).transpose(0, 2, 1, 3)
-        products = products * (both[..., :, None] & both[..., None, :])
-        fits = np.linalg.svd(products, compute_uv=False)
-        inner += np.trace(products, axis1=2, axis2=3)
-        best += fits.sum(axis=-1)
-        weakest = np.minimum(weakest, fits[..., -1])
-        parity *= np.sign(np.linalg.det(products))
-        power += np.einsum("abi,ai->ab", both, np.einsum("aij,aij->ai", rows, rows))
-    best -= 2 * np.where(parity < 0, weakest, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        norm = np.sqrt(power * power.T)
-        return inner / norm, best / norm
+    return Comparison(float(np.sum(a * b)) / norm, float(np.sum(a * (turned @ b))) / norm, rotation)

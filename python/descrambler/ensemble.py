@@ -1,185 +1,24 @@
-"""The same link dimension of many networks, descrambled: how far do the pictures agree."""
+"""One link dimension of many networks, descrambled and compared, beside what it must beat."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ._validate import Array, choice, matrix
-from .basis import LinkBasis
-from .compare import similarities
-from .criteria import Smoothness
+from .agreement import Agreement, Spread, link_basis
 from .files import write_arrays
-from .gauge import aligned
 from .network import Network
 from .solve import descramble
 from .study import random_counterpart
 
-__all__ = ["Agreement", "Consensus", "Ensemble", "Spread", "ensemble"]
+__all__ = ["Ensemble", "ensemble"]
 
 SCHEMA = "descrambler.ensemble.v1"
-
-OUTLIER_LIMIT = 3.5
-# Networks that agree almost to rounding have no spread to judge an outlier by.
-LEAST_SPREAD = 0.01
-
-
-class Spread(NamedTuple):
-    """Order statistics over pairs of networks; NaN where no pair can be compared."""
-
-    minimum: float
-    lower_quartile: float
-    median: float
-    upper_quartile: float
-    maximum: float
-
-    def __str__(self) -> str:
-        return (
-            f"{self.median:.3f}, quartiles {self.lower_quartile:.3f} to {self.upper_quartile:.3f}, "
-            f"range {self.minimum:.3f} to {self.maximum:.3f}"
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Consensus:
-    """Mean picture of several networks.
-
-    Attributes
-    ----------
-    mean, spread : ndarray, shape (n, n_other)
-        Mean and standard deviation over the networks, entry by entry; link coordinate in rows.
-    """
-
-    mean: Array
-    spread: Array
-
-
-@dataclass(frozen=True, eq=False)
-class Agreement:
-    """Descrambled matrices of several networks, each compared with each.
-
-    Attributes
-    ----------
-    modes : ndarray, shape (n_networks, n, n_other)
-        The matrices in the canonical gauge, in mode coordinates: V^T P W, one link mode in a row.
-    resolved : ndarray of bool, shape (n_networks, n)
-        Which modes the inputs resolve.
-    similarity, bound : ndarray, shape (n_networks, n_networks)
-        Cosine over the modes that both resolve, in the canonical gauge and in the best: see
-        `Comparison`. NaN for two networks that share no resolved mode.
-    """
-
-    modes: Array
-    resolved: Array
-    similarity: Array
-    bound: Array
-
-    @cached_property
-    def invariant(self) -> Array:
-        """Cosine between the Gram matrices W^T W of the whole matrices, shape (n_networks, n_networks).
-
-        No rotation of the units changes it: agreement that needs no descrambling.
-        """
-        overlap = np.empty_like(self.similarity)
-        for row, one in enumerate(self.modes):
-            for column, other in enumerate(self.modes[: row + 1]):
-                overlap[row, column] = overlap[column, row] = np.square(one @ other.T).sum()
-        own = np.sqrt(np.diagonal(overlap))
-        cosine: Array = overlap / np.outer(own, own)
-        return cosine
-
-    @cached_property
-    def mode_cosines(self) -> Array:
-        """Cosine between the same mode of two networks, shape (n, n_networks, n_networks).
-
-        In the canonical gauge; NaN where one of the two does not resolve the mode.
-        """
-        unit = self.modes / np.linalg.norm(self.modes, axis=2, keepdims=True)
-        unit = np.where(self.resolved[..., None], unit, np.nan).transpose(1, 0, 2)
-        cosines: Array = unit @ unit.transpose(0, 2, 1)
-        return cosines
-
-    @property
-    def resolved_share(self) -> Array:
-        """Share of the squared weights that is in resolved modes, shape (n_networks,)."""
-        power = np.square(self.modes).sum(axis=2)
-        share: Array = (power * self.resolved).sum(axis=1) / power.sum(axis=1)
-        return share
-
-    @property
-    def typical(self) -> Array:
-        """Median bound of each network with the others, shape (n_networks,)."""
-        others = np.isfinite(self.bound) & ~np.eye(len(self.bound), dtype=bool)
-        rows = zip(self.bound, others, strict=True)
-        return np.array([np.median(b[o]) if o.any() else np.nan for b, o in rows])
-
-    @property
-    def medoid(self) -> int:
-        """The network that the others are most like: the largest of `typical`."""
-        return int(np.nanargmax(self.typical))
-
-    @property
-    def threshold(self) -> float:
-        """Least `typical` value of a network that is no outlier.
-
-        The median of `typical` less 3.5 times its scaled median absolute deviation (Iglewicz and
-        Hoaglin 1993), which is taken as at least 0.01.
-        """
-        typical = self.typical
-        median = np.nanmedian(typical)
-        deviation = 1.4826 * np.nanmedian(np.abs(typical - median))
-        return float(median - OUTLIER_LIMIT * max(deviation, LEAST_SPREAD))
-
-    @property
-    def outliers(self) -> tuple[int, ...]:
-        """Networks, counted from 0, that no gauge brings as near to the others as `threshold`.
-
-        A network that shares no resolved mode with most others is one too.
-        """
-        ordinary = self.typical >= self.threshold
-        return tuple(int(index) for index in np.flatnonzero(~ordinary))
-
-    @property
-    def majority(self) -> Array:
-        """Modes that more than half of the networks resolve, shape (n,)."""
-        majority: Array = self.resolved.mean(axis=0) > 0.5
-        return majority
-
-    def picture(self, network: int) -> Array:
-        """One network's descrambled weights in the canonical gauge, shape (n, n_other).
-
-        Link coordinate in rows, made of the modes of `majority`.
-        """
-        return _basis(len(self.majority)).from_modes(self.modes[network] * self.majority[:, None])
-
-    def consensus(self, *, align: bool = False) -> Consensus:
-        """Mean and spread of the pictures, in the canonical gauge or each aligned to the medoid's.
-
-        Pictures are made of the modes of `majority`.
-
-        Parameters
-        ----------
-        align : bool
-            Whether each is turned, within the gauge group, to its best fit with the medoid. Of
-            random matrices, too, that makes a mean that looks somewhat like the medoid.
-
-        Returns
-        -------
-        Consensus
-        """
-        pictures = self.modes * self.majority[:, None]
-        basis = _basis(len(self.majority))
-        if align:
-            reference = pictures[self.medoid]
-            pictures = np.stack([aligned(picture, reference, basis) for picture in pictures])
-        links = np.stack([basis.from_modes(picture) for picture in pictures])
-        return Consensus(links.mean(axis=0), links.std(axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,9 +54,9 @@ class Ensemble:
         spreads = {}
         for kind in ("similarity", "bound"):
             for name, agreement in sets.items():
-                spreads[f"{kind}, {name}"] = _spread(getattr(agreement, kind))
+                spreads[f"{kind}, {name}"] = Spread.of(getattr(agreement, kind))
         for name in ("trained", "untrained"):
-            spreads[f"invariant, {name}"] = _spread(sets[name].invariant)
+            spreads[f"invariant, {name}"] = Spread.of(sets[name].invariant)
         return spreads
 
     def table(self) -> list[tuple[str, str]]:
@@ -315,7 +154,7 @@ def ensemble(
             if progress is not None:
                 progress(f"{name} {index} of {len(members)}")
         modes, resolved = zip(*parts, strict=True)
-        return _agreement(np.stack(modes), np.stack(resolved))
+        return Agreement.of(np.stack(modes), np.stack(resolved))
 
     trained = agreement("trained", given)
     if not np.isfinite(trained.typical).any():
@@ -327,7 +166,7 @@ def ensemble(
         n_initial=sum(network.initial is not None for network in given),
         trained=trained,
         untrained=agreement("untrained", untrained),
-        random=_agreement(_random_directions(trained.modes, random_state), trained.resolved),
+        random=Agreement.of(_random_directions(trained.modes, random_state), trained.resolved),
     )
 
 
@@ -365,19 +204,17 @@ def _weights(network: Network, layer: int, tap: str) -> Array:
     return network.linear(layer + 1).weight.T
 
 
-def _basis(n: int) -> LinkBasis:
-    return Smoothness().basis(n)
-
-
 def _descrambled(network: Network, x: Array, layer: int, tap: str) -> tuple[Array, Array]:
     """One matrix in mode coordinates, and which modes are resolved."""
     result = descramble(network.signals(x, layer, tap))
     weights = _weights(network, layer, tap).astype(np.float64)
-    return _basis(len(weights)).to_modes(result.rotation.left(weights)), result.resolved
-
-
-def _agreement(modes: Array, resolved: Array) -> Agreement:
-    return Agreement(modes, resolved, *similarities(modes, resolved, _basis(modes.shape[1])))
+    to_modes = link_basis(len(weights)).to_modes
+    modes = to_modes(result.rotation.left(weights))
+    assert result.gram is not None and result.gram.mean is not None
+    # In P this sign pays for the determinant, which another order of the units would change.
+    if to_modes(result.rotation.left(result.gram.mean[:, None]))[-1] < 0:
+        modes[-1] *= -1
+    return modes, result.resolved
 
 
 def _random_directions(modes: Array, random_state: int) -> Array:
@@ -385,14 +222,6 @@ def _random_directions(modes: Array, random_state: int) -> Array:
     norms = np.linalg.norm(modes, axis=2) / np.linalg.norm(directions, axis=2)
     turned: Array = directions * norms[..., None]
     return turned
-
-
-def _spread(values: Array) -> Spread:
-    pairs = values[np.triu_indices(len(values), 1)]
-    pairs = pairs[np.isfinite(pairs)]
-    if not pairs.size:
-        return Spread(*[np.nan] * 5)
-    return Spread(*(float(q) for q in np.quantile(pairs, [0, 0.25, 0.5, 0.75, 1])))
 
 
 def _resolved(agreement: Agreement) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._validate import Array
-from ..ensemble import Agreement, Ensemble
+from ..agreement import Agreement
+from ..ensemble import Ensemble
 from .axes import Axis, index_axis, link_axis, show_weights
 from .colours import MAGNITUDE, UNRESOLVED
 from .layout import SIGNED_QUANTILE, rms
@@ -129,7 +130,7 @@ def consensus_pictures(ensemble: Ensemble, axis: Axis | None = None) -> Figure:
         for ax, title, values, letter in zip(line, titles, pictures, "ABCDE", strict=True):
             image = show_weights(ax, values.T, limit, links, other)
             ax.label_outer()
-            if line is axes[0]:
+            if name == "trained":
                 ax.set_title(f"{letter}  {title}", fontsize=10)
         line[0].set_ylabel(f"{name}\n\n{other.label}")
         _note(line[1], f"{agreement.majority.sum()} of {n} modes")
@@ -138,10 +139,9 @@ def consensus_pictures(ensemble: Ensemble, axis: Axis | None = None) -> Figure:
     )
     return _captioned(
         figure,
-        f"{_weights(ensemble)}, descrambled, modes that more than half of the {len(agreement.bound)} networks resolve; each row in "
-        "units of its networks' r.m.s. weight. "
-        "Alignment, within the gauge group, favours the network that is aligned to: judge it by the lower row. Order and "
-        "waves along the link axis are made by the method.",
+        f"{_weights(ensemble)}, descrambled: the modes that more than half of the {len(agreement.bound)} networks "
+        "resolve, in units of the r.m.s. weight of each row's networks. Alignment, within the gauge group, favours the "
+        "network that is aligned to: judge it by the lower row. Order and waves along the link axis are made by the method.",
     )
 
 
