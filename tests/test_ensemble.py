@@ -223,6 +223,25 @@ def test_the_share_of_resolved_weights():
     assert (agreement.resolved_share <= 1).all()
 
 
+def test_networks_without_a_common_mode(tmp_path):
+    """An initial network of zeros resolves nothing, and one of the trained lacks a unit."""
+    zeros = network_of(np.zeros((N, N_IN)), np.zeros((N_OUT, N)))
+    networks = [network_of(n.linear(1).weight, n.linear(2).weight, zeros) for n in relatives(4)]
+    lacking = networks[0].linear(1).weight.copy()
+    lacking[3] = 0
+    networks[0] = network_of(lacking, networks[0].linear(2).weight, zeros)
+    result = ds.ensemble(networks, inputs())
+    assert not result.untrained.resolved.any()
+    assert np.isnan(result.untrained.bound).all()
+    assert result.untrained.outliers == (0, 1, 2, 3)
+    assert not result.untrained.consensus(align=True).mean.any()
+    assert np.isfinite(result.trained.bound).all()
+    assert "nan" in str(result)
+    result.save(tmp_path / "ensemble.npz")
+    for _, figure in ensemble_figures(result):
+        figure.savefig(io.BytesIO(), dpi=20)
+
+
 def test_the_same_again():
     one, other = (ds.ensemble(relatives(), inputs(), random_state=3) for _ in range(2))
     assert str(one) == str(other)

@@ -94,8 +94,7 @@ class Agreement:
             for column, other in enumerate(self.modes[: row + 1]):
                 overlap[row, column] = overlap[column, row] = np.square(one @ other.T).sum()
         own = np.sqrt(np.diagonal(overlap))
-        cosine: Array = overlap / np.outer(own, own)
-        return cosine
+        return _ratio(overlap, np.outer(own, own))
 
     @cached_property
     def mode_cosines(self) -> Array:
@@ -103,7 +102,7 @@ class Agreement:
 
         In the canonical gauge; NaN where one of the two does not resolve the mode.
         """
-        unit = self.modes / np.linalg.norm(self.modes, axis=2, keepdims=True)
+        unit = _ratio(self.modes, np.linalg.norm(self.modes, axis=2, keepdims=True))
         unit = np.where(self.resolved[..., None], unit, np.nan).transpose(1, 0, 2)
         cosines: Array = unit @ unit.transpose(0, 2, 1)
         return cosines
@@ -112,8 +111,7 @@ class Agreement:
     def resolved_share(self) -> Array:
         """Share of the squared weights that is in resolved modes, shape (n_networks,)."""
         power = np.square(self.modes).sum(axis=2)
-        share: Array = (power * self.resolved).sum(axis=1) / power.sum(axis=1)
-        return share
+        return _ratio((power * self.resolved).sum(axis=1), power.sum(axis=1))
 
     @property
     def typical(self) -> Array:
@@ -125,7 +123,7 @@ class Agreement:
     @property
     def medoid(self) -> int:
         """The network that the others are most like: the largest of `typical`."""
-        return int(np.nanargmax(self.typical))
+        return int(np.argmax(np.nan_to_num(self.typical, nan=-1)))
 
     @property
     def threshold(self) -> float:
@@ -134,16 +132,18 @@ class Agreement:
         The median of `typical` less 3.5 times its scaled median absolute deviation (Iglewicz and
         Hoaglin 1993), which is taken as at least 0.01.
         """
-        typical = self.typical
-        median = np.nanmedian(typical)
-        deviation = 1.4826 * np.nanmedian(np.abs(typical - median))
+        typical = self.typical[np.isfinite(self.typical)]
+        if not typical.size:
+            return np.nan
+        median = np.median(typical)
+        deviation = 1.4826 * np.median(np.abs(typical - median))
         return float(median - OUTLIER_LIMIT * max(deviation, LEAST_SPREAD))
 
     @property
     def outliers(self) -> tuple[int, ...]:
         """Networks, counted from 0, that no gauge brings as near to the others as `threshold`.
 
-        A network that shares no resolved mode with most others is one too.
+        A network that shares no resolved mode with any other is one too.
         """
         ordinary = self.typical >= self.threshold
         return tuple(int(index) for index in np.flatnonzero(~ordinary))
@@ -218,14 +218,20 @@ def similarities(modes: Array, counted: Array) -> tuple[Array, Array]:
         inner += np.trace(products, axis1=2, axis2=3)
         best += np.linalg.svd(products, compute_uv=False).sum(axis=-1)
         power += np.einsum("abi,ai->ab", both, np.einsum("aij,aij->ai", rows, rows))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        norm = np.sqrt(power * power.T)
-        return inner / norm, best / norm
+    norm = np.sqrt(power * power.T)
+    return _ratio(inner, norm), _ratio(best, norm)
 
 
 def link_basis(n: int) -> LinkBasis:
     """Return the link modes of n units, those of the paper's smoothness."""
     return Smoothness().basis(n)
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    """Divide, NaN for 0 / 0."""
+    with np.errstate(invalid="ignore"):
+        ratio: Array = part / whole
+    return ratio
 
 
 def _aligned(picture: Array, reference: Array, basis: LinkBasis) -> Array:

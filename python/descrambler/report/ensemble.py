@@ -160,7 +160,8 @@ def mode_agreement(ensemble: Ensemble) -> Figure:
         last = max(last, *(shown + 1), 1)
         style = {"color": colour, "marker": marker, "markersize": 3.5, "linestyle": "none"}
         place = shown + 1 + shift
-        low, middle, high = np.nanquantile(np.abs(cosines[shown]), [0.25, 0.5, 0.75], axis=1)
+        quartiles = [np.nanquantile(np.abs(row), [0.25, 0.5, 0.75]) for row in cosines[shown]]
+        low, middle, high = np.reshape(quartiles, (-1, 3)).T
         axes[0].errorbar(place, middle, [middle - low, high - middle], lw=0.8, label=name, **style)
         signs = [np.mean(row[np.isfinite(row)] > 0) for row in cosines[shown]]
         axes[1].plot(place, signs, **style)
