@@ -100,7 +100,8 @@ def pair_histograms(ensemble: Ensemble) -> Figure:
             ax.hist(shown, edges, weights=share, label=name, **style)
         ax.set(ylabel="share of pairs", xlabel=title)
         ax.xaxis.set_tick_params(labelbottom=True)
-    axes[0].legend(frameon=False, fontsize=9)
+    lines, labels = axes[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
     return _captioned(
         figure,
         f"The {len(pairs[0])} pairs of networks. Untrained: what the shared inputs make alone. Random directions: the "
@@ -120,8 +121,8 @@ def consensus_pictures(ensemble: Ensemble, axis: Axis | None = None) -> Figure:
     figure = _figure(10.5, 6.0)
     axes = figure.subplots(2, 5, sharex=True, sharey=True)
     titles = (
-        "one network (medoid)",
-        "mean, canonical gauge",
+        "one network",
+        "mean, canonical",
         "its spread (s.d.)",
         "mean, aligned to A",
         "its spread (s.d.)",
@@ -131,7 +132,7 @@ def consensus_pictures(ensemble: Ensemble, axis: Axis | None = None) -> Figure:
             image = show_weights(ax, values.T, limit, links, other)
             ax.label_outer()
             if name == "trained":
-                ax.set_title(f"{letter}  {title}", fontsize=10)
+                ax.set_title(f"{letter}  {title}", fontsize=10, loc="left")
         line[0].set_ylabel(f"{name}\n\n{other.label}")
         _note(line[1], f"{agreement.majority.sum()} of {n} modes")
     figure.colorbar(
@@ -140,8 +141,9 @@ def consensus_pictures(ensemble: Ensemble, axis: Axis | None = None) -> Figure:
     return _captioned(
         figure,
         f"{_weights(ensemble)}, descrambled: the modes that more than half of the {len(agreement.bound)} networks "
-        "resolve, in units of the r.m.s. weight of each row's networks. Alignment, within the gauge group, favours the "
-        "network that is aligned to: judge it by the lower row. Order and waves along the link axis are made by the method.",
+        "resolve, in units of the r.m.s. weight of each row's networks. A: the one that the others are most like. "
+        "Alignment, within the gauge group, favours the network that is aligned to: judge it by the lower row. Order and "
+        "waves along the link axis are made by the method.",
     )
 
 
