@@ -91,9 +91,10 @@ def pair_histograms(ensemble: Ensemble) -> Figure:
     }
     names = ("trained", "untrained", "random directions")
     sets = (ensemble.trained, ensemble.untrained, ensemble.random)
+    lowest = float(np.nanmin([agreement.similarity[pairs] for agreement in sets]))
+    edges = np.linspace(min(0.0, lowest), 1, 81)
     for ax, kind, title in zip(axes, ("similarity", "bound"), (SIMILARITY, BOUND), strict=True):
         values = [getattr(agreement, kind)[pairs] for agreement in sets]
-        edges = np.linspace(min(0.0, float(np.nanmin(np.concatenate(values)))), 1, 81)
         for name, style, value in zip(names, styles.values(), values, strict=True):
             shown = value[np.isfinite(value)]
             share = np.full(len(shown), 1 / max(len(shown), 1))
