@@ -373,5 +373,5 @@ def test_figures(number):
         limits = {im.get_clim() for ax in figures[name].axes for im in ax.images}
         # The colour bar is an axes without an image of its own.
         assert len(limits) == 1
-    titles = [ax.get_title() for ax in figures["consensus"].axes if ax.get_title()]
-    assert len(titles) == 5
+    titles = [ax.get_title(loc="left") for ax in figures["consensus"].axes]
+    assert [title[0] for title in titles if title] == list("ABCDE")
