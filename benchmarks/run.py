@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("bench_exact", "bench_cayley", "bench_gram", "bench_deer")
+BENCHMARKS = ("bench_exact", "bench_cayley", "bench_gram", "bench_deer", "bench_ensemble")
 
 
 def machine() -> str:

@@ -15,6 +15,7 @@ FOLDER = Path(__file__).parent.parent / "benchmarks"
         ("bench_cayley", (6,)),
         ("bench_gram", (5000,)),
         ("bench_deer", (700,)),
+        ("bench_ensemble", (3,)),
     ],
 )
 def test_answers(name, sizes, monkeypatch):

@@ -9,6 +9,7 @@ from .activations import Activation, Renormalise
 from .compare import Comparison, compare
 from .config import show_config
 from .diagonal import diagonalize
+from .ensemble import Ensemble, ensemble
 from .errors import (
     ChartError,
     DescramblerError,
@@ -34,6 +35,7 @@ __all__ = [
     "Comparison",
     "Descrambling",
     "DescramblerError",
+    "Ensemble",
     "Gram",
     "Linear",
     "MissingExtraError",
@@ -50,6 +52,7 @@ __all__ = [
     "descramble",
     "descramble_gram",
     "diagonalize",
+    "ensemble",
     "gram",
     "group",
     "joint_gram",

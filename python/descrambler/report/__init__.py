@@ -2,6 +2,7 @@
 
 from .axes import Axis
 from .distances import distance_figure, unmodulated_figure
+from .ensemble import ensemble_figures
 from .figures import first_layer, inner_layer, last_layer, network_figures
 from .layout import Pair
 from .structure import last_layer_structure
@@ -12,6 +13,7 @@ __all__ = [
     "unmodulated_figure",
     "Axis",
     "Pair",
+    "ensemble_figures",
     "first_layer",
     "inner_layer",
     "last_layer",
