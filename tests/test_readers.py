@@ -1,6 +1,4 @@
 import builtins
-import io
-import json
 import os
 import pickle
 import sys
@@ -265,11 +263,6 @@ class TestPlainMat:
         matfile.write_bytes(whole[: 128 + int(part * (len(whole) - 128))])
         refuse(matfile, "a damaged .mat file", ["tanh"])
 
-    def test_reader_that_crashes(self, matfile, monkeypatch):
-        savemat(matfile, {"W1": W1})
-        monkeypatch.setattr(mat, "_START", "import os; os.abort()")
-        refuse(matfile, r"a damaged .mat file \(its reader stopped with exit code -6\)")
-
 
 class TestShallow:
     """``struct(net)`` of a two-layer network, and its cells saved one by one."""
@@ -473,7 +466,7 @@ class TestSeries:
 
     @needs_data
     def test_missing_extra(self, tmp_path, monkeypatch):
-        (tmp_path / "matio.py").write_text("raise ImportError('not here')")
+        (tmp_path / "matio.py").write_text("raise ModuleNotFoundError('not here')")
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.delitem(sys.modules, "matio", raising=False)
         with pytest.raises(MissingExtraError, match=r'pip install "descrambler\[matlab\]"'):
@@ -502,19 +495,3 @@ def test_child_leaves_out_what_is_not_an_array():
     _mat_child.flatten("none", None, out)
     _mat_child.flatten("java", FakeObject("java.lang.String", "abc"), out)
     assert list(out) == ["s{1,1}.x"]
-
-
-def test_child_reports_by_exit_code(tmp_path, monkeypatch, capsys):
-    path = tmp_path / "x.mat"
-    path.write_bytes(b"MATLAB 5.0".ljust(124) + b"\x00\x01IM" + b"\xff" * 64)
-    monkeypatch.setattr("sys.argv", ["child", str(path), json.dumps(None)])
-    assert _mat_child.main() == 1
-    assert ": " in capsys.readouterr().err
-
-
-def test_child_writes_an_archive(matfile, monkeypatch, capsysbinary):
-    savemat(matfile, {"W1": W1, "other": 1})
-    monkeypatch.setattr("sys.argv", ["child", str(matfile), json.dumps(["W1"])])
-    assert _mat_child.main() == 0
-    with np.load(io.BytesIO(capsysbinary.readouterr().out)) as archive:
-        assert archive.files == [".W1"]
