@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("bench_exact", "bench_cayley", "bench_gram")
+BENCHMARKS = ("bench_exact", "bench_cayley", "bench_gram", "bench_reader")
 
 
 def machine() -> str:

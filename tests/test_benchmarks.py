@@ -9,7 +9,13 @@ FOLDER = Path(__file__).parent.parent / "benchmarks"
 
 
 @pytest.mark.parametrize(
-    ("name", "sizes"), [("bench_exact", (6,)), ("bench_cayley", (6,)), ("bench_gram", (5000,))]
+    ("name", "sizes"),
+    [
+        ("bench_exact", (6,)),
+        ("bench_cayley", (6,)),
+        ("bench_gram", (5000,)),
+        ("bench_reader", (6,)),
+    ],
 )
 def test_answers(name, sizes, monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))

@@ -11,8 +11,7 @@ import resource
 import runpy
 import struct
 import sys
-from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import Any
 
 
 def main() -> None:
@@ -25,17 +24,33 @@ def main() -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         set_limit(kind, limit)
-    with os.fdopen(os.dup(1), "wb") as answer:
+    with os.fdopen(os.dup(1), "wb") as pipe:
         os.dup2(2, 1)  # what a library prints must not get into the answer
-        try:
-            contents = runpy.run_path(task["reader"])["contents"]
-            send(answer, contents(task["path"], **task["arguments"]))
-        except MemoryError:
-            fail(answer, "MemoryError")
-        # Whatever the parsers meet in a damaged file.
-        except Exception as error:
-            fail(answer, f"{type(error).__name__}: {error}")
+        for part in answer(task):
+            pipe.write(part)
     os._exit(0)  # at once: to clear away pandas takes as long as to read the file
+
+
+def answer(task: dict[str, Any]) -> list[bytes]:
+    """Return the header and the bytes of each array in C order, or a header with the failure."""
+    try:
+        contents = runpy.run_path(task["reader"])["contents"]
+        arrays = contents(task["path"], **task["arguments"])
+        kinds = {name: (array.dtype.str, array.shape) for name, array in arrays.items()}
+        for name, array in arrays.items():
+            arrays[name] = array.tobytes()  # in its place, so that few are held twice
+        return [header(None, kinds), *arrays.values()]
+    except MemoryError:
+        return [header("MemoryError", {})]
+    # Whatever the parsers meet in a damaged file.
+    except Exception as error:
+        return [header(f"{type(error).__name__}: {error}", {})]
+
+
+def header(failure: str | None, kinds: dict[str, Any]) -> bytes:
+    """Return a header after its length."""
+    text = json.dumps({"failure": failure, "arrays": kinds}).encode()
+    return struct.pack("<Q", len(text)) + text
 
 
 def set_limit(kind: int, limit: int) -> None:
@@ -44,25 +59,6 @@ def set_limit(kind: int, limit: int) -> None:
     if hard != resource.RLIM_INFINITY:
         limit = min(limit, hard)
     resource.setrlimit(kind, (limit, limit))
-
-
-def send(answer: BinaryIO, arrays: Mapping[str, Any]) -> None:
-    """Write the header, then each array in C order."""
-    entries = {name: (array.dtype.str, array.shape) for name, array in arrays.items()}
-    write_header(answer, {"failure": None, "arrays": entries})
-    for array in arrays.values():
-        answer.write(array.tobytes())
-
-
-def fail(answer: BinaryIO, reason: str) -> None:
-    """Write a header that has a reason and no arrays."""
-    write_header(answer, {"failure": reason, "arrays": {}})
-
-
-def write_header(answer: BinaryIO, header: dict[str, Any]) -> None:
-    """Write a header after its length."""
-    text = json.dumps(header).encode()
-    answer.write(struct.pack("<Q", len(text)) + text)
 
 
 if __name__ == "__main__":

@@ -96,8 +96,8 @@ def read(path: Path, kind: str, reader: Path, **arguments: Any) -> dict[str, NDA
 
 def _limit(variable: str, default: int) -> int:
     text = os.environ.get(variable, str(default))
-    if not re.fullmatch("[1-9][0-9]{0,8}", text):
-        raise ValueError(f"{variable} must be a whole number from 1 to 999999999, got {text!r}")
+    if not re.fullmatch("[1-9][0-9]{0,5}", text):
+        raise ValueError(f"{variable} must be a whole number from 1 to 999999, got {text!r}")
     return int(text)
 
 
