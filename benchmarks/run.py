@@ -13,7 +13,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("bench_exact", "bench_cayley", "bench_gram", "bench_deer", "bench_ensemble")
+BENCHMARKS = (
+    "bench_exact",
+    "bench_cayley",
+    "bench_gram",
+    "bench_deer",
+    "bench_ensemble",
+    "bench_reader",
+)
 
 
 def machine() -> str:

@@ -16,6 +16,7 @@ FOLDER = Path(__file__).parent.parent / "benchmarks"
         ("bench_gram", (5000,)),
         ("bench_deer", (700,)),
         ("bench_ensemble", (3,)),
+        ("bench_reader", (6,)),
     ],
 )
 def test_answers(name, sizes, monkeypatch):

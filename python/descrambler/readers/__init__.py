@@ -44,7 +44,9 @@ def load(path: str | os.PathLike[str], activations: Sequence[str] | None = None)
     ------
     WeightFileError
         If the file is not one of these, is damaged, holds pickled data, layers that are not
-        known or numbers that make no network; the message has the file and the key.
+        known or numbers that make no network, or takes more time or memory to read than the
+        limits of the child process that reads it (docs/files.md); the message has the file and
+        the key.
     MissingExtraError
         If the file needs the extra ``matlab``.
     ValueError

@@ -1,4 +1,4 @@
-"""Flatten a MATLAB file into plain arrays. Runs as a script, in a process of its own.
+"""Flatten a MATLAB file into plain arrays, in a process of its own (`_isolated.read`).
 
 The compiled readers of SciPy and mat-io can crash on damaged files, and importing mat-io
 changes pandas' global options: neither may happen in the process of the caller.
@@ -6,16 +6,13 @@ changes pandas' global options: neither may happen in the process of the caller.
 
 from __future__ import annotations
 
-import io
-import json
-import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 CLASS = ".__class__"
 NEEDS_MATIO = "__needs_matio__"
-PREFIX = "."  # keeps names from being taken for arguments of numpy.savez
 
 
 def contents(path: str, variables: list[str] | None) -> dict[str, Any]:
@@ -24,21 +21,39 @@ def contents(path: str, variables: list[str] | None) -> dict[str, Any]:
     Fields follow a dot, cells are counted from 1 in braces, the class of an object is text
     under ``.__class__``. Values that are not arrays (functions, sparse matrices) are left out.
     """
-    import scipy.io  # here, since the constants above are imported by the caller's process
-
-    found = scipy.io.loadmat(path, variable_names=variables)
     out: dict[str, Any] = {}
-    if any(type(value).__name__ == "MatlabOpaque" for value in found.values()):
-        try:
-            import matio
-
-            found = matio.load_from_mat(path, variable_names=variables, raw_data=True)
-        except ImportError:
-            out[NEEDS_MATIO] = np.array(True)
+    found = load(path, variables)
+    if any(
+        type(v).__name__ == "MatlabOpaque" and not hasattr(v, "properties") for v in found.values()
+    ):
+        out[NEEDS_MATIO] = np.array(True)
     for name, value in found.items():
         if not name.startswith("__"):
             flatten(name, value, out)
     return out
+
+
+def load(path: str, variables: list[str] | None) -> dict[str, Any]:
+    """Return the variables as mat-io reads them if the file has objects, else as SciPy does.
+
+    Both are imported here, where needed: that takes longer than to read the file.
+    """
+    if has_objects(path):
+        try:
+            import matio
+        except ModuleNotFoundError:
+            pass
+        else:
+            return dict(matio.load_from_mat(path, variable_names=variables, raw_data=True))
+    import scipy.io
+
+    return dict(scipy.io.loadmat(path, variable_names=variables))
+
+
+def has_objects(path: str) -> bool:
+    """Tell whether the header has the offset of a subsystem, where objects are kept."""
+    with Path(path).open("rb") as file:
+        return file.read(124)[116:].strip(b"\0 ") != b""
 
 
 def flatten(name: str, value: Any, out: dict[str, Any]) -> None:
@@ -86,22 +101,3 @@ def string(packed: Any) -> str:
 def braces(index: tuple[int, ...]) -> str:
     """Return a zero-based index as MATLAB writes that of a cell."""
     return "{" + ",".join(str(i + 1) for i in index) + "}"
-
-
-def main() -> int:
-    """Write the arrays as .npz to standard output; on failure the reason to standard error."""
-    path, variables = sys.argv[1:3]
-    buffer = io.BytesIO()
-    try:
-        arrays = contents(path, json.loads(variables))
-        np.savez(buffer, **{PREFIX + name: value for name, value in arrays.items()})
-    # Whatever the parsers meet in a damaged file.
-    except Exception as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    sys.stdout.buffer.write(buffer.getvalue())
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import io
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .._validate import require_extra
 from ..errors import WeightFileError
 from ..network import Network
-from . import _series, _shallow
+from . import _isolated, _series, _shallow
 from ._build import blame, listing, plain, refuse_activations
-from ._mat_child import CLASS, NEEDS_MATIO, PREFIX
+from ._mat_child import CLASS, NEEDS_MATIO
 
-_CHILD = Path(__file__).with_name("_mat_child.py")
-_START = (
-    "import runpy, sys; del sys.argv[0]; sys.path[:] = sys.argv[3:]; "
-    "runpy.run_path(sys.argv[0], run_name='__main__')"
-)
+_READER = Path(__file__).with_name("_mat_child.py")
 
 
 def read(path: Path, activations: Sequence[str] | None = None) -> Network:
@@ -61,17 +51,10 @@ def contents(path: Path, variables: Sequence[str] | None = None) -> dict[str, ND
     Raises
     ------
     WeightFileError
-        If the file is damaged; the file is parsed in a child process, which may crash.
+        If the file is damaged, or takes more time or memory than the limits of the child process
+        that parses it.
     """
-    command = [sys.executable, "-I", "-W", "ignore", "-c", _START, os.fspath(_CHILD)]
-    arguments = [os.fspath(path), json.dumps(variables), *filter(None, sys.path)]
-    child = subprocess.run([*command, *arguments], capture_output=True, stdin=subprocess.DEVNULL)
-    if child.returncode != 0:
-        reason = child.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        crash = f"its reader stopped with exit code {child.returncode}"
-        raise WeightFileError(f"{path}: a damaged .mat file ({(reason or [crash])[0]})")
-    with np.load(io.BytesIO(child.stdout), allow_pickle=False) as archive:
-        return {key.removeprefix(PREFIX): archive[key] for key in archive.files}
+    return _isolated.read(path, ".mat", _READER, variables=variables)
 
 
 def lookup(path: Path, arrays: Mapping[str, NDArray[Any]], key: str) -> NDArray[Any]:
