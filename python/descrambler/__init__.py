@@ -3,7 +3,7 @@
 Amey, Keeley, Choudhury and Kuprov, PNAS 118(5), 2021, doi 10.1073/pnas.2016917118.
 """
 
-from . import criteria, deer, group
+from . import criteria, deer, group, interop
 from ._native import core as _core
 from .activations import Activation, Renormalise
 from .compare import Comparison, compare
@@ -55,6 +55,7 @@ __all__ = [
     "ensemble",
     "gram",
     "group",
+    "interop",
     "joint_gram",
     "load",
     "show_config",

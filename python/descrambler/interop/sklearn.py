@@ -1,0 +1,208 @@
+"""The descrambler as a scikit-learn transformer (extra "sklearn")."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import criteria
+from .._validate import Array, require_extra
+from ..criteria import Smoothness
+from ..files import read_arrays, write_arrays
+from ..gram import Gram, gram
+from ..result import Descrambling
+from ..rotation import Rotation
+from ..solve import descramble, descramble_gram
+
+if TYPE_CHECKING:
+    from sklearn import base
+    from sklearn.utils import validation
+else:
+    base = require_extra("sklearn.base", "sklearn", "descrambler.interop.sklearn")
+    validation = require_extra("sklearn.utils.validation", "sklearn", "descrambler.interop.sklearn")
+
+__all__ = ["Descrambler"]
+
+SCHEMA = "descrambler.sklearn.v1"
+
+
+class Descrambler(base.ClassNamePrefixFeaturesOutMixin, base.TransformerMixin, base.BaseEstimator):
+    """Rotate features so that samples read as smooth (or sparse, ...) curves along them.
+
+    Parameters
+    ----------
+    criterion : str or criterion, default "smoothness"
+    method : str, default "auto"
+    gauge : {"canonical", "identity", "none"}, default "canonical"
+    rank : int, optional
+    random_state : int, Generator or None
+        All as in :func:`descrambler.descramble`.
+
+    Attributes
+    ----------
+    rotation_ : Rotation
+        P in SO(n_features_in_).
+    resolved_, sign_resolved_ : ndarray of bool, shape (n_features_in_,)
+        Which modes the samples determine, and which of these have a determined sign.
+    objective_, gap_ : float
+        Figure of merit, and its relative distance to the proven bound.
+    gram_ : Gram or None
+        Gram matrix of all samples seen, uncentred; None if the criterion has no use for it.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        If the samples had names.
+    """
+
+    def __init__(
+        self,
+        criterion: str | Smoothness = "smoothness",
+        *,
+        method: str = "auto",
+        gauge: str = "canonical",
+        rank: int | None = None,
+        random_state: int | np.random.Generator | None = None,
+    ) -> None:
+        self.criterion = criterion
+        self.method = method
+        self.gauge = gauge
+        self.rank = rank
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: object = None) -> Descrambler:
+        """Find the rotation for the samples X, shape (n_samples, n_features)."""
+        rows = self._rows(X, reset=True)
+        return self._keep(descramble(rows, **self._options()))
+
+    def partial_fit(self, X: ArrayLike, y: object = None) -> Descrambler:
+        """Add samples to those seen so far, and find the rotation for all of them.
+
+        Only for criteria of the Gram matrix (smoothness). Their number may be any; the sampling error
+        of the modes is then that of Gaussian samples.
+        """
+        first = not hasattr(self, "rotation_")
+        seen = gram(self._rows(X, reset=first))
+        if not first:
+            if self.gram_ is None:
+                raise ValueError(f"partial_fit needs a Gram matrix; {self.criterion} has none")
+            seen = self.gram_ + seen
+        return self._keep(descramble_gram(seen, **self._options()))
+
+    def transform(self, X: ArrayLike) -> Array:
+        """Descrambled samples X P^T."""
+        validation.check_is_fitted(self)
+        return self.rotation_.right(self._rows(X, reset=False))
+
+    def inverse_transform(self, X: ArrayLike) -> Array:
+        """Return samples X P in the original features, from descrambled ones."""
+        validation.check_is_fitted(self)
+        rows = validation.check_array(X, dtype=[np.float64, np.float32])
+        if rows.shape[1] != self.n_features_in_:
+            raise ValueError(f"X must have {self.n_features_in_} columns, got shape {rows.shape}")
+        restored: Array = rows @ self.rotation_.matrix.astype(rows.dtype, copy=False)
+        return restored
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted estimator to an .npz file, without pickle.
+
+        Raises
+        ------
+        NotFittedError
+            If it is not fitted.
+        ValueError
+            If a parameter is an object that JSON does not hold, such as a Generator.
+        """
+        validation.check_is_fitted(self)
+        arrays: dict[str, ArrayLike] = {
+            "parameters": json.dumps(self.get_params() | {"criterion": None}),
+            "rotation": self.rotation_.matrix,
+            "rank": self.rotation_.rank,
+        }
+        arrays |= {name: getattr(self, f"{name}_") for name in _FITTED}
+        arrays |= {f"criterion.{name}": value for name, value in _described(self.criterion).items()}
+        if self.gram_ is not None:
+            parts = {
+                "matrix": self.gram_.matrix,
+                "mean": self.gram_.mean,
+                "count": self.gram_.count,
+            }
+            arrays |= {f"gram.{name}": value for name, value in parts.items() if value is not None}
+        if hasattr(self, "feature_names_in_"):
+            arrays["feature_names_in"] = self.feature_names_in_.astype(str)
+        write_arrays(path, SCHEMA, arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Descrambler:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file is not such a file.
+        """
+        arrays = read_arrays(path, SCHEMA)
+        estimator = cls(**json.loads(str(arrays["parameters"])))
+        estimator.criterion = _criterion(_part(arrays, "criterion."))
+        estimator.rotation_ = Rotation(arrays["rotation"], int(arrays["rank"]))
+        for name in _FITTED:
+            setattr(estimator, f"{name}_", arrays[name][()])
+        parts = _part(arrays, "gram.")
+        if "count" in parts:
+            parts["count"] = int(parts["count"])
+        estimator.gram_ = Gram(**parts) if parts else None
+        estimator.n_features_in_ = estimator._n_features_out = estimator.rotation_.n
+        if "feature_names_in" in arrays:
+            estimator.feature_names_in_ = arrays["feature_names_in"].astype(object)
+        return estimator
+
+    def _rows(self, X: ArrayLike, *, reset: bool) -> Array:
+        rows: Array = validation.validate_data(
+            self, X, reset=reset, dtype=[np.float64, np.float32], order="C"
+        )
+        return rows
+
+    def _options(self) -> dict[str, Any]:
+        return {str(name): value for name, value in self.get_params(deep=False).items()}
+
+    def _keep(self, result: Descrambling) -> Descrambler:
+        self.rotation_, self.gram_ = result.rotation, result.gram
+        for name in _FITTED:
+            setattr(self, f"{name}_", getattr(result, name))
+        self._n_features_out = result.rotation.n
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+_FITTED = ("resolved", "sign_resolved", "objective", "gap")
+
+
+def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def _described(criterion: object) -> dict[str, Any]:
+    """Name of a criterion, and its settings where it is an object."""
+    if isinstance(criterion, str):
+        return {"name": criterion}
+    name = type(criterion).__name__
+    if not is_dataclass(criterion) or getattr(criteria, name, None) is not type(criterion):
+        raise ValueError(f"save needs a criterion of descrambler.criteria, got {criterion!r}")
+    settings = {f.name: getattr(criterion, f.name) for f in fields(criterion)}
+    return {"class": name} | {k: v for k, v in settings.items() if v is not None}
+
+
+def _criterion(described: dict[str, Any]) -> Any:
+    if "name" in described:
+        return str(described["name"])
+    name = str(described.pop("class"))
+    if name not in criteria.__all__:
+        raise ValueError(f"criterion must be one of {', '.join(criteria.__all__)}, got {name!r}")
+    return getattr(criteria, name)(**{k: v if v.ndim else v.item() for k, v in described.items()})
