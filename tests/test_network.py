@@ -9,7 +9,19 @@ from hypothesis import strategies as st
 from descrambler.network import Activation, BatchNorm, Linear, Network, Renormalise
 from descrambler.readers import load
 
+SQRT_2 = math.sqrt(2)
+CUBIC = math.sqrt(2 / math.pi)
 FORMULAS = {
+    "elu": lambda x: x if x > 0 else math.exp(x) - 1,
+    "gelu": lambda x: x * math.erfc(-x / SQRT_2) / 2,
+    "gelu_tanh": lambda x: x / 2 * (1 + math.tanh(CUBIC * (x + 0.044715 * x**3))),
+    "hard_sigmoid": lambda x: min(max((x + 3) / 6, 0.0), 1.0),
+    "hard_tanh": lambda x: min(max(x, -1.0), 1.0),
+    "satlins": lambda x: min(max(x, -1.0), 1.0),
+    "selu": lambda x: 1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * math.expm1(x)),
+    "silu": lambda x: x / (1 + math.exp(-x)),
+    "softsign": lambda x: x / (1 + abs(x)),
+    "swish": lambda x: x / (1 + math.exp(-x)),
     "tanh": math.tanh,
     "tansig": lambda x: 2 / (1 + math.exp(-2 * x)) - 1,
     "logistic": lambda x: 1 / (1 + math.exp(-x)),
@@ -53,6 +65,10 @@ class TestActivation:
         expected = np.vectorize(FORMULAS[name])(x)
         np.testing.assert_allclose(Activation(name)(x), expected, rtol=1e-13, atol=1e-15)
 
+    def test_exponential(self):
+        x = np.linspace(-5, 5, 42).reshape(6, 7)
+        np.testing.assert_array_equal(Activation("exponential")(x), np.exp(x))
+
     def test_softmax(self):
         x = np.array([[0.0, math.log(2), math.log(5)], [1000.0, 1000.0, -1000.0]])
         expected = [[1 / 8, 2 / 8, 5 / 8], [0.5, 0.5, 0.0]]
@@ -86,7 +102,7 @@ class TestActivation:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (("swish",), "identity.*got 'swish'"),
+            (("maxout",), "identity.*got 'maxout'"),
             (("tanh", 0.1), "slope is for leaky_relu alone"),
             (("leaky_relu", math.nan), "slope must be finite"),
         ],

@@ -87,7 +87,7 @@ class TestPlainNpz:
 
     def test_unknown_activation(self, path):
         np.savez(path, W1=W1)
-        refuse(path, "activations: .* got 'swish'", ["swish"])
+        refuse(path, "activations: .* got 'maxout'", ["maxout"])
 
     @pytest.mark.parametrize(
         ("arrays", "message"),
@@ -147,8 +147,8 @@ class TestOwnNpz:
             ({"layers": np.array('[{"type": "conv2d"}]')}, "number 1: {'type': 'conv2d'} is not"),
             ({"layers": np.array("[3]")}, "number 1: 3 is not a known layer"),
             (
-                {"layers": np.array('[{"type": "activation", "name": "swish"}]')},
-                "layers, number 1: .* got 'swish'",
+                {"layers": np.array('[{"type": "activation", "name": "maxout"}]')},
+                "layers, number 1: .* got 'maxout'",
             ),
             (
                 {"layers": np.array('[{"type": "activation", "name": "leaky_relu", "slope": []}]')},

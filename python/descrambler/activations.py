@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,15 +14,21 @@ Array = NDArray[np.floating[Any]]
 
 _DEFAULT_SLOPE = 0.01
 
-# MATLAB's and PyTorch's names for the same functions.
+# MATLAB's, PyTorch's and Keras' names for the same functions.
 _ALIASES = {
-    "tansig": "tanh",
-    "logsig": "logistic",
-    "sigmoid": "logistic",
-    "poslin": "relu",
+    "exp": "exponential",
     "linear": "identity",
+    "logsig": "logistic",
+    "poslin": "relu",
     "purelin": "identity",
+    "satlins": "hard_tanh",
+    "sigmoid": "logistic",
+    "swish": "silu",
+    "tansig": "tanh",
 }
+
+# Of Klambauer et al. 2017, to float64.
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
 def _logistic(x: Array) -> Array:
@@ -50,13 +57,66 @@ def _identity(x: Array) -> Array:
     return x
 
 
+def _elu(x: Array) -> Array:
+    result: Array = np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+    return result
+
+
+def _selu(x: Array) -> Array:
+    below = _SELU_ALPHA * np.expm1(np.minimum(x, 0))
+    result: Array = _SELU_SCALE * np.where(x > 0, x, below)
+    return result
+
+
+def _gelu(x: Array) -> Array:
+    from scipy.special import ndtr  # slow to import, seldom needed
+
+    result: Array = x * ndtr(x)
+    return result
+
+
+def _gelu_tanh(x: Array) -> Array:
+    # Beyond 10 the tanh is 1 in every digit, and the cube could overflow.
+    z = np.clip(x, -10, 10)
+    result: Array = 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)))
+    return result
+
+
+def _silu(x: Array) -> Array:
+    result: Array = x * _logistic(x)
+    return result
+
+
+def _softsign(x: Array) -> Array:
+    result: Array = x / (1 + np.abs(x))
+    return result
+
+
+def _hard_sigmoid(x: Array) -> Array:
+    result: Array = np.clip(x / 6 + 0.5, 0, 1)
+    return result
+
+
+def _hard_tanh(x: Array) -> Array:
+    return np.clip(x, -1, 1)
+
+
 _FUNCTIONS: dict[str, Callable[[Array], Array]] = {
-    "tanh": np.tanh,
+    "elu": _elu,
+    "exponential": np.exp,
+    "gelu": _gelu,
+    "gelu_tanh": _gelu_tanh,
+    "hard_sigmoid": _hard_sigmoid,
+    "hard_tanh": _hard_tanh,
+    "identity": _identity,
     "logistic": _logistic,
     "relu": _relu,
-    "softplus": _softplus,
+    "selu": _selu,
+    "silu": _silu,
     "softmax": _softmax,
-    "identity": _identity,
+    "softplus": _softplus,
+    "softsign": _softsign,
+    "tanh": np.tanh,
 }
 
 
@@ -67,9 +127,12 @@ class Activation:
     Parameters
     ----------
     name : str
-        ``tanh`` (or ``tansig``), ``logistic`` (``logsig``, ``sigmoid``), ``relu`` (``poslin``),
-        ``leaky_relu``, ``softplus``, ``softmax`` or ``identity`` (``linear``, ``purelin``). The
-        attribute holds the first of these names.
+        ``elu`` (alpha 1), ``exponential`` (``exp``), ``gelu``, ``gelu_tanh`` (the approximation by tanh),
+        ``hard_sigmoid`` (x / 6 + 1 / 2 between 0 and 1), ``hard_tanh`` (or ``satlins``),
+        ``identity`` (``linear``, ``purelin``), ``leaky_relu``, ``logistic`` (``logsig``,
+        ``sigmoid``), ``relu`` (``poslin``), ``selu``, ``silu`` (``swish``), ``softmax``,
+        ``softplus``, ``softsign`` or ``tanh`` (``tansig``). The attribute holds the first of
+        these names.
     slope : float, optional
         For ``leaky_relu`` alone: its slope below zero, 0.01 by default.
 
