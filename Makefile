@@ -5,9 +5,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DENOISER := python/descrambler/speech/weights/denoiser.npz
 SOURCES := $(shell find cpp python -name '*.hpp' -o -name '*.cpp' -o -name '*.c' -o -name '*.py') CMakeLists.txt pyproject.toml
 
-.PHONY: demo test test-cpp lint bench weights clean
+.PHONY: demo test test-cpp lint bench weights denoiser clean
 
 $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
@@ -57,6 +58,12 @@ weights: $(VENV)/train-tools
 	$(BIN)/descrambler train -o build/weights --seeds 0-1 --widths 256 80 80 256
 	$(BIN)/descrambler train -o build/weights --seeds 0-0 --widths 256 80 80 256 --weight-decay 0
 	cp build/weights/*.npz python/descrambler/deer/weights/
+
+# Needs espeak-ng; with flite, it is judged on that too.
+denoiser: $(VENV)/train-tools
+	$(BIN)/python examples/denoiser/train.py -o $(DENOISER)
+	$(BIN)/python examples/denoiser/evaluate.py $(DENOISER)
+	$(BIN)/python examples/denoiser/descramble.py $(DENOISER) -o docs
 
 clean:
 	rm -rf $(VENV) build demo

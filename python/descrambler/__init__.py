@@ -3,7 +3,7 @@
 Amey, Keeley, Choudhury and Kuprov, PNAS 118(5), 2021, doi 10.1073/pnas.2016917118.
 """
 
-from . import criteria, deer, group, interop
+from . import criteria, deer, group, interop, speech
 from ._native import core as _core
 from .activations import Activation, Renormalise
 from .compare import Comparison, compare
@@ -59,4 +59,5 @@ __all__ = [
     "joint_gram",
     "load",
     "show_config",
+    "speech",
 ]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its submodules load at first use: scipy.signal and scipy.stats are slow to import
 from numpy.typing import NDArray
-from scipy.signal import find_peaks
 
 from ..errors import NoModulationError
 from ..network import Network
@@ -71,7 +71,7 @@ class DistanceDistribution:
         """Peaks that stand out by a tenth of the highest, by distance."""
         step = self.distance[1] - self.distance[0]
         top = float(self.density.max())
-        found, properties = find_peaks(
+        found, properties = scipy.signal.find_peaks(
             np.pad(self.density, 1), prominence=_PROMINENCE * top, rel_height=0.5, width=0
         )
         widths = properties["widths"] * step

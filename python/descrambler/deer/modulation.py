@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its submodules load at first use: scipy.signal and scipy.stats are slow to import
 from numpy.typing import NDArray
-from scipy import fft, optimize, stats
 
 from .._validate import choice
 from .physics import Experiment
@@ -76,7 +76,7 @@ def fit_trace(
     for rate in (0.1, 0.5, 2.0):
         start = np.array([signal[0], 0.3, rate, 3.0 if experiment == "deer" else 0.1])
         start = np.clip(start, lowest, highest)
-        fits.append(optimize.least_squares(excess, start, bounds=(lowest, highest)))
+        fits.append(scipy.optimize.least_squares(excess, start, bounds=(lowest, highest)))
     best = min(fits, key=lambda fit: float(fit.cost))
     scale, depth, a, b = best.x
     return TraceFit(
@@ -145,9 +145,9 @@ def modulation(trace: Trace, experiment: Experiment = "deer") -> Modulation:
     if n < 64:
         raise ValueError(f"trace must have at least 64 points from the zero time on, got {n}")
     fit = fit_trace(trace, experiment=experiment)
-    coefficients = fft.dct(trace.signal - fit.model, norm="ortho")
+    coefficients = scipy.fft.dct(trace.signal - fit.model, norm="ortho")
     parameters = 3
     slow = float(np.sum(coefficients[:_SLOW] ** 2)) / (_SLOW - parameters)
     noise = float(np.mean(coefficients[n // 2 :] ** 2))
-    p = float(stats.f.sf(slow / noise, _SLOW - parameters, n - n // 2)) if noise > 0 else 0.0
+    p = float(scipy.stats.f.sf(slow / noise, _SLOW - parameters, n - n // 2)) if noise > 0 else 0.0
     return Modulation(p, p < LEVEL, fit)

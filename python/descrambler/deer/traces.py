@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy  # its submodules load at first use: scipy.signal and scipy.stats are slow to import
 from numpy.typing import ArrayLike, NDArray
-from scipy.signal import savgol_filter
 
 from .._validate import choice, real_array
 
@@ -230,7 +230,7 @@ def _phased(signal: NDArray[Any]) -> NDArray[np.float64]:
 
 def _zero_time(time: NDArray[np.float64], signal: NDArray[np.float64]) -> float:
     window = 7
-    smooth = savgol_filter(signal, window, 2)
+    smooth = scipy.signal.savgol_filter(signal, window, 2)
     peak = int(np.argmax(smooth))
     near = slice(max(peak - window // 2, 0), peak + window // 2 + 1)
     a, b, _ = np.polyfit(time[near] - time[peak], signal[near], 2)
