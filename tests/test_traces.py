@@ -362,7 +362,10 @@ def test_deerlab_sees_the_same_peaks(released, name):
     trace = measured(name)
     nanometres = np.linspace(1.5, 7, 111)
     model = deerlab.dipolarmodel(trace.time, nanometres, Bmodel=deerlab.bg_strexp)
-    density = np.asarray(deerlab.fit(model, trace.signal / trace.signal.max()).P)
+    # The L-curve: by its default, AIC, DeerLab stops on the mixture wherever rounding leads it.
+    fit = deerlab.fit(model, trace.signal / trace.signal.max(), regparam="lc")
+    assert fit.stats["chi2red"] < 10
+    density = np.asarray(fit.P)
     result = deer.predict_distances(released, trace)
     for peak in result.peaks:
         near = np.abs(10 * nanometres - peak.position) < 4

@@ -39,7 +39,8 @@ def shares(w: np.ndarray) -> Shares:
     energy = np.square(w, dtype=np.float64)
     distance = np.abs(np.subtract.outer(np.arange(len(w)), np.arange(len(w))))
     on, near = energy[distance == 0].sum(), energy[(distance > 0) & (distance <= NEAR)].sum()
-    return Shares(on / energy.sum(), near / (energy.sum() - on))
+    rest = energy[distance > 0].sum()
+    return Shares(on / energy.sum(), near / rest if rest else 0.0)
 
 
 def diagonal_form(w: np.ndarray, criterion: str, side: str) -> np.ndarray:

@@ -1,40 +1,48 @@
 """DEER spectroscopy: physics, simulated data, and networks trained on it."""
 
-from .baselines import baseline_errors, mean_squared_error
+from .baselines import baseline_errors, mean_squared_error, overlap, ridge_regression
 from .checkpoint import TrainState
 from .distances import DistanceDistribution, Peak, predict_distances
 from .modulation import Modulation, TraceFit, fit_trace, modulation
 from .physics import DIPOLAR_CONSTANT, dipolar_frequency, distance_range, kernel
 from .pretrained import PRETRAINED, Pretrained, pretrained
 from .released import load_parameters, network_inputs
+from .replica import HIGH_PASS, LOW_PASS, Penalties, Replica, replica
 from .simulate import DeerData, simulate
 from .traces import Trace, load_trace, prepare
 from .train import train
 
 __all__ = [
-    "prepare",
-    "predict_distances",
-    "modulation",
-    "load_trace",
-    "fit_trace",
-    "TraceFit",
-    "Trace",
-    "Peak",
-    "Modulation",
-    "DistanceDistribution",
     "DIPOLAR_CONSTANT",
+    "HIGH_PASS",
+    "LOW_PASS",
     "PRETRAINED",
     "DeerData",
+    "DistanceDistribution",
+    "Modulation",
+    "Peak",
+    "Penalties",
     "Pretrained",
+    "Replica",
+    "Trace",
+    "TraceFit",
     "TrainState",
     "baseline_errors",
     "dipolar_frequency",
     "distance_range",
+    "fit_trace",
     "kernel",
     "load_parameters",
+    "load_trace",
     "mean_squared_error",
+    "modulation",
     "network_inputs",
+    "overlap",
+    "predict_distances",
+    "prepare",
     "pretrained",
+    "replica",
+    "ridge_regression",
     "simulate",
     "train",
 ]

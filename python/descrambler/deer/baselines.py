@@ -16,7 +16,19 @@ _PENALTY = 1e-6  # relative to the summed squares of the inputs
 
 
 def ridge_regression(training: DeerData) -> tuple[Callable[[Array], Array], Array]:
-    """Return linear ridge regression with an intercept, learnt from `training`, and the mean target."""
+    """Learn linear ridge regression with an intercept.
+
+    Parameters
+    ----------
+    training : DeerData
+
+    Returns
+    -------
+    predict : callable
+        From traces, shape (m, n_points), to distributions scaled to a maximum of 1.
+    mean : ndarray, shape (n_points,)
+        Mean of these.
+    """
     x, targets = training.traces, training.targets
     x_mean, mean = x.mean(axis=0), targets.mean(axis=0)
     x = x - x_mean
@@ -52,7 +64,8 @@ def overlap(output: ArrayLike, truth: ArrayLike) -> Array:
     if p.shape != q.shape:
         raise ValueError(f"output and truth must have one shape, got {p.shape} and {q.shape}")
     p, q = (x / np.maximum(x.sum(axis=1, keepdims=True), np.finfo(x.dtype).tiny) for x in (p, q))
-    return np.minimum(p, q).sum(axis=1, dtype=np.float64)
+    shared: Array = np.minimum(p, q).sum(axis=1, dtype=np.float64)
+    return shared
 
 
 def mean_squared_error(output: ArrayLike, data: DeerData) -> float:

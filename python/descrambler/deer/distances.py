@@ -14,6 +14,7 @@ from ..network import Network
 from .modulation import Modulation, TraceFit, fit_trace, modulation
 from .physics import Experiment, kernel
 from .released import N_SAMPLES, N_TIME, network_inputs
+from .replica import Replica
 from .simulate import axes
 from .traces import Trace, box, resample
 
@@ -87,7 +88,7 @@ class DistanceDistribution:
 
 
 def predict_distances(
-    networks: Sequence[Network],
+    networks: Sequence[Network | Replica],
     trace: Trace,
     *,
     experiment: Experiment = "deer",
@@ -98,9 +99,9 @@ def predict_distances(
 
     Parameters
     ----------
-    networks : sequence of Network
-        All of one kind: trained here (as many outputs as inputs, the points of a trace), or
-        released (320 inputs: 64 of 512 points and what goes with them).
+    networks : sequence of Network or Replica
+        All of one kind: trained here or replicas (as many outputs as inputs, the points of a trace),
+        or released (320 inputs: 64 of 512 points and what goes with them).
     trace : Trace
         Prepared: see `prepare`.
     experiment : {"deer", "ridme"}
@@ -144,6 +145,7 @@ def predict_distances(
         inputs = box(signal[None])
     distance = axes(n_out, duration, experiment)[1]
     outputs = np.array([network(inputs) for network in networks], np.float64)
+    outputs = np.maximum(outputs, 0)  # replicas go below
     outputs /= outputs.sum(axis=2, keepdims=True) * (distance[1] - distance[0])
     members = outputs.mean(axis=1)
     density = members.mean(axis=0)

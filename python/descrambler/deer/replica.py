@@ -38,7 +38,7 @@ class Penalties:
     gcv : ndarray
         Generalised cross-validation score, smallest is best.
     curvature : ndarray
-        Of the L-curve in logarithms, largest at the corner.
+        Of the L-curve in logarithms: a peak at each corner.
     """
 
     penalty: Vector
@@ -69,13 +69,21 @@ class Replica:
     penalty: float
     penalties: Penalties
 
+    @property
+    def n_in(self) -> int:
+        """Points of a trace."""
+        return int(self.transform.shape[1])
+
+    @property
+    def n_out(self) -> int:
+        """Points of a distribution."""
+        return int(self.transform.shape[0])
+
     def __call__(self, traces: ArrayLike) -> Matrix:
         """Return distributions, not normalised, for traces of shape (m, n_points)."""
         x = matrix("traces", traces)
-        if x.shape[1] != self.transform.shape[1]:
-            raise ValueError(
-                f"traces must have {self.transform.shape[1]} points, got shape {x.shape}"
-            )
+        if x.shape[1] != self.n_in:
+            raise ValueError(f"traces must have {self.n_in} points, got shape {x.shape}")
         return _filtered(x.astype(np.float64), self.high_pass, self.low_pass) @ self.transform.T
 
 
@@ -97,8 +105,10 @@ def replica(
     Parameters
     ----------
     regularisation : {"l-curve", "gcv"} or float
-        How lambda is chosen: the corner (largest curvature) of the L-curve, generalised
-        cross-validation, or its value relative to the largest squared singular value of F.
+        How lambda is chosen: the corner of the L-curve, generalised cross-validation, or its value
+        relative to the largest squared singular value of F. Of several corners (peaks of the curvature
+        at least half as high as the highest) the one with the largest lambda is taken: what a smaller
+        one adds is noise. Cross-validation, too, sees nothing but the noise-free form factors.
     high_pass, low_pass : pair of float or None
         Edges in parts of the Nyquist frequency, ascending; None for no such filter.
     n_points : int
@@ -120,8 +130,8 @@ def replica(
     Amey, Keeley, Choudhury and Kuprov, PNAS 118(5), 2021, Eq. 13 and Figs 5 and 6. The filters are
     least-squares designs, applied without delay: a trace goes on before its start as its mirror image (a
     form factor is even in time) and after its end as its last value. At the paper's order, the edges of
-    the high-pass are closer together than a filter of 257 taps can follow: it stops a constant almost
-    wholly, but rises to full gain only at about 0.02 of the Nyquist frequency.
+    the high-pass are closer together than a filter of 257 taps can follow: it lets
+    0.06 of a constant pass, and has a gain of 0.80 at its pass edge.
     """
     filters = (
         None if high_pass is None else _taps("high_pass", high_pass, _HIGH_PASS_ORDER, (0, 1)),
@@ -135,7 +145,7 @@ def replica(
     penalties = _penalties(s, coefficients, float(np.sum(p**2)), len(p))
     match regularisation:
         case "l-curve":
-            penalty = float(penalties.penalty[np.argmax(penalties.curvature)])
+            penalty = float(penalties.penalty[_corner(penalties.curvature)])
         case "gcv":
             penalty = float(penalties.penalty[np.argmin(penalties.gcv)])
         case float() | int() if 0 < regularisation < np.inf:
@@ -146,6 +156,11 @@ def replica(
             )
     transform = (coefficients * (s / (s**2 + penalty * s[0] ** 2))) @ u.T
     return Replica(*filters, transform, penalty, penalties)
+
+
+def _corner(curvature: Vector) -> int:
+    peaks = scipy.signal.find_peaks(curvature, height=curvature.max() / 2)[0]
+    return int(peaks[-1])
 
 
 def _taps(name: str, edges: tuple[float, float], order: int, gains: tuple[int, int]) -> Vector:
