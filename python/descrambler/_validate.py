@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._array_api import as_numpy
 from .errors import MissingExtraError
 
 Array = NDArray[np.floating[Any]]
@@ -18,7 +19,7 @@ def real_array(name: str, value: ArrayLike, ndim: int, *, finite: bool = True) -
 
     float32 and float64 are kept; integers, booleans and half precision become float64.
     """
-    array = np.asarray(value)
+    array = as_numpy(value)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must be a real numeric array, got dtype {array.dtype}")
     if array.ndim != ndim:

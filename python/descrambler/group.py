@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ._array_api import keeps_kind
 from ._native import core
 from ._validate import Array, real_array, square
 from .errors import ChartError
@@ -51,6 +52,7 @@ def orthogonal(name: str, value: ArrayLike) -> Array:
     return matrix
 
 
+@keeps_kind
 def pack_generator(Q: ArrayLike) -> Array:
     """Pack a generator into its free parameters.
 
@@ -72,6 +74,7 @@ def pack_generator(Q: ArrayLike) -> Array:
     return core.pack(_skew("Q", Q))
 
 
+@keeps_kind
 def unpack_generator(packed: ArrayLike) -> Array:
     """Unpack free parameters into the generator Q = L - L^T.
 
@@ -96,6 +99,7 @@ def unpack_generator(packed: ArrayLike) -> Array:
     return core.unpack(vector, n)
 
 
+@keeps_kind
 def cayley(Q: ArrayLike) -> Array:
     """Cayley map, P = (1 + Q)^-1 (1 - Q).
 
@@ -117,6 +121,7 @@ def cayley(Q: ArrayLike) -> Array:
     return core.cayley(_skew("Q", Q))
 
 
+@keeps_kind
 def inverse_cayley(P: ArrayLike) -> Array:
     """Return the generator of a rotation in the Cayley chart, Q = (1 - P) (1 + P)^-1.
 
@@ -143,6 +148,7 @@ def inverse_cayley(P: ArrayLike) -> Array:
         raise ChartError(str(error)) from None
 
 
+@keeps_kind
 def exp(Q: ArrayLike) -> Array:
     """Exponential map, P = exp(Q), by scaling and squaring.
 
@@ -164,6 +170,7 @@ def exp(Q: ArrayLike) -> Array:
     return core.exp(_skew("Q", Q))
 
 
+@keeps_kind
 def log(P: ArrayLike) -> Array:
     """Principal logarithm: the generator Q of P = exp(Q) with all angles inside (-pi, pi).
 
@@ -190,6 +197,7 @@ def log(P: ArrayLike) -> Array:
         raise ChartError(str(error)) from None
 
 
+@keeps_kind
 def polar(M: ArrayLike) -> Array:
     """Nearest orthogonal matrix in the Frobenius norm, by Newton-Schulz iteration.
 
@@ -218,6 +226,7 @@ def _same_size(first: Array, G: ArrayLike) -> tuple[Array, Array]:
     return first.astype(dtype, copy=False), gradient.astype(dtype, copy=False)
 
 
+@keeps_kind
 def cayley_pullback(Q: ArrayLike, G: ArrayLike) -> Array:
     """Gradient with respect to the Cayley generator (Amey et al. 2021, SI S1).
 
@@ -242,6 +251,7 @@ def cayley_pullback(Q: ArrayLike, G: ArrayLike) -> Array:
     return core.cayley_pullback(*_same_size(_skew("Q", Q), G))
 
 
+@keeps_kind
 def exp_pullback(Q: ArrayLike, G: ArrayLike) -> Array:
     """Gradient with respect to the exponential generator.
 

@@ -9,6 +9,7 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 
 from . import group
+from ._array_api import like
 from ._validate import Array, matrix
 
 
@@ -37,7 +38,8 @@ class Rotation:
         w = matrix("weights", weights)
         if w.shape[0] != self.n:
             raise ValueError(f"weights must have {self.n} rows, one per unit, got shape {w.shape}")
-        return self.matrix.astype(w.dtype, copy=False) @ w
+        rotated: Array = like(weights, self.matrix.astype(w.dtype, copy=False) @ w)
+        return rotated
 
     def right(self, weights: ArrayLike) -> Array:
         """W P^T: descramble the input dimension of the next weights, (n_out, n).
@@ -47,7 +49,8 @@ class Rotation:
         w = matrix("weights", weights)
         if w.shape[1] != self.n:
             raise ValueError(f"weights must have {self.n} columns, got shape {w.shape}")
-        return w @ self.matrix.T.astype(w.dtype, copy=False)
+        rotated: Array = like(weights, w @ self.matrix.T.astype(w.dtype, copy=False))
+        return rotated
 
     def generator(self) -> Array:
         """Skew-symmetric Q of P = (1 + Q)^-1 (1 - Q), shape (n, n).

@@ -12,6 +12,7 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 
 from . import gauge as gauges
+from ._array_api import as_numpy
 from ._native import core
 from ._validate import Array, choice, matrix
 from .basis import LinkBasis
@@ -93,7 +94,7 @@ def descramble(
     whole = None
     if isinstance(signals, Iterator):
         first = list(islice(signals, 1))
-        dtype = np.asarray(first[0]).dtype if first else np.dtype(np.float64)
+        dtype = as_numpy(first[0]).dtype if first else np.dtype(np.float64)
         g = gram(chain(first, signals))
     else:
         whole = matrix("signals", signals, finite=False)
