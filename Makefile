@@ -1,4 +1,5 @@
 # make demo: create a virtual environment, install, run the main job.  make test: all tests.
+# make bench: measure speed against the peers, 40 minutes; make performance: and write docs/performance.md of it.
 # make weights: train the networks that ship again, half an hour on two cores.
 # Everything lives in .venv and build/; PYTHON chooses the interpreter. The extras of the package that was just
 # installed are asked for by name: by path, pip would build it again.
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 DENOISER := python/descrambler/speech/weights/denoiser.npz
 SOURCES := $(shell find cpp python -name '*.hpp' -o -name '*.cpp' -o -name '*.c' -o -name '*.py') CMakeLists.txt pyproject.toml
 
-.PHONY: demo test test-cpp lint bench weights denoiser clean
+.PHONY: demo test test-cpp lint bench performance weights denoiser clean
 
 $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
@@ -45,8 +46,18 @@ lint: $(VENV)/lint-tools
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'cpp/*.hpp' 'cpp/*.cpp' 'cpp/*.c')
 
-bench: $(VENV)/test-tools
-	$(BIN)/python benchmarks/run.py
+# The settings that some machines have for old versions of OpenBLAS slow a current one down.
+BENCH := env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/descrambler bench
+
+$(VENV)/bench-tools: $(VENV)/installed
+	$(BIN)/pip install --quiet "descrambler[bench]"
+	touch $@
+
+bench: $(VENV)/bench-tools
+	$(BENCH) -o build/bench
+
+performance: bench
+	cp build/bench/performance.md build/bench/bench_*.png docs/
 
 $(VENV)/train-tools: $(VENV)/installed
 	$(BIN)/pip install --quiet "descrambler[train]"

@@ -1,0 +1,26 @@
+"""Every benchmark of the package: its answer asserted, and timed by pytest-benchmark.
+
+pytest benchmarks                                        answers on tiny cases, no timing (in CI)
+pytest benchmarks --benchmark-enable --benchmark-autosave    our own times, kept to compare with
+pytest benchmarks --benchmark-enable --benchmark-compare     against those kept last
+"""
+
+import pytest
+
+from descrambler.bench import run
+from descrambler.bench.measure import SCALES
+
+
+def pytest_generate_tests(metafunc):
+    scale = SCALES["quick" if metafunc.config.getoption("benchmark_enable") else "tiny"]
+    cases = [
+        pytest.param(case, id=f"{name}: {case.case}")
+        for name in run.SECTIONS
+        for case in run.cases(name, scale)
+    ]
+    metafunc.parametrize("case", cases)
+
+
+def test_ours(case, benchmark):
+    case.check()
+    benchmark(case.ours)

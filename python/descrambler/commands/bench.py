@@ -1,0 +1,117 @@
+"""descrambler bench."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..bench import machine, run, tables
+from ..bench.measure import SCALES, Scale
+from ..files import write_bytes
+from ..report.benchmarks import cost_figure, gap_figure
+from .common import save_png
+
+if TYPE_CHECKING:
+    from .common import Commands
+
+GAPS, COSTS = "bench_gaps.png", "bench_costs.png"
+CAPTIONS = {
+    GAPS: "Smoothness, Gram eigenvalues over 8 decades, one thread: relative gap to the optimum against time.",
+    COSTS: "Time against size, one thread, with fitted powers of n.",
+}
+
+
+def add_to(commands: Commands) -> None:
+    """Add the parser."""
+    parser = commands.add_parser(
+        "bench",
+        help="measure speed, and compare with what else is installed",
+        description="Measure speed side by side with the other packages that are installed (extra: bench). Prints "
+        "one table; -o writes it as .csv, .json and a page with pictures.",
+        epilog="example: descrambler bench --quick -o bench",
+    )
+    parser.add_argument(
+        "sections", nargs="*", metavar="SECTION", help=f"default: {' '.join(run.SECTIONS)}"
+    )
+    parser.add_argument("--quick", action="store_true", help="small sizes, three minutes")
+    parser.add_argument(
+        "--cap",
+        type=float,
+        metavar="S",
+        help="seconds for an optimiser to get there (60; quick: 2)",
+    )
+    parser.add_argument("--threads", type=int, nargs="+", default=run.THREADS, metavar="T")
+    parser.add_argument("-o", "--output", type=Path, help="folder for the results")
+    parser.set_defaults(action=bench)
+
+
+def bench(options: argparse.Namespace) -> None:
+    """Measure, print and write."""
+    sections = options.sections or run.SECTIONS
+    for name in sections:
+        if name not in run.SECTIONS:
+            raise ValueError(f"SECTION must be one of {', '.join(run.SECTIONS)}, got {name!r}")
+    if min(options.threads) < 1:
+        raise ValueError(f"threads must be positive, got {min(options.threads)}")
+    scale = SCALES["quick" if options.quick else "full"]
+    if options.cap is not None:
+        if not options.cap > 0:
+            raise ValueError(f"cap must be positive, got {options.cap}")
+        scale = replace(scale, cap=options.cap)
+    if options.output is not None:
+        options.output.mkdir(parents=True, exist_ok=True)
+    description = machine.describe()
+    for name, value in description.items():
+        print(f"{name:<14} {value}")
+    print(f"\n{tables.HEADER}")
+    lines: list[tables.Line] = []
+    for name in sections:
+        for threads in options.threads:
+            for row in run.run(name, replace(scale, threads=threads)):
+                lines.append(tables.Line(name, threads, row))
+                print(tables.markdown(lines[-1]), flush=True)
+        if options.output is not None:
+            _write(options.output, lines, description, scale)
+    print(f"\n{tables.summary(lines)}")
+
+
+def _write(
+    folder: Path, lines: Sequence[tables.Line], description: dict[str, str], scale: Scale
+) -> None:
+    """Write all there is so far, each file whole."""
+    write_bytes(folder / "bench.csv", tables.comma_separated(lines).encode())
+    write_bytes(folder / "bench.json", tables.as_json(lines, description).encode())
+    pictures = {}
+    if traces := _traces(lines):
+        save_png(gap_figure(traces), folder / GAPS)
+        pictures[GAPS] = CAPTIONS[GAPS]
+    if costs := _costs(lines):
+        save_png(cost_figure(costs), folder / COSTS)
+        pictures[COSTS] = CAPTIONS[COSTS]
+    about = {name: (run.section(name).TITLE, run.section(name).ABOUT) for name in run.SECTIONS}
+    command = f"descrambler bench{' --quick' if scale.name == 'quick' else ''} --cap {scale.cap:g}"
+    text = tables.page(lines, description, about, pictures, command)
+    write_bytes(folder / "performance.md", text.encode())
+
+
+def _traces(lines: Sequence[tables.Line]) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """Gaps against time of the two smallest problems, one thread."""
+    found: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for line in lines:
+        if line.row.trace and line.threads == 1 and "8 decades" in line.row.case:
+            found.setdefault(f"n = {line.row.n}", {})[line.row.theirs] = line.row.trace
+    return dict(list(found.items())[:2])
+
+
+def _costs(lines: Sequence[tables.Line]) -> dict[str, list[tuple[float, float]]]:
+    """Seconds of ours against size, where there are at least two sizes, one thread."""
+    found: dict[str, dict[float, float]] = {}
+    for line in lines:
+        row = line.row
+        if row.n and row.ours_seconds and line.threads == 1:
+            name = f"{line.section}: {row.ours}"
+            found.setdefault(name, {})[row.n] = row.ours_seconds
+    return {name: list(points.items()) for name, points in found.items() if len(points) > 1}

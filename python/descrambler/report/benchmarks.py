@@ -1,0 +1,86 @@
+"""Figures of benchmarks: gap against time, cost against size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Points = Sequence[tuple[float, float]]
+
+# Told apart in grey by dashes and markers.
+_LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
+_COLOURS = ("#15529b", "#da9259", "#444444", "#3f6ea4", "#a04010", "#868686", "#0e214e", "#b08020")
+_MARKERS = "osD^v<>P*X"
+
+
+def gap_figure(traces: Mapping[str, Mapping[str, Points]]) -> Figure:
+    """Draw the relative gap against seconds, a panel for each problem.
+
+    Parameters
+    ----------
+    traces : mapping of str to mapping of str to points
+        By problem and by method: seconds, and the gap from then on. One point is a direct solution.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.2 * len(traces) + 0.4, 5.2), layout="constrained")
+    panels = figure.subplots(1, len(traces), sharey=True, squeeze=False)[0]
+    for ax, (problem, methods) in zip(panels, traces.items(), strict=True):
+        for index, (name, points) in enumerate(methods.items()):
+            _draw_trace(ax, name, points, index)
+        ax.set(xscale="log", yscale="log", title=problem, xlabel="time (s)")
+        ax.grid(lw=0.3)
+    panels[0].set_ylabel("relative gap to the optimum")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def _draw_trace(ax: Axes, name: str, points: Points, index: int) -> None:
+    seconds, gap = np.array(points).T
+    colour = _COLOURS[index % len(_COLOURS)]
+    if len(seconds) == 1:
+        ax.plot(seconds, gap, "*", color="black", ms=14, label=name)
+        return
+    style = _LINES[index % len(_LINES)]
+    ax.plot(seconds, gap, drawstyle="steps-post", ls=style, color=colour, lw=1.4, label=name)
+
+
+def cost_figure(costs: Mapping[str, Points]) -> Figure:
+    """Draw time against size, each with its fitted power of n.
+
+    Parameters
+    ----------
+    costs : mapping of str to points
+        By method: n, and seconds.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.6, 5.2), layout="constrained")
+    ax = figure.subplots()
+    for index, (name, points) in enumerate(costs.items()):
+        n, seconds = np.array(points).T
+        exponent, offset = power_law(points)
+        colour, marker = _COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)]
+        ax.plot(n, seconds, marker, color=colour, label=f"{name}: n^{exponent:.2f}")
+        ax.plot(n, np.exp(offset) * n**exponent, color=colour, lw=1, ls=_LINES[index % 6])
+    sizes = sorted({int(n) for points in costs.values() for n, _ in points})
+    ax.set(xscale="log", yscale="log", xlabel="number of units n", ylabel="time (s)")
+    ax.set_xticks(sizes, [str(n) for n in sizes])
+    ax.minorticks_off()
+    ax.grid(lw=0.3)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+    return figure
+
+
+def power_law(points: Points) -> tuple[float, float]:
+    """Fit ``log seconds = exponent log n + offset``; returns both."""
+    n, seconds = np.log(np.array(points, np.float64)).T
+    exponent, offset = np.polyfit(n, seconds, 1)
+    return float(exponent), float(offset)
