@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,14 @@ def require_extra(module: str, extra: str, purpose: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise MissingExtraError(
-            f'{purpose} needs {module}: pip install "descrambler[{extra}]"'
-        ) from error
+        raise _missing(module, extra, purpose) from error
+
+
+def find_extra(module: str, extra: str, purpose: str) -> None:
+    """Say which extra brings an optional `module` if it is not there, without importing it."""
+    if importlib.util.find_spec(module) is None:
+        raise _missing(module, extra, purpose)
+
+
+def _missing(module: str, extra: str, purpose: str) -> MissingExtraError:
+    return MissingExtraError(f'{purpose} needs {module}: pip install "descrambler[{extra}]"')

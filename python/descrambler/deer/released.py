@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._validate import matrix
 from ..errors import WeightFileError
-from ..readers.mat import contents, lookup
+from ..readers._build import lookup
+from ..readers.mat import contents
 
 Array = NDArray[np.floating[Any]]
 

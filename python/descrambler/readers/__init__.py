@@ -1,40 +1,50 @@
-"""Trained networks from files: one module for each format."""
+"""Trained networks from files and live models: one module for each format."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from ..errors import WeightFileError
 from ..network import Network
-from . import mat, npz
+from . import estimator, mat, module, npz, onnx, state_dict
+from ._build import Activations, refuse_activations
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _MAT_HEADER = 128  # bytes; the last four are the version and the byte order
-_ADVICE = "descrambler reads .npz and MATLAB 5 .mat files"
+_ADVICE = "descrambler reads .npz, .mat, .onnx, .safetensors, .pt and .pth files"
+
+Reader: TypeAlias = Callable[[Path, Activations], Network]
 
 
-def load(path: str | os.PathLike[str], activations: Sequence[str] | None = None) -> Network:
-    """Read a trained network. Nothing in the file is ever executed.
+def load(source: str | os.PathLike[str] | Any, activations: Activations = None) -> Network:
+    """Read a trained network. Nothing in a file is ever executed.
 
-    The format is told by the content of the file:
+    The format of a file is told by its content, else by its suffix (docs/files.md has the keys
+    and limits of each):
 
     - ``.npz`` as `Network.save` writes it;
-    - ``.npz`` with weights alone: ``W1``, ``W2``, ..., of shape (n_out, n_in), and optionally
-      ``b1``, ``b2``, ..., of n_out entries;
-    - ``.mat`` (MATLAB 5 to 7) with the same arrays;
+    - ``.npz`` and ``.mat`` (MATLAB 5 to 7) with weights alone: ``W1``, ``W2``, ..., of shape
+      (n_out, n_in), and optionally ``b1``, ``b2``, ..., of n_out entries;
     - ``.mat`` with a shallow network: the cells ``IW``, ``LW`` and ``b``, alone or as fields of
       a struct, as ``struct(net)`` has them;
-    - ``.mat`` with a SeriesNetwork of the Deep Learning Toolbox (extra ``matlab``).
+    - ``.mat`` with a SeriesNetwork of the Deep Learning Toolbox (extra ``matlab``);
+    - ``.onnx`` (extra ``onnx``);
+    - ``.safetensors`` (extra ``safetensors``) and ``.pt`` or ``.pth`` with a PyTorch state dict
+      (extra ``torch``).
 
     Parameters
     ----------
-    path : str or path-like
-        The file.
-    activations : sequence of str, optional
+    source : str, path-like, torch.nn.Module or scikit-learn estimator
+        The file, or a live model: a module whose forward pass is one chain (as in evaluation),
+        an MLPRegressor, an MLPClassifier, or a Pipeline of scalers and one of these.
+    activations : sequence of str, or mapping, optional
         For files that hold weights alone: the activation after each linear layer, by the names
-        that `Activation` knows.
+        that `Activation` knows. For state dicts also by the names of the layers, in the order of
+        the signal.
 
     Returns
     -------
@@ -43,25 +53,58 @@ def load(path: str | os.PathLike[str], activations: Sequence[str] | None = None)
     Raises
     ------
     WeightFileError
-        If the file is not one of these, is damaged, holds pickled data, layers that are not
+        If the file is not one of these, is damaged, holds pickled objects, layers that are not
         known or numbers that make no network, or takes more time or memory to read than the
         limits of the child process that reads it (docs/files.md); the message has the file and
-        the key.
+        the key or the layer.
     MissingExtraError
-        If the file needs the extra ``matlab``.
+        If the extra is missing.
     ValueError
         If `activations` is given for a file that names its own.
     OSError
         If the file cannot be opened.
     """
-    path = Path(path)
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        return _reader(path)(path, activations)
+    refuse_activations(type(source).__name__, activations)
+    if module.is_module(source):
+        return module.read(source)
+    if estimator.is_estimator(source):
+        return estimator.read(source)
+    raise TypeError(
+        "source must be a path, a torch.nn.Module or a scikit-learn estimator, "
+        f"got {type(source).__name__}"
+    )
+
+
+def _reader(path: Path) -> Reader:
+    """Return the reader of the format that the file has."""
     with path.open("rb") as file:
         head = file.read(520)
+        size = file.seek(0, os.SEEK_END)
     if head.startswith(b"PK"):
-        return npz.read(path, activations)
+        return _zip_reader(path)
     if head[124:_MAT_HEADER] in (b"\x00\x01IM", b"\x01\x00MI"):
-        return mat.read(path, activations)
+        return mat.read
+    if head[8:9] == b"{" and 0 < int.from_bytes(head[:8], "little") < size:
+        return state_dict.read_safetensors
+    # The version of a model: protobuf has no magic bytes.
+    if (head[:1] == b"\x08" and b"\x01" <= head[1:2] <= b"\x20") or path.suffix == ".onnx":
+        return onnx.read
     raise WeightFileError(f"{path}: {_refusal(path, head)}; {_ADVICE}")
+
+
+def _zip_reader(path: Path) -> Reader:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    # A damaged archive: the reader of .npz says so.
+    except Exception:
+        return npz.read
+    if any(name.split("/")[-1] == "data.pkl" for name in names):
+        return state_dict.read_torch
+    return npz.read
 
 
 def _refusal(path: Path, head: bytes) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,25 @@ from ..network import Activation, Linear
 Get = Callable[[str], NDArray[Any]]
 """Returns the array of a key, or raises WeightFileError."""
 
+Source: TypeAlias = Path | str
+"""A file, or the name of a live model, for messages."""
+
+Activations: TypeAlias = Sequence[str] | Mapping[str, str] | None
+"""The activation after each linear layer, as the caller gives them."""
+
+CAPTURE = (
+    "descrambler reads chains of dense layers; of a live PyTorch model, "
+    "ds.interop.torch.capture takes the dense layers"
+)
+
+
+def refuse_layer(source: Source, what: str) -> WeightFileError:
+    """Return the error for a layer that has no place in a chain of dense layers."""
+    return WeightFileError(f"{source}, {what}. {CAPTURE}")
+
 
 @contextmanager
-def blame(path: Path, what: str = "") -> Iterator[None]:
+def blame(path: Source, what: str = "") -> Iterator[None]:
     """Turn the errors of layers and argument checks into one that names the file."""
     try:
         yield
@@ -30,13 +46,20 @@ def blame(path: Path, what: str = "") -> Iterator[None]:
         raise WeightFileError(f"{path}{what and ', '}{what}: {error}") from error
 
 
-def linear(path: Path, get: Get, weight: str, bias: str | None) -> Linear:
+def lookup(path: Source, arrays: Mapping[str, NDArray[Any]], key: str) -> NDArray[Any]:
+    """Return one array, or raise WeightFileError with its name."""
+    if key not in arrays:
+        raise WeightFileError(f"{path}, {key}: missing")
+    return arrays[key]
+
+
+def linear(path: Source, get: Get, weight: str, bias: str | None) -> Linear:
     """Return the layer of two keys. A bias may also be a row or a column, as MATLAB has them."""
     with blame(path):
-        weights = matrix(weight, get(weight))
+        weights = matrix(weight, _single(get(weight)))
         if bias is None:
             return Linear(weights)
-        offsets = np.asarray(get(bias))
+        offsets = _single(get(bias))
         if offsets.ndim == 2 and 1 in offsets.shape:
             offsets = offsets.ravel()
         offsets = real_array(bias, offsets, 1)
@@ -44,8 +67,22 @@ def linear(path: Path, get: Get, weight: str, bias: str | None) -> Linear:
         return Linear(weights, offsets)
 
 
+def _single(array: NDArray[Any]) -> NDArray[Any]:
+    """Return half precision as float32, which holds it exactly."""
+    return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
+def refuse_integers(source: Source, key: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Return `array` if its entries are not integers, which are quantised weights."""
+    if array.dtype.kind not in "fc":
+        raise WeightFileError(
+            f"{source}, {key}: {array.dtype} weights are quantised; export them as floating point"
+        )
+    return array
+
+
 def plain(
-    path: Path, keys: Iterable[str], get: Get, activations: Sequence[str] | None
+    path: Source, keys: Iterable[str], get: Get, activations: Activations
 ) -> list[Linear | Activation]:
     """Return the layers of a file with weights alone: W1, b1 (optional), W2, ..."""
     found = {key for key in keys if re.fullmatch("[Wb][1-9][0-9]*", key)}
@@ -61,18 +98,18 @@ def plain(
     return layers
 
 
-def named_activations(path: Path, names: Sequence[str] | None, n: int) -> list[Activation]:
+def named_activations(path: Source, names: Activations, n: int) -> list[Activation]:
     """Return the activations that the caller named, one for each of n linear layers."""
     expected = f'one for each of its {n} linear layers, as in activations=["tanh", "logistic"]'
     if names is None:
         raise WeightFileError(f"{path}: holds weights alone, so activations are needed: {expected}")
-    if isinstance(names, str) or len(names) != n:
+    if isinstance(names, str | Mapping) or len(names) != n:
         raise WeightFileError(f"{path}: activations must be {expected}; got {names!r}")
     with blame(path, "activations"):
         return [Activation(name) for name in names]
 
 
-def refuse_activations(path: Path, activations: Sequence[str] | None) -> None:
+def refuse_activations(path: Source, activations: Activations) -> None:
     """Raise ValueError if activations were given for a file that has its own."""
     if activations is not None:
         raise ValueError(f"activations must be None: {path} names its own")

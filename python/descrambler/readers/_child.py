@@ -42,7 +42,8 @@ def answer(task: dict[str, Any]) -> list[bytes]:
         return [header(None, kinds), *arrays.values()]
     except MemoryError:
         return [header("MemoryError", {})]
-    # Whatever the parsers meet in a damaged file.
+    # Whatever the parsers meet in a damaged file. A reader's own class Refused says that the file
+    # is whole, but not for us.
     except Exception as error:
         return [header(f"{type(error).__name__}: {error}", {})]
 

@@ -33,8 +33,15 @@ _MAX_HEADER = 2**24  # bytes
 _THREADS = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
+_REFUSED = "Refused: "
+
+
 class _Malformed(Exception):
     """An answer that `_child.py` does not write."""
+
+
+class _Refused(Exception):
+    """A file that its reader does not take, though it is whole."""
 
 
 def read(path: Path, kind: str, reader: Path, **arguments: Any) -> dict[str, NDArray[Any]]:
@@ -48,7 +55,7 @@ def read(path: Path, kind: str, reader: Path, **arguments: Any) -> dict[str, NDA
         What it is, for messages: ``.mat``.
     reader : Path
         Its function ``contents(path, **arguments)`` returns real, complex, boolean or text
-        arrays by name.
+        arrays by name. An exception of a class called Refused has a message for the user.
     **arguments
         As JSON has them.
 
@@ -88,6 +95,8 @@ def read(path: Path, kind: str, reader: Path, **arguments: Any) -> dict[str, NDA
             raise WeightFileError(
                 f"{path}: reading it takes more than {megabytes} MB ({MEGABYTES} sets this limit)"
             ) from None
+        except _Refused as error:
+            raise WeightFileError(f"{path}: {error}") from None
         except _Malformed as error:
             raise WeightFileError(f"{path}: a damaged {kind} file ({error})") from None
         finally:
@@ -117,7 +126,10 @@ def _receive(
     if failure == "MemoryError":
         raise MemoryError
     if failure is not None:
-        raise _Malformed(_printable(str(failure)))
+        told = _printable(str(failure))
+        if told.startswith(_REFUSED):
+            raise _Refused(told.removeprefix(_REFUSED))
+        raise _Malformed(told)
     if sum(dtype.itemsize * math.prod(shape) for dtype, shape in kinds.values()) > max_bytes:
         raise MemoryError
     return {name: _array(child, dtype, shape, deadline) for name, (dtype, shape) in kinds.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import WeightFileError
 from ..network import Activation, BatchNorm, Linear
-from ._build import Get, blame, linear, named_activations, refuse_activations
+from ._build import Activations, Get, blame, linear, named_activations, refuse_activations
 from ._series import text
 
 # Affine processing functions and the name of the offset of their outputs.
@@ -28,7 +28,7 @@ def layers(
     arrays: Mapping[str, NDArray[Any]],
     get: Get,
     prefix: str,
-    activations: Sequence[str] | None,
+    activations: Activations,
 ) -> list[Linear | BatchNorm | Activation]:
     """Return the layers; processing of inputs and outputs becomes batch norms, to be folded."""
     weights = _weights(path, arrays, prefix)
@@ -80,7 +80,7 @@ def _functions(
     arrays: Mapping[str, NDArray[Any]],
     prefix: str,
     n: int,
-    activations: Sequence[str] | None,
+    activations: Activations,
 ) -> list[Activation]:
     """Return the activations: those of the file if it has any, else those of the caller."""
     keys = [f"{prefix}layers{{{k},1}}" for k in range(1, n + 1)]

@@ -14,13 +14,13 @@ from .._validate import require_extra
 from ..errors import WeightFileError
 from ..network import Network
 from . import _isolated, _series, _shallow
-from ._build import blame, listing, plain, refuse_activations
+from ._build import Activations, blame, listing, lookup, plain, refuse_activations
 from ._mat_child import CLASS, NEEDS_MATIO
 
 _READER = Path(__file__).with_name("_mat_child.py")
 
 
-def read(path: Path, activations: Sequence[str] | None = None) -> Network:
+def read(path: Path, activations: Activations = None) -> Network:
     """Read a network; see `descrambler.readers.load`."""
     arrays = contents(path)
     get = partial(lookup, path, arrays)
@@ -55,13 +55,6 @@ def contents(path: Path, variables: Sequence[str] | None = None) -> dict[str, ND
         that parses it.
     """
     return _isolated.read(path, ".mat", _READER, variables=variables)
-
-
-def lookup(path: Path, arrays: Mapping[str, NDArray[Any]], key: str) -> NDArray[Any]:
-    """Return one array, or raise WeightFileError with its name."""
-    if key not in arrays:
-        raise WeightFileError(f"{path}, {key}: missing")
-    return arrays[key]
 
 
 def _variables(arrays: Mapping[str, NDArray[Any]]) -> set[str]:

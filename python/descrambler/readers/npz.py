@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,10 +12,10 @@ from numpy.typing import NDArray
 
 from ..errors import WeightFileError
 from ..network import SCHEMA, Activation, Linear, Network, Renormalise
-from ._build import Get, blame, linear, listing, plain, refuse_activations
+from ._build import Activations, Get, blame, linear, listing, plain, refuse_activations
 
 
-def read(path: Path, activations: Sequence[str] | None = None) -> Network:
+def read(path: Path, activations: Activations = None) -> Network:
     """Read a network; see `descrambler.readers.load`."""
     # Opened here: np.load leaves a file that it opened itself open if the archive is damaged.
     with path.open("rb") as file, _open(path, file) as archive:

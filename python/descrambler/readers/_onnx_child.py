@@ -1,0 +1,129 @@
+"""Flatten an ONNX file into arrays and a list of nodes, in a process of its own (`_isolated.read`)."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+MAX_NODES = 10_000
+CONSTANTS = ("value", "value_float", "value_floats", "value_int", "value_ints")
+
+
+class Refused(Exception):
+    """A file that is whole, but not for us."""
+
+
+def contents(path: str) -> dict[str, Any]:
+    """Return the constants by number, and under ``graph`` their names and the nodes as JSON."""
+    import onnx
+
+    graph = onnx.load_model_from_string(Path(path).read_bytes()).graph
+    if len(graph.node) > MAX_NODES:
+        raise Refused(f"has {len(graph.node)} nodes; descrambler reads chains of dense layers")
+    if graph.sparse_initializer:
+        raise Refused("has sparse weights, which are not read")
+    tensors = [(tensor.name, tensor) for tensor in graph.initializer]
+    nodes, small = [], []
+    for node in graph.node:
+        values = {attribute.name: value(attribute) for attribute in node.attribute}
+        found = [values[name] for name in CONSTANTS if name in values]
+        if node.op_type != "Constant" or node.domain or not found or not node.output:
+            nodes.append(describe(node, values))
+        elif isinstance(found[0], onnx.TensorProto):
+            tensors.append((node.output[0], found[0]))
+        else:
+            small.append((node.output[0], np.array(found[0])))
+    folder = Path(path).parent
+    arrays = [(name, array(tensor, folder)) for name, tensor in tensors] + small
+    named = [(name, numbers) for name, numbers in arrays if numbers is not None]
+    text = json.dumps(
+        {
+            "constants": [name for name, _ in named],
+            "unread": [name for name, numbers in arrays if numbers is None],
+            "inputs": [[entry.name, shape(entry)] for entry in graph.input],
+            "outputs": [entry.name for entry in graph.output],
+            "nodes": nodes,
+        }
+    )
+    return {str(k): numbers for k, (_, numbers) in enumerate(named)} | {"graph": np.array(text)}
+
+
+def shape(entry: Any) -> list[int | None] | None:
+    """Return the sizes of an input, where they are declared."""
+    tensor = entry.type.tensor_type
+    if not tensor.HasField("shape"):
+        return None
+    return [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
+
+
+def describe(node: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Return a node as JSON has it; attributes of other kinds are named in ``other``."""
+    plain = {name: v for name, v in values.items() if isinstance(v, float | int | str | list)}
+    return {
+        "name": node.name or (node.output[0] if node.output else ""),
+        "type": f"{node.domain}.{node.op_type}" if node.domain else node.op_type,
+        "inputs": list(node.input),
+        "outputs": list(node.output),
+        "options": plain,
+        "other": sorted(values.keys() - plain),
+    }
+
+
+def value(attribute: Any) -> Any:
+    """Return the value of an attribute; None for graphs and the like."""
+    from onnx import AttributeProto
+
+    match attribute.type:
+        case AttributeProto.FLOAT:
+            return float(attribute.f)
+        case AttributeProto.INT:
+            return int(attribute.i)
+        case AttributeProto.STRING:
+            return attribute.s.decode(errors="replace")
+        case AttributeProto.FLOATS:
+            return list(attribute.floats)
+        case AttributeProto.INTS:
+            return list(attribute.ints)
+        case AttributeProto.TENSOR:
+            return attribute.t
+    return None
+
+
+def array(tensor: Any, folder: Path) -> Any:
+    """Return a tensor, half precision as float32; None if NumPy has no such type."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    if tensor.data_location == TensorProto.EXTERNAL:
+        tensor.raw_data = external(tensor, folder)
+        tensor.data_location = TensorProto.DEFAULT
+    if tensor.data_type in (TensorProto.FLOAT16, TensorProto.BFLOAT16):
+        return numpy_helper.to_array(tensor).astype(np.float32)
+    dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    return numpy_helper.to_array(tensor) if dtype.kind in "biuf" else None
+
+
+def external(tensor: Any, folder: Path) -> bytes:
+    """Return the bytes of a tensor from a regular file in the folder of the model, never another."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    place = entries.get("location", "")
+    whose = f"{tensor.name!r} is in another file, {place!r}"
+    if place in ("", ".", "..") or "/" in place or "\\" in place or "\0" in place:
+        raise Refused(f"{whose}, not in the folder of this one")
+    try:
+        # Neither a link to elsewhere nor a pipe that never answers.
+        file = os.open(folder / place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise Refused(f"{whose}: {error.strerror}") from None
+    with os.fdopen(file, "rb") as stream:
+        status = os.fstat(file)
+        offset = int(entries.get("offset", 0))
+        length = int(entries.get("length", max(status.st_size - offset, 0)))
+        if not stat.S_ISREG(status.st_mode) or not 0 <= offset <= offset + length <= status.st_size:
+            raise Refused(f"{whose}, which is too short or no file")
+        stream.seek(offset)
+        return stream.read(length)
