@@ -37,7 +37,8 @@ def contents(path: str) -> dict[str, Any]:
         elif isinstance(found[0], onnx.TensorProto):
             tensors.append((node.output[0], found[0]))
         else:
-            small.append((node.output[0], np.array(found[0])))
+            kind = np.int64 if "value_int" in values or "value_ints" in values else np.float32
+            small.append((node.output[0], np.array(found[0], kind)))
     folder = Path(path).parent
     arrays = [(name, array(tensor, folder)) for name, tensor in tensors] + small
     named = [(name, numbers) for name, numbers in arrays if numbers is not None]
@@ -80,7 +81,7 @@ def value(attribute: Any) -> Any:
 
     match attribute.type:
         case AttributeProto.FLOAT:
-            return float(attribute.f)
+            return short(attribute.f)
         case AttributeProto.INT:
             return int(attribute.i)
         case AttributeProto.STRING:
@@ -92,6 +93,11 @@ def value(attribute: Any) -> Any:
         case AttributeProto.TENSOR:
             return attribute.t
     return None
+
+
+def short(single: float) -> float:
+    """Return the number of fewest digits that is this float32: 0.2, not 0.200000003."""
+    return float(str(np.float32(single)))
 
 
 def array(tensor: Any, folder: Path) -> Any:

@@ -49,12 +49,12 @@ def read(module: Any) -> Network:
         if _is_size(node, sizes):
             sizes.add(node)
             continue
+        if node.op == "get_attr":
+            raise refuse_layer(name, f"{place}: uses weights without a layer")
         if inputs != before:
             raise refuse_layer(name, f"{place}: does not take the output of the one before it")
-        if node.op in ("call_module", "call_function", "call_method"):
+        if node.op not in ("placeholder", "output"):
             layers += _step(module, node, name, place, layers)
-        elif node.op not in ("placeholder", "output"):
-            raise refuse_layer(name, f"{place}: uses weights without a layer")
         before = [node]
     with blame(name):
         return Network(layers)

@@ -69,14 +69,12 @@ def _layers(path: Path, arrays: Arrays, activations: Activations, *, ordered: bo
     names = [name for name, layer in found.items() if isinstance(layer, Linear)]
     if not names:
         raise WeightFileError(f"{path}: no weights of dense layers; found {listing(arrays)}")
-    layers: list[Layer] = []
     functions = _functions(path, found, names, activations, ordered=ordered)
-    for name, function in functions.items():
-        # A batch norm folds into the linear layer before it if nothing stands between.
-        if isinstance(found[name], BatchNorm) and layers[-1:] == [Activation("identity")]:
-            layers.pop()
-        layers += [found[name], function]
-    return layers
+    layers = [part for name, function in functions.items() for part in (found[name], function)]
+    if len(names) == len(found):
+        return layers
+    # A batch norm folds into a linear layer next to it.
+    return [layer for layer in layers if layer != Activation("identity")]
 
 
 def _layer(path: Path, arrays: Arrays, name: str, fields: set[str]) -> Layer:
