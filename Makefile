@@ -29,8 +29,9 @@ $(VENV)/lint-tools: $(VENV)/installed
 demo: $(VENV)/installed
 	$(BIN)/descrambler demo -o demo
 
+# Two processes, each on one thread of BLAS.
 test: test-cpp $(VENV)/test-tools
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 test-cpp: $(BIN)/pip
 	$(BIN)/pip install --quiet cmake ninja "cmeel-eigen>=3.4,<4"
