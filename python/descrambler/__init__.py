@@ -3,7 +3,7 @@
 Amey, Keeley, Choudhury and Kuprov, PNAS 118(5), 2021, doi 10.1073/pnas.2016917118.
 """
 
-from . import criteria, deer, group, interop, speech
+from . import analysis, criteria, deer, group, interop, speech
 from ._native import core as _core
 from .activations import Activation, Renormalise
 from .compare import Comparison, compare
@@ -46,6 +46,7 @@ __all__ = [
     "State",
     "Status",
     "WeightFileError",
+    "analysis",
     "compare",
     "criteria",
     "deer",

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .derivative import Derivative
+
 Array = NDArray[np.floating[Any]]
 
 _DEFAULT_SLOPE = 0.01
@@ -120,6 +122,30 @@ _FUNCTIONS: dict[str, Callable[[Array], Array]] = {
 }
 
 
+def _logistic_slope(x: Array) -> Array:
+    decay = np.exp(-np.abs(x))
+    slope: Array = decay / np.square(1 + decay)
+    return slope
+
+
+def _tanh_slope(x: Array) -> Array:
+    return 4 * _logistic_slope(2 * x)
+
+
+def _relu_slope(x: Array) -> Array:
+    return (x > 0).astype(x.dtype)
+
+
+# Softmax mixes the entries of a row: its Jacobian is not diagonal.
+_SLOPES: dict[str, Callable[[Array], Array]] = {
+    "tanh": _tanh_slope,
+    "logistic": _logistic_slope,
+    "relu": _relu_slope,
+    "softplus": _logistic,
+    "identity": np.ones_like,
+}
+
+
 @dataclass(frozen=True)
 class Activation:
     """An activation function, applied entry by entry (softmax: row by row).
@@ -165,6 +191,19 @@ class Activation:
             return np.where(x >= 0, x, x * x.dtype.type(self.slope))
         return _FUNCTIONS[self.name](x)
 
+    def derivative(self, x: Array) -> Derivative:
+        """Return the Jacobian at each row of `x`, shape (m, n), in the dtype of `x`.
+
+        At a kink (0, for ``relu`` and ``leaky_relu``) it is the slope from below.
+        """
+        if self.slope is not None:
+            one, slope = x.dtype.type(1), x.dtype.type(self.slope)
+            return Derivative.of(np.where(x > 0, one, slope))
+        if self.name == "softmax":
+            share = _softmax(x)
+            return Derivative.of(share, share, share)
+        return Derivative.of(_SLOPES[self.name](x))
+
 
 @dataclass(frozen=True)
 class Renormalise:
@@ -177,3 +216,8 @@ class Renormalise:
         """Return `x`, shape (m, n), each row divided by its mean."""
         mean: Array = x.mean(axis=1, keepdims=True)
         return x / mean
+
+    def derivative(self, x: Array) -> Derivative:
+        """Return the Jacobian at each row of `x`, shape (m, n), in the dtype of `x`."""
+        inverse = np.broadcast_to(1 / x.mean(axis=1, keepdims=True), x.shape)
+        return Derivative.of(inverse, self(x), inverse / x.shape[1])

@@ -1,13 +1,90 @@
-"""Weights seen between frequency axes."""
+"""Weights seen between frequency axes.
+
+Frequencies are in cycles per length of the axis. On an axis of n points the Fourier transform has
+0, 1, ... n // 2, the cosine transform (DCT-II) 0, 1/2, ... (n - 1) / 2. Signals that do not return to
+where they began, as a trace from time zero, ask for the cosine transform: the Fourier transform takes
+the step at their ends for high frequencies.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import operator
+from typing import Any, Literal
 
 import numpy as np
+import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
-from .._validate import matrix
+from .._validate import Array, choice, matrix
+
+Transform = Literal["dct", "fourier"]
+TRANSFORMS = ("dct", "fourier")
+
+
+def frequencies(n: int, transform: Transform = "dct") -> NDArray[np.float64]:
+    """Frequencies of a transform on n points, in cycles per length of the axis.
+
+    Parameters
+    ----------
+    n : int
+    transform : {"dct", "fourier"}
+
+    Returns
+    -------
+    ndarray of float64, shape (n,) or (n // 2 + 1,)
+        Ascending from 0.
+
+    Raises
+    ------
+    ValueError
+        If n is less than 1 or the transform unknown.
+    """
+    if operator.index(n) < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    if choice("transform", transform, TRANSFORMS) == "dct":
+        return np.arange(n) / 2
+    return np.arange(n // 2 + 1, dtype=np.float64)
+
+
+def amplitudes(signals: Array, transform: str) -> Array:
+    """Magnitude of the orthonormal transform along the last axis; Fourier keeps frequencies >= 0."""
+    if choice("transform", transform, TRANSFORMS) == "dct":
+        return np.abs(scipy.fft.dct(signals, norm="ortho"))
+    return np.abs(scipy.fft.rfft(signals, norm="ortho"))
+
+
+def frequency_response(weights: ArrayLike, transform: Transform = "dct") -> Array:
+    """Magnitude of ``F+ W F-``: how a wave that enters appears among the waves that leave.
+
+    ``|C W C^T|`` with the orthonormal DCT-II matrix C; or, with the discrete Fourier transform,
+    ``sqrt((|H(k, f)|^2 + |H(k, -f)|^2) / 2)``. Amey et al. 2021, Fig. 2, in one quadrant.
+
+    P matters on the axis that is a link dimension; for a Jacobian there is none.
+
+    Parameters
+    ----------
+    weights : array_like, shape (n_out, n_in)
+    transform : {"dct", "fourier"}
+        Of both axes.
+
+    Returns
+    -------
+    ndarray, shape (len(frequencies(n_out)), len(frequencies(n_in)))
+        In the units of the weights.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the weights are not a finite real matrix, or the transform is unknown.
+    """
+    w = matrix("weights", weights)
+    if choice("transform", transform, TRANSFORMS) == "dct":
+        return np.abs(scipy.fft.dctn(w, norm="ortho"))
+    n_out, n_in = w.shape
+    rows, columns = np.arange(n_out // 2 + 1), np.arange(n_in // 2 + 1)
+    spectrum = np.square(np.abs(scipy.fft.fft2(w, norm="ortho")))[rows]
+    power: Array = (spectrum[:, columns] + spectrum[:, -columns]) / 2
+    return np.sqrt(power)
 
 
 def two_sided_spectrum(weights: ArrayLike) -> NDArray[np.floating[Any]]:
