@@ -10,14 +10,6 @@ inline namespace DESCRAMBLER_VARIANT {
 template <class T>
 void bind_gram_inputs(py::class_<GramSum>& gram) {
   gram.def(
-      "add",
-      [](GramSum& self, const Array<T>& rows) {
-        const auto x = as_matrix(rows);
-        const py::gil_scoped_release nogil;
-        self.add<T>(x, SignalPoll());
-      },
-      py::arg("rows").noconvert());
-  gram.def(
       "add_layer",
       [](GramSum& self, const Array<T>& x, const Array<T>& weight, const Array<T>& bias,
          ActivationKind activation, T slope) {

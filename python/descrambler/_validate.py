@@ -7,7 +7,7 @@ import importlib.util
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ._array_api import as_numpy
 from .errors import MissingExtraError
@@ -21,8 +21,7 @@ def real_array(name: str, value: ArrayLike, ndim: int, *, finite: bool = True) -
     float32 and float64 are kept; integers, booleans and half precision become float64.
     """
     array = as_numpy(value)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must be a real numeric array, got dtype {array.dtype}")
+    check_real(name, array.dtype)
     if array.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} dimension(s), got shape {array.shape}")
     dtype = np.float32 if array.dtype == np.float32 else np.float64
@@ -30,6 +29,22 @@ def real_array(name: str, value: ArrayLike, ndim: int, *, finite: bool = True) -
     if finite and not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity among its entries")
     return array
+
+
+def check_real(name: str, dtype: np.dtype[Any]) -> None:
+    """Check that a dtype is of real numbers; bfloat16 is that of ml_dtypes."""
+    if dtype.kind not in "fiub" and dtype.name != "bfloat16":
+        raise TypeError(f"{name} must be a real numeric array, got dtype {dtype}")
+
+
+def working_dtype(dtype: DTypeLike) -> type[np.floating[Any]]:
+    """Return float32 or float64, in which one may ask for the work to be done."""
+    wanted = np.dtype(dtype)
+    if wanted == np.float32:
+        return np.float32
+    if wanted == np.float64:
+        return np.float64
+    raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
 
 
 def matrix(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
@@ -49,7 +64,12 @@ def square(name: str, value: ArrayLike) -> Array:
 
 
 def frozen(array: Array) -> Array:
-    """Return a read-only copy, which later changes to the original do not reach."""
+    """Return a read-only copy, which later changes to the original do not reach.
+
+    An array that owns its memory and is read-only already is returned as it is.
+    """
+    if array.base is None and not array.flags.writeable:
+        return array
     copy: Array = array.copy()
     copy.setflags(write=False)
     return copy

@@ -144,7 +144,7 @@ def _polar_rotation(u: Array, s: Array, vt: Array) -> Array:
     n = len(u)
     rank = int(np.count_nonzero(s > n * EPSILON * s.max(initial=0)))
     if 0 < rank < n:
-        return nearest_completion(u[:, :rank], vt[:rank].T)
+        return nearest_completion(u[:, :rank], vt[:rank].T).matrix
     return np.eye(n) if rank == 0 else (u @ vt).T
 
 

@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
-import io
 import os
 import secrets
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+# Above this, compression costs more time than the disk does.
+COMPRESSED = 2**26
 
-def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file in one step: it is there whole, or as it was before."""
+
+@contextmanager
+def _replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` once it is whole."""
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         with temporary.open("xb") as stream:
-            stream.write(content)
+            yield stream
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file in one step: it is there whole, or as it was before."""
+    with _replacing(path) as stream:
+        stream.write(content)
 
 
 def write_arrays(
     path: str | os.PathLike[str], schema: str, arrays: Mapping[str, ArrayLike]
 ) -> None:
     """Write `arrays` and the schema's name to `path`, whole or not at all."""
-    stream = io.BytesIO()
     content: dict[str, Any] = {"schema": np.array(schema), **arrays}
-    np.savez_compressed(stream, **content)
-    write_bytes(path, stream.getvalue())
+    size = sum(np.asarray(array).nbytes for array in content.values())
+    save = np.savez_compressed if size < COMPRESSED else np.savez
+    with _replacing(path) as stream:
+        save(stream, **content)
 
 
 def read_arrays(path: str | os.PathLike[str], schema: str) -> dict[str, NDArray[Any]]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+from scipy.linalg import blas
 
 from ._native import core
-from ._validate import Array, frozen, matrix, real_array, square
+from ._validate import Array, frozen, matrix, real_array, square, working_dtype
 from .activations import Activation
+from .checkpoint import resumed
 from .files import read_arrays, write_arrays
+from .sources import Signals, as_source, batches, block_rows
 
 __all__ = ["Gram", "gram", "joint_gram"]
 
@@ -22,25 +25,28 @@ SCHEMA = "descrambler.gram.v1"
 
 @dataclass(frozen=True, eq=False)
 class Gram:
-    """Gram matrix of signals, uncentred, with their mean and number.
+    """Gram matrix of signals with their mean and number.
 
     Attributes
     ----------
     matrix : ndarray, shape (n, n), float64
-        ``sum of s s^T`` over the signals s.
+        ``sum of s s^T`` over the signals s, or of ``(s - mean) (s - mean)^T``.
     mean : ndarray, shape (n,), float64, or None
         Mean signal; None where only a matrix was given.
     count : int or None
         Number of signals.
+    centred : bool
+        Whether the mean was subtracted.
     """
 
     matrix: Array
     mean: Array | None = None
     count: int | None = None
+    centred: bool = False
 
     def __post_init__(self) -> None:
         b = square("matrix", self.matrix).astype(np.float64, copy=False)
-        if np.abs(b - b.T).max() > 1e-6 * np.abs(b).max():
+        if _asymmetry(b) > 1e-6 * max(b.max(), -b.min()):
             raise ValueError("matrix must be symmetric, as a Gram matrix is")
         if b.diagonal().min() < 0:
             raise ValueError("matrix must have a diagonal >= 0, as a Gram matrix has")
@@ -54,6 +60,8 @@ class Gram:
             if self.count < 1:
                 raise ValueError(f"count must be at least 1, got {self.count}")
             object.__setattr__(self, "mean", frozen(mean))
+        elif self.centred:
+            raise ValueError("centred needs the mean that was subtracted")
 
     @property
     def n(self) -> int:
@@ -64,17 +72,42 @@ class Gram:
         """Gram matrix of both sets of signals together."""
         if self.n != other.n:
             raise ValueError(f"Gram matrices of {self.n} and {other.n} units cannot be added")
+        if self.centred != other.centred:
+            raise ValueError("a centred and an uncentred Gram matrix cannot be added")
         total = self.matrix + other.matrix
         if self.mean is None or other.mean is None or self.count is None or other.count is None:
             return Gram(total)
         count = self.count + other.count
-        return Gram(total, (self.count * self.mean + other.count * other.mean) / count, count)
+        if self.centred:
+            # What is centred on either mean is brought to the common one.
+            apart = self.mean - other.mean
+            total += np.outer(apart, (self.count * other.count / count) * apart)
+        mean = (self.count * self.mean + other.count * other.mean) / count
+        return Gram(total, mean, count, self.centred)
+
+    def centre(self) -> Gram:
+        """Gram matrix of the signals less their mean.
+
+        Raises
+        ------
+        ValueError
+            If the mean is not known.
+        """
+        if self.centred:
+            return self
+        if self.mean is None or self.count is None:
+            raise ValueError("centre needs the mean signal, which a bare matrix has not")
+        centred = self.matrix - np.outer(self.mean, self.count * self.mean)
+        # Rounding must not leave a negative variance.
+        np.fill_diagonal(centred, np.maximum(centred.diagonal(), 0))
+        centred.setflags(write=False)
+        return replace(self, matrix=centred, centred=True)
 
     def save(self, path: str | Path) -> None:
         """Write to an .npz file, atomically and without pickle."""
         arrays: dict[str, ArrayLike] = {"matrix": self.matrix}
         if self.mean is not None and self.count is not None:
-            arrays |= {"mean": self.mean, "count": self.count}
+            arrays |= {"mean": self.mean, "count": self.count, "centred": self.centred}
         write_arrays(path, SCHEMA, arrays)
 
     @classmethod
@@ -88,48 +121,76 @@ class Gram:
         """
         arrays = read_arrays(path, SCHEMA)
         count = int(arrays["count"]) if "count" in arrays else None
-        return cls(arrays["matrix"], arrays.get("mean"), count)
+        centred = bool(arrays.get("centred", False))
+        return cls(arrays["matrix"], arrays.get("mean"), count, centred)
 
 
-def batches(name: str, rows: ArrayLike | Iterator[ArrayLike]) -> Iterator[Array]:
-    """Yield row batches of one width from an array or an iterator of arrays.
-
-    Finiteness is judged once, on the sum: a NaN or an infinity cannot leave it.
-    """
-    parts = rows if isinstance(rows, Iterator) else iter([rows])
-    width = None
-    for index, part in enumerate(parts):
-        batch = matrix(f"{name} (batch {index})" if index else name, part, finite=False)
-        if width not in (None, batch.shape[1]):
-            raise ValueError(f"batch {index} of {name} has {batch.shape[1]} columns, not {width}")
-        width = batch.shape[1]
-        yield batch
-    if width is None:
-        raise ValueError(f"{name} must hold at least one batch, got an empty iterator")
-
-
-class _Builder:
-    """Running sum in C++."""
-
-    def __init__(self, n: int) -> None:
-        self.sum = core.GramSum(n)
-        self.count = 0
-
-    def finish(self) -> Gram:
-        total, first = self.sum.finish()
-        if not np.isfinite(total).all():
-            raise ValueError("signals must be finite, and their squares must not overflow float64")
-        return Gram(total, first / self.count, self.count)
-
-
-def gram(signals: ArrayLike | Iterator[ArrayLike]) -> Gram:
-    """Gather the Gram matrix of signals in one pass.
+class GramSum:
+    """Running Gram matrix in float64: rows are added in any number of blocks, sums are merged.
 
     Parameters
     ----------
-    signals : array_like, shape (m, n), or iterator of such arrays
-        One signal in a row. float32 and float64 enter as they are, other real types as float64; the
+    n : int
+        Number of units.
+    dtype : dtype
+        In which the products of a block are formed, before they are added in float64.
+    """
+
+    def __init__(self, n: int, dtype: type[np.floating[Any]] = np.float64) -> None:
+        self.matrix = np.zeros((n, n))
+        self.sum = np.zeros(n)
+        self.count = 0
+        self._dtype = dtype
+
+    def add(self, rows: Array) -> None:
+        """Add signals, one in a row, in blocks that fit the cache."""
+        step = block_rows(len(self.sum))
+        for start in range(0, len(rows), step):
+            block = rows[start : start + step].astype(self._dtype, copy=False)
+            # The lower triangle in C order is BLAS's upper triangle, in place.
+            if self._dtype == np.float64:
+                blas.dsyrk(1.0, block.T, beta=1.0, c=self.matrix.T, overwrite_c=True)
+            else:
+                self.matrix += blas.ssyrk(1.0, block.T).T
+            self.sum += block.sum(axis=0, dtype=np.float64)
+            self.count += len(block)
+
+    def merge(self, other: GramSum) -> None:
+        """Add another sum."""
+        self.matrix += other.matrix
+        self.sum += other.sum
+        self.count += other.count
+
+    def finish(self) -> Gram:
+        """Hand the sum over as a Gram matrix; it ends here."""
+        return _finished("signals", _mirrored(self.matrix), self.sum, self.count)
+
+
+def gram(
+    signals: Signals,
+    *,
+    centre: bool = False,
+    dtype: DTypeLike | None = None,
+    checkpoint: str | Path | None = None,
+) -> Gram:
+    """Gather the Gram matrix of signals in one pass, in memory O(n^2).
+
+    Parameters
+    ----------
+    signals : array_like, shape (m, n), or what is read in blocks of rows
+        One signal in a row. Besides arrays: memory-mapped arrays, zarr and HDF5 datasets (anything with
+        shape, dtype and row slices), iterators of batches, functions that return one, and Dask arrays,
+        of which each block is summed where it lies. Any real type, bfloat16 and float16 included; the
         sum is kept in float64.
+    centre : bool
+        Subtract the mean signal. The mean is kept either way, for signs.
+    dtype : {"float64", "float32"}, optional
+        In which the products of a block of rows are formed. float32 is twice as fast and costs the
+        matrix a relative error of about 1e-7; float64 is the default.
+    checkpoint : path, optional
+        File to which the partial sum is written every half a minute, whole or not at all, with the
+        number of rows done. Where it exists, those rows are passed over: call again with the same
+        signals to resume. Not for Dask arrays, whose scheduler repeats what is lost.
 
     Returns
     -------
@@ -138,19 +199,18 @@ def gram(signals: ArrayLike | Iterator[ArrayLike]) -> Gram:
     Raises
     ------
     TypeError, ValueError
-        If the signals are not real, finite and two-dimensional, or there are none.
+        If the signals are not real, finite and two-dimensional, there are none, or the checkpoint
+        is of other signals.
     """
-    builder = None
-    for rows in batches("signals", signals):
-        builder = builder or _Builder(rows.shape[1])
-        builder.sum.add(rows)
-        builder.count += len(rows)
-    assert builder is not None
-    return builder.finish()
+    source = as_source("signals", signals)
+    make = partial(GramSum, source.n, working_dtype(dtype or np.float64))
+    total = source.gather(make) if checkpoint is None else resumed(source, make, Path(checkpoint))
+    finished = total.finish()
+    return finished.centre() if centre else finished
 
 
 def layer_gram(
-    inputs: ArrayLike | Iterator[ArrayLike],
+    inputs: Signals,
     weight: Array,
     bias: Array | None,
     activation: Activation | None,
@@ -159,13 +219,13 @@ def layer_gram(
 
     Parameters
     ----------
-    inputs : array_like, shape (m, n_in), or iterator of such arrays
+    inputs : array_like, shape (m, n_in), or what :func:`gram` reads
     weight : ndarray, shape (n, n_in)
     bias : ndarray, shape (n,), or None
     activation : Activation or None
         One that acts entry by entry (`ELEMENTWISE`), or none.
     """
-    builder = _Builder(len(weight))
+    total, count = core.GramSum(len(weight)), 0
     name = "identity" if activation is None else activation.name
     slope = 0.0 if activation is None or activation.slope is None else activation.slope
     for x in batches("x", inputs):
@@ -177,9 +237,33 @@ def layer_gram(
         dtype = np.result_type(x, weight)
         b = np.zeros(len(weight), dtype) if bias is None else bias.astype(dtype, copy=False)
         rows, w = (np.ascontiguousarray(array, dtype) for array in (x, weight))
-        builder.sum.add_layer(rows, w, b, getattr(core.Activation, name), slope)
-        builder.count += len(x)
-    return builder.finish()
+        total.add_layer(rows, w, b, getattr(core.Activation, name), slope)
+        count += len(x)
+    return _finished("signals", *total.finish(), count)
+
+
+def _finished(name: str, matrix: Array, total: Array, count: int) -> Gram:
+    # Judged once, on the sum: a NaN or an infinity cannot leave it.
+    if not (np.isfinite(total).all() and np.isfinite(matrix.sum())):
+        raise ValueError(f"{name} must be finite, and their squares must not overflow float64")
+    matrix.setflags(write=False)
+    return Gram(matrix, total / count, count)
+
+
+def _mirrored(lower: Array, step: int = 512) -> Array:
+    """Copy the lower triangle to the upper, in place and by blocks."""
+    for start in range(0, len(lower), step):
+        stop = start + step
+        lower[start:stop, stop:] = lower[stop:, start:stop].T
+        block = lower[start:stop, start:stop]
+        block[...] = np.tril(block) + np.tril(block, -1).T
+    return lower
+
+
+def _asymmetry(b: Array, step: int = 512) -> float:
+    """Largest |b - b^T|, by blocks."""
+    starts = range(0, len(b), step)
+    return max(float(np.abs(b[s : s + step] - b[:, s : s + step].T).max()) for s in starts)
 
 
 # Activations that the C++ core applies while it sums.
@@ -217,7 +301,7 @@ def joint_gram(signals: Gram, next_weights: ArrayLike) -> Gram:
     if largest == 0:
         raise ValueError("next_weights must not be all zero")
     joint = signals.matrix + (float(np.linalg.norm(signals.matrix, 2)) / largest) * own
-    return Gram(joint, signals.mean, signals.count)
+    return replace(signals, matrix=joint)
 
 
 def as_gram(value: Gram | ArrayLike) -> Gram:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -55,6 +55,7 @@ class Settings:
     retraction: str
     random_state: int | np.random.Generator | None
     callback: Callable[[State], bool] | None
+    dtype: type[np.floating[Any]] = np.float64
 
     def __post_init__(self) -> None:
         choice("retraction", self.retraction, RETRACTIONS)

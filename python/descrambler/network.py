@@ -192,7 +192,9 @@ class Network:
         """
         stages = self._tapped(layer, tap)
         names = [stage.name if isinstance(stage, Activation) else None for stage in stages]
-        if len(stages) > 1 or any(name not in ELEMENTWISE for name in names):
+        fused = len(stages) <= 1 and all(name in ELEMENTWISE for name in names)
+        # Wide layers are left to BLAS and its threads.
+        if not fused or self.linear(layer).n_out >= 512:
             return gram(self.batches(x, layer, tap, batch_size))
         inputs = x if layer == 1 else self.batches(x, layer - 1, "after", batch_size)
         linear = self.linear(layer)

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._validate import Array
+from .basis import LinkBasis
 from .criteria import DiagonalNormSquare, DiagonalSum, Smoothness
 from .files import write_arrays
 from .gram import Gram
-from .rotation import Rotation
+from .leading import Leading
+from .rotation import LowRankRotation, Rotation
 
 SCHEMA = "descrambler.result.v1"
 
@@ -62,8 +64,12 @@ class Descrambling:
         Time of the solve.
     gram : Gram or None
         What was descrambled, for criteria of signals.
-    eigenvalues : ndarray, shape (n,), or None
-        Eigenvalues of the Gram matrix, descending.
+    eigenvalues : ndarray, shape (n,) or (rank,), or None
+        Eigenvalues of the Gram matrix, descending; with a rank, the leading ones.
+    leading : Leading or None
+        With a rank: the leading modes, of which objective, bound, gap and gradient norm then speak.
+    proven : bool
+        Whether `bound` was computed in float64. In float32 rounding may have moved it.
     """
 
     rotation: Rotation
@@ -82,16 +88,20 @@ class Descrambling:
     seconds: float
     gram: Gram | None = field(default=None, repr=False)
     eigenvalues: Array | None = field(default=None, repr=False)
+    leading: Leading | None = field(default=None, repr=False)
+    proven: bool = True
 
     @cached_property
     def objective(self) -> float:
         """Figure of merit at P, evaluated in float64 from P itself when it is first asked for."""
+        if self.leading is not None:
+            return self.leading.objective(self._basis(), self.rotation)
         return self._value_and_gradient(self.rotation.matrix.astype(np.float64, copy=False))[0]
 
     @property
     def optimality(self) -> str:
         """Whether the bound proves P optimal to 1e-9: "certified", else "unknown"."""
-        return "certified" if self.gap <= 1e-9 else "unknown"
+        return "certified" if self.proven and self.gap <= 1e-9 else "unknown"
 
     @property
     def gap(self) -> float:
@@ -99,11 +109,35 @@ class Descrambling:
         excess = (
             self.bound - self.objective if self.criterion.maximised else self.objective - self.bound
         )
+        if not self.proven:
+            excess = abs(excess)
         if excess <= self.rounding:
             return 0.0
         if self.bound == 0 or not np.isfinite(self.bound):
             return float("inf")
         return excess / abs(self.bound)
+
+    @cached_property
+    def shortfall(self) -> float:
+        """How far the best objective over the modes of `leading` may lie above `bound`, relatively.
+
+        0 without a rank: then all eigenvalues are known to rounding.
+        """
+        if self.leading is None:
+            return 0.0
+        missing = self.leading.shortfall(self._basis())
+        return missing / self.bound if self.bound > 0 else 0.0
+
+    @cached_property
+    def excess_bound(self) -> float:
+        """Most by which P may miss the optimum over all n modes, in units of the objective.
+
+        With a rank: ``(a_n - a_(r+1)) t + sum_i (a_(r+1) - a_i) e_i``, with a the eigenvalues of A, t
+        the sum of the Gram matrix's eigenvalues beyond the first r, and e_i the error of the i-th.
+        """
+        if self.leading is None:
+            return abs(self.objective - self.bound)
+        return self.leading.excess(self._basis())
 
     @property
     def converged(self) -> bool:
@@ -113,12 +147,13 @@ class Descrambling:
     @cached_property
     def orthogonality_error(self) -> float:
         """Spectral norm of P P^T - 1."""
-        p = self.rotation.matrix.astype(np.float64, copy=False)
-        return float(np.linalg.norm(p @ p.T - np.eye(len(p)), 2))
+        return self.rotation.orthogonality_error()
 
     @cached_property
     def gradient_norm(self) -> float:
         """Frobenius norm of the Riemannian gradient, the skew part of G P^T."""
+        if self.leading is not None:
+            return self.leading.gradient_norm(self._basis(), self.rotation)
         p = self.rotation.matrix.astype(np.float64, copy=False)
         product = self._value_and_gradient(p)[1] @ p.T
         return float(np.linalg.norm(product - product.T) / 2)
@@ -126,7 +161,13 @@ class Descrambling:
     @cached_property
     def initial_objective(self) -> float:
         """Figure of merit before descrambling, at P = 1."""
+        if self.leading is not None:
+            return self.leading.objective(self._basis(), None)
         return self._value_and_gradient(np.eye(self.rotation.n))[0]
+
+    def _basis(self) -> LinkBasis:
+        assert isinstance(self.criterion, Smoothness)
+        return self.criterion.basis(self.rotation.n)
 
     def _value_and_gradient(self, p: Array) -> tuple[float, Array]:
         if isinstance(self.criterion, Smoothness):
@@ -150,7 +191,12 @@ class Descrambling:
             "seconds",
         )
         arrays: dict[str, ArrayLike] = {name: getattr(self, name) for name in names}
-        arrays |= {"rotation": self.rotation.matrix, "criterion": str(self.criterion)}
+        if isinstance(self.rotation, LowRankRotation) and self.leading is not None:
+            arrays |= {"rotation.span": self.rotation.span, "rotation.core": self.rotation.core}
+            arrays |= {"shortfall": self.shortfall, "excess_bound": self.excess_bound}
+        else:
+            arrays["rotation"] = self.rotation.matrix
+        arrays["criterion"] = str(self.criterion)
         texts = ("method", "gauge", "status", "message", "optimality")
         arrays |= {name: str(getattr(self, name)) for name in texts}
         if self.eigenvalues is not None:
@@ -174,7 +220,18 @@ class Descrambling:
             ("resolved modes", f"{int(self.resolved.sum())} of {n}"),
             ("resolved signs", f"{int(self.sign_resolved.sum())} of {n}"),
             ("gauge", self.gauge),
+            *self._truncation(),
             ("time", f"{self.seconds:.3g} s"),
+        ]
+
+    def _truncation(self) -> list[tuple[str, str]]:
+        if self.leading is None:
+            return []
+        share = float(self.leading.values.sum()) / self.leading.trace if self.leading.trace else 1.0
+        return [
+            ("modes placed", f"{self.rotation.rank}, with {share:.6f} of the signals' square"),
+            ("best over these modes", f"at most {1 + self.shortfall:.8f} x the bound"),
+            ("excess over all modes", f"at most {self.excess_bound:.3g}"),
         ]
 
     def __str__(self) -> str:

@@ -1,8 +1,10 @@
-"""A rotation of a layer's units."""
+"""A rotation of a layer's units: a matrix, or the identity plus low rank."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -13,7 +15,7 @@ from ._array_api import like
 from ._validate import Array, matrix
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Rotation:
     """P in SO(n): acts on weights, never on the network.
 
@@ -28,18 +30,25 @@ class Rotation:
     matrix: Array
     rank: int
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(n={self.n}, rank={self.rank}, {self.dtype})"
+
     @property
     def n(self) -> int:
         """Number of units."""
         return len(self.matrix)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return self.matrix.dtype
 
     def left(self, weights: ArrayLike) -> Array:
         """P W: descramble the output dimension of the weights before the signals, (n, n_in)."""
         w = matrix("weights", weights)
         if w.shape[0] != self.n:
             raise ValueError(f"weights must have {self.n} rows, one per unit, got shape {w.shape}")
-        rotated: Array = like(weights, self.matrix.astype(w.dtype, copy=False) @ w)
-        return rotated
+        return like(weights, self._left(w))
 
     def right(self, weights: ArrayLike) -> Array:
         """W P^T: descramble the input dimension of the next weights, (n_out, n).
@@ -49,8 +58,15 @@ class Rotation:
         w = matrix("weights", weights)
         if w.shape[1] != self.n:
             raise ValueError(f"weights must have {self.n} columns, got shape {w.shape}")
-        rotated: Array = like(weights, w @ self.matrix.T.astype(w.dtype, copy=False))
-        return rotated
+        return like(weights, self._right(w))
+
+    def inverse(self) -> Rotation:
+        """P^-1 = P^T."""
+        return Rotation(np.ascontiguousarray(self.matrix.T), self.rank)
+
+    def astype(self, dtype: type[np.floating[Any]]) -> Rotation:
+        """P in another precision."""
+        return Rotation(np.ascontiguousarray(self.matrix, dtype), self.rank)
 
     def generator(self) -> Array:
         """Skew-symmetric Q of P = (1 + Q)^-1 (1 - Q), shape (n, n).
@@ -62,6 +78,87 @@ class Rotation:
         """
         return group.inverse_cayley(self.matrix)
 
+    def orthogonality_error(self) -> float:
+        """Spectral norm of P P^T - 1."""
+        p = self.matrix.astype(np.float64, copy=False)
+        return float(np.linalg.norm(p @ p.T - np.eye(len(p)), 2))
+
+    def _left(self, w: Array) -> Array:
+        product: Array = self.matrix.astype(w.dtype, copy=False) @ w
+        return product
+
+    def _right(self, w: Array) -> Array:
+        product: Array = w @ self.matrix.T.astype(w.dtype, copy=False)
+        return product
+
+
+class LowRankRotation(Rotation):
+    """P = 1 + Z (C - 1) Z^T: memory O(n r), products with k columns in O(n r k).
+
+    Attributes
+    ----------
+    span : ndarray, shape (n, w)
+        Z, orthonormal columns, w <= 2 rank: what is orthogonal to them stays as it is.
+    core : ndarray, shape (w, w)
+        C in SO(w), the rotation inside the span.
+    rank : int
+        Number of modes that were placed on purpose.
+    matrix : ndarray, shape (n, n)
+        P as a whole, formed when it is first asked for.
+    """
+
+    span: Array
+    core: Array
+
+    def __init__(self, span: Array, core: Array, rank: int) -> None:
+        for name, value in (("span", span), ("core", core), ("rank", rank)):
+            object.__setattr__(self, name, value)
+
+    @cached_property
+    def matrix(self) -> Array:
+        """P, shape (n, n)."""
+        return self._left(np.eye(self.n, dtype=self.dtype))
+
+    @property
+    def n(self) -> int:
+        """Number of units."""
+        return len(self.span)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return self.span.dtype
+
+    def inverse(self) -> Rotation:
+        """P^-1 = P^T."""
+        return LowRankRotation(self.span, np.ascontiguousarray(self.core.T), self.rank)
+
+    def astype(self, dtype: type[np.floating[Any]]) -> Rotation:
+        """P in another precision."""
+        return LowRankRotation(self.span.astype(dtype), self.core.astype(dtype), self.rank)
+
+    def orthogonality_error(self) -> float:
+        """Spectral norm of P P^T - 1."""
+        z, c = (array.astype(np.float64, copy=False) for array in (self.span, self.core))
+        change = c - np.eye(len(c))
+        inner = change + change.T + change @ (z.T @ z) @ change.T
+        triangle: Array = np.linalg.qr(z)[1]
+        return float(np.linalg.norm(triangle @ inner @ triangle.T, 2)) if len(c) else 0.0
+
+    def _left(self, w: Array) -> Array:
+        z, change = self._change(w.dtype)
+        product: Array = w + z @ (change @ (z.T @ w))
+        return product
+
+    def _right(self, w: Array) -> Array:
+        z, change = self._change(w.dtype)
+        product: Array = w + ((w @ z) @ change.T) @ z.T
+        return product
+
+    def _change(self, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+        change = self.core - np.eye(len(self.core), dtype=self.dtype)
+        return self.span.astype(dtype, copy=False), change.astype(dtype, copy=False)
+
 
 def has_negative_determinant(orthogonal: Array) -> bool:
     """Sign of the determinant by LU; float32 is enough, since all singular values are one."""
@@ -70,7 +167,7 @@ def has_negative_determinant(orthogonal: Array) -> bool:
     return bool((exchanges + np.count_nonzero(np.diagonal(lu) < 0)) % 2)
 
 
-def nearest_completion(source: Array, target: Array) -> Array:
+def nearest_completion(source: Array, target: Array) -> Rotation:
     """Rotation nearest to the identity among those with P u_i = v_i.
 
     Parameters
@@ -85,14 +182,11 @@ def nearest_completion(source: Array, target: Array) -> Array:
     value.
     """
     n, rank = source.shape
-    if rank == 0:
-        return np.eye(n)
-    if 2 * rank < n:
-        span = np.linalg.qr(np.hstack([source, target]))[0]
-        inner = _complete(span.T @ source, span.T @ target)
-        rotation: Array = np.eye(n) + span @ (inner - np.eye(2 * rank)) @ span.T
-        return rotation
-    return _complete(source, target)
+    if 2 * rank >= n:
+        return Rotation(_complete(source, target), rank)
+    span = np.linalg.qr(np.hstack([source, target]))[0]
+    core = _complete(span.T @ source, span.T @ target) if rank else np.empty((0, 0), source.dtype)
+    return LowRankRotation(span, core, rank)
 
 
 def _complete(source: Array, target: Array) -> Array:

@@ -3,50 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import chain, islice
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-import scipy.linalg
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from . import gauge as gauges
-from ._array_api import as_numpy
 from ._native import core
-from ._validate import Array, choice, matrix
-from .basis import LinkBasis
+from ._validate import Array, choice, working_dtype
 from .criteria import Smoothness, spectral_kernel
+from .exact import all_pairs, in_gauge, is_streamed, rounding, solve
 from .gram import Gram, as_gram, gram
 from .group import random_rotation
 from .iterate import METHODS, Settings, State, run
-from .result import Descrambling, Status
-from .rotation import Rotation, nearest_completion
+from .krylov import Streamed
+from .result import Descrambling
+from .sources import Signals, Source, as_source
 
 __all__ = ["descramble", "descramble_gram"]
 
 
-@dataclass(frozen=True, eq=False)
-class _Solution:
-    """A rotation before its gauge is fixed: modes M = V^T P in rows, and how it was found."""
-
-    modes: Array
-    method: str
-    status: Status = Status.CONVERGED
-    message: str = "global optimum from one eigendecomposition"
-    n_iter: int = 0
-    n_eval: int = 1
-    history: Array = field(default_factory=lambda: np.empty(0))
-
-
 def descramble(
-    signals: ArrayLike | Iterator[ArrayLike],
+    signals: Signals,
     criterion: str | Smoothness = "smoothness",
     *,
     method: str = "auto",
     gauge: str = "canonical",
     reference: Descrambling | None = None,
-    rank: int | None = None,
+    rank: int | str | None = None,
+    centre: bool = False,
+    dtype: DTypeLike | None = None,
     max_iter: int = 10_000,
     tolerance: float = 1e-8,
     retraction: str = "cayley",
@@ -57,10 +44,11 @@ def descramble(
 
     Parameters
     ----------
-    signals : array_like, shape (m, n), or iterator of such arrays
-        One signal in a row. From an array, the sampling error of the modes and the third moments that
-        settle signs are measured in a second pass; from an iterator only the Gram matrix is kept, and
-        the sampling error is that of Gaussian signals.
+    signals : array_like, shape (m, n), or what is read in blocks of rows
+        One signal in a row: whatever :func:`descrambler.gram` reads. Where they can be read again, the
+        sampling error of the modes and the third moments that settle signs are measured in a second
+        pass; from an iterator only the Gram matrix is kept, and the sampling error is that of Gaussian
+        signals.
     criterion : "smoothness" or Smoothness
         What readable means. The string stands for ``Smoothness()``, the paper's.
     method : {"auto", "exact", "cayley-lbfgs", "riemannian-lbfgs"}
@@ -70,20 +58,31 @@ def descramble(
         Which of the optimal rotations: see ``docs/gauge.md``.
     reference : Descrambling, optional
         What to align to, for ``gauge="align"``: another result on the same units.
-    rank : int, optional
-        Descramble the leading modes only; the rest is rotated as little as possible.
+    rank : int or "auto", optional
+        Descramble the leading modes only, "auto" up to the last that is resolved; the rest is rotated
+        as little as possible. Of many units (1024 and more) a small part (a sixteenth) is found by
+        block Lanczos, from signals that can be read again without forming the Gram matrix, in memory
+        O(n rank) and about twelve passes; the rotation is then the identity plus low rank. See
+        ``docs/scaling.md``.
+    centre : bool
+        Subtract the mean signal, which still settles the signs.
+    dtype : {"float32", "float64"}, optional
+        In which to solve, and of the rotation. By default the exact method solves in float64, and the
+        rotation of float32 signals is float32. float32 halves time and memory; what it costs is in
+        `gap` and `orthogonality_error`, and nothing is certified.
     max_iter, tolerance, retraction
         Of the iterative methods: most iterations; the gradient norm, relative to the objective, at
         which to stop; "cayley", "exponential" or "polar" (riemannian-lbfgs).
     random_state : int, Generator or None
-        Start of the iterative methods: a Haar-random rotation, or the identity where it is None.
+        Start of the iterative methods: a Haar-random rotation, or the identity where it is None. Of
+        block Lanczos: the first block, that of seed 0 where it is None.
     callback : callable, optional
-        Called once an iteration with a :class:`State`; stops the iteration when it returns True.
+        Called once an iteration, or pass, with a :class:`State`; stops when it returns True.
 
     Returns
     -------
     Descrambling
-        In float32 for float32 signals, solved in float64 by the exact method.
+        With a rank, its objective, bound and gap are over the leading modes.
 
     Raises
     ------
@@ -91,19 +90,18 @@ def descramble(
         If an argument is of the wrong kind, shape or value, or the signals are not finite.
     """
     # Non-finite entries are found by the Gram matrix.
-    whole = None
-    if isinstance(signals, Iterator):
-        first = list(islice(signals, 1))
-        dtype = as_numpy(first[0]).dtype if first else np.dtype(np.float64)
-        g = gram(chain(first, signals))
+    source = as_source("signals", signals)
+    work = working_dtype(dtype or np.float64)
+    settings = Settings(method, max_iter, tolerance, retraction, random_state, callback, work)
+    if dtype is None and source.dtype == np.float32:
+        work = np.float32
+    data: Gram | Streamed
+    if is_streamed(source, _checked_rank(rank, source.n, method)):
+        data = Streamed(source, centre, settings.dtype)
     else:
-        whole = matrix("signals", signals, finite=False)
-        dtype = whole.dtype
-        g = gram(whole)
-    settings = Settings(method, max_iter, tolerance, retraction, random_state, callback)
-    single = dtype == np.float32
-    dtype = np.dtype(np.float32 if single else np.float64)
-    return _descramble(g, whole, criterion, settings, gauge, reference, rank, dtype)
+        data = gram(source, centre=centre, dtype=settings.dtype)
+    again = source if source.rereadable else None
+    return _descramble(data, again, criterion, settings, gauge, reference, rank, work)
 
 
 def descramble_gram(
@@ -113,7 +111,8 @@ def descramble_gram(
     method: str = "auto",
     gauge: str = "canonical",
     reference: Descrambling | None = None,
-    rank: int | None = None,
+    rank: int | str | None = None,
+    dtype: DTypeLike | None = None,
     max_iter: int = 10_000,
     tolerance: float = 1e-8,
     retraction: str = "cayley",
@@ -126,83 +125,51 @@ def descramble_gram(
     ----------
     gram : Gram or array_like, shape (n, n)
         From a bare matrix all signs are undetermined, and modes are judged by rounding alone.
-    criterion, method, gauge, reference, rank, max_iter, tolerance, retraction, random_state, callback
+    criterion, method, gauge, reference, rank, dtype, max_iter, tolerance, retraction, random_state, callback
         As in :func:`descramble`.
 
     Returns
     -------
     Descrambling
-        In float64.
 
     Raises
     ------
     TypeError, ValueError
         As :func:`descramble`.
     """
-    settings = Settings(method, max_iter, tolerance, retraction, random_state, callback)
-    dtype = np.dtype(np.float64)
-    return _descramble(as_gram(gram), None, criterion, settings, gauge, reference, rank, dtype)
+    work = working_dtype(dtype or np.float64)
+    settings = Settings(method, max_iter, tolerance, retraction, random_state, callback, work)
+    return _descramble(as_gram(gram), None, criterion, settings, gauge, reference, rank, work)
 
 
 def _descramble(
-    g: Gram,
-    signals: Array | None,
+    data: Gram | Streamed,
+    source: Source | None,
     criterion: str | Smoothness,
     settings: Settings,
     gauge: str,
     reference: Descrambling | None,
-    rank: int | None,
-    dtype: np.dtype[np.floating],
+    rank: int | str | None,
+    dtype: type[np.floating[Any]],
 ) -> Descrambling:
-    start = time.perf_counter()
     criterion = _as_smoothness(criterion)
     choice("method", settings.method, ("auto", "exact", *METHODS))
-    _check_gauge(gauge, reference, g.n)
-    if rank is not None and not 1 <= rank <= g.n:
-        raise ValueError(f"rank must be between 1 and {g.n}, got {rank}")
-    if rank is not None and settings.method in METHODS:
-        raise ValueError(f"rank needs the exact method, got method={settings.method!r}")
-    basis = criterion.basis(g.n)
-    values, principal = _principal_modes(g.matrix)
-    eigenvalues = np.maximum(values, 0)
-    is_rounding = np.abs(values) <= gauges.rounding_level(eigenvalues)
-    statistics = gauges.mode_statistics(eigenvalues, principal, g, signals)
-    if settings.method in METHODS:
-        solution = _iterate(g, basis, settings, dtype)
-        modes = gauges.sorted_within_blocks(solution.modes, basis, g)
-        statistics = _judged_at(statistics, principal, modes)
-        kept = g.n
-    else:
-        modes, kept = principal, _kept_rank(eigenvalues, rank)
-        solution = _Solution(modes, "exact")
-        placed = np.arange(g.n) < kept
-        statistics = gauges.ModeStatistics(
-            np.logical_and(statistics.resolved, placed),
-            np.logical_and(statistics.sign_resolved, placed),
-            statistics.sign,
-        )
-    rotation = _in_gauge(modes, kept, statistics.sign, basis, gauge, reference)
-    rotation = np.ascontiguousarray(rotation, dtype=dtype)
-    # ||A|| tr B bounds the terms that an evaluation sums.
-    scale = float(basis.eigenvalues[-1] * np.trace(g.matrix))
-    return Descrambling(
-        rotation=Rotation(rotation, kept),
-        criterion=criterion,
-        bound=float(basis.eigenvalues @ np.where(is_rounding, eigenvalues, values)),
-        rounding=4 * float(np.finfo(np.float64).eps) * scale,
-        method=solution.method,
-        gauge=gauge,
-        status=solution.status,
-        message=solution.message,
-        resolved=statistics.resolved,
-        sign_resolved=statistics.sign_resolved,
-        n_iter=solution.n_iter,
-        n_eval=solution.n_eval,
-        history=solution.history,
-        seconds=time.perf_counter() - start,
-        gram=g,
-        eigenvalues=eigenvalues,
-    )
+    _check_gauge(gauge, reference, data.n)
+    _checked_rank(rank, data.n, settings.method)
+    if settings.method not in METHODS:
+        return solve(data, source, criterion, settings, gauge, reference, rank, dtype)
+    assert isinstance(data, Gram)
+    return _iterated(data, source, criterion, settings, gauge, reference, dtype)
+
+
+def _checked_rank(rank: int | str | None, n: int, method: str) -> int | str | None:
+    if rank is None or rank == "auto":
+        pass
+    elif isinstance(rank, str) or not 1 <= rank <= n:
+        raise ValueError(f"rank must be between 1 and {n} or 'auto', got {rank!r}")
+    if rank is not None and method in METHODS:
+        raise ValueError(f"rank needs the exact method, got method={method!r}")
+    return rank
 
 
 def _as_smoothness(criterion: str | Smoothness) -> Smoothness:
@@ -222,59 +189,44 @@ def _check_gauge(gauge: str, reference: Descrambling | None, n: int) -> None:
         raise ValueError(f"reference has {reference.rotation.n} units, the signals have {n}")
 
 
-def _principal_modes(b: Array) -> tuple[Array, Array]:
-    """Eigenvalues of the Gram matrix, descending, and its eigenvectors in rows."""
-    values, vectors = scipy.linalg.eigh(b, driver="evd", check_finite=False)
-    # What rounding in single precision may leave below zero is accepted.
-    if values[0] < -1e-6 * abs(values[-1]):
-        raise ValueError(
-            f"gram must be positive semidefinite, got eigenvalues from {values[0]:.3g} to {values[-1]:.3g}"
-        )
-    return values[::-1], vectors.T[::-1].copy()
-
-
-def _kept_rank(eigenvalues: Array, rank: int | None) -> int:
-    resolved = int(np.count_nonzero(eigenvalues > gauges.rounding_level(eigenvalues)))
-    return resolved if rank is None else min(rank, resolved)
-
-
-def _in_gauge(
-    modes: Array,
-    kept: int,
-    sign: Array,
-    basis: LinkBasis,
+def _iterated(
+    g: Gram,
+    source: Source | None,
+    criterion: Smoothness,
+    settings: Settings,
     gauge: str,
     reference: Descrambling | None,
-) -> Array:
-    """P from its modes; those beyond `kept` carry no signal and turn as little as possible."""
-    if gauge != "none":
-        modes = np.multiply(modes, sign[:, None], out=modes)
-    if kept < basis.n:
-        target = basis.from_modes(np.eye(basis.n, kept))
-        rotation = nearest_completion(modes[:kept].T, target)
-    else:
-        rotation = basis.from_modes(modes)
-        gauges.reflect_last_mode_if_needed(rotation, modes, basis)
-    if gauge in ("canonical", "none"):
-        return rotation
-    other = np.eye(basis.n) if reference is None else reference.rotation.matrix
-    other = basis.to_modes(other.astype(np.float64, copy=False))
-    return basis.from_modes(gauges.aligned(basis.to_modes(rotation), other, basis))
-
-
-def _iterate(
-    g: Gram, basis: LinkBasis, settings: Settings, dtype: np.dtype[np.floating]
-) -> _Solution:
+    dtype: type[np.floating[Any]],
+) -> Descrambling:
     """Iterate in the basis of the link modes, where A is diagonal."""
+    began = time.perf_counter()
+    basis = criterion.basis(g.n)
+    exact = all_pairs(g, np.float64)
     start: Array = np.eye(g.n)
     if settings.random_state is not None:
         start = random_rotation(g.n, settings.random_state)
     start = basis.to_modes(start)
     unit = float(np.trace(g.matrix)) / g.n or 1.0
     b = np.ascontiguousarray(start @ (g.matrix / unit) @ start.T, dtype)
-    p, solution = run(spectral_kernel(basis.eigenvalues.astype(dtype), b), settings, unit)
-    modes = core.polar(p.astype(np.float64, copy=False)) @ start
-    return _Solution(modes, settings.method, **solution)
+    p, outcome = run(spectral_kernel(basis.eigenvalues.astype(dtype), b), settings, unit)
+    modes: Array = core.polar(p.astype(np.float64, copy=False)) @ start
+    modes = gauges.sorted_within_blocks(modes, basis, g)
+    statistics = _judged_at(gauges.mode_statistics(exact, source), exact.modes, modes)
+    rotation = in_gauge(modes, g.n, statistics.sign, basis, gauge, reference)
+    return Descrambling(
+        rotation=rotation.astype(dtype),
+        criterion=criterion,
+        bound=exact.bound(basis),
+        rounding=rounding(basis, exact.trace),
+        method=settings.method,
+        gauge=gauge,
+        resolved=statistics.resolved,
+        sign_resolved=statistics.sign_resolved,
+        seconds=time.perf_counter() - began,
+        gram=g,
+        eigenvalues=np.maximum(exact.values, 0),
+        **outcome,
+    )
 
 
 def _judged_at(

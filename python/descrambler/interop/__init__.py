@@ -1,6 +1,6 @@
 """Bridges to other libraries, each loaded when it is first asked for.
 
-``ds.interop.torch`` needs the extra "torch", ``ds.interop.sklearn`` the extra "sklearn".
+``ds.interop.dask`` needs the extra "dask", ``ds.interop.torch`` the extra "torch", ``ds.interop.sklearn`` the extra "sklearn".
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-_BRIDGES = ("sklearn", "torch")
+_BRIDGES = ("dask", "sklearn", "torch")
 
-__all__ = ["sklearn", "torch"]
+__all__ = ["dask", "sklearn", "torch"]
 
 
 def __getattr__(name: str) -> ModuleType:
