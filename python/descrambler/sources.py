@@ -224,6 +224,8 @@ def _split(name: str, rows: NDArray[Any]) -> Iterator[Array]:
 
 
 def _is_dataset(signals: object) -> bool:
+    if hasattr(signals, "__array_namespace__"):
+        return False
     try:
         np.dtype(signals.dtype)  # type: ignore[attr-defined]
     except (AttributeError, TypeError):
