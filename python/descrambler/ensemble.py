@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from .agreement import Agreement, Spread, link_basis
 from .files import write_arrays
 from .network import Network
 from .solve import descramble
-from .study import random_counterpart
+from .study import Workers, random_counterpart
 
 __all__ = ["Ensemble", "ensemble"]
 
@@ -104,6 +105,7 @@ def ensemble(
     *,
     random_state: int = 0,
     progress: Callable[[str], None] | None = None,
+    workers: Workers = map,
 ) -> Ensemble:
     """Descramble one link dimension of many networks on the same inputs and compare the pictures.
 
@@ -128,6 +130,9 @@ def ensemble(
         stand in for untrained ones.
     progress : callable, optional
         Told what has been done, twice for each network.
+    workers : callable
+        Applies a function to each network, like the built-in `map`: ``executor.map`` of
+        `concurrent.futures`, or ``ds.interop.dask.parallel_map``.
 
     Returns
     -------
@@ -149,8 +154,9 @@ def ensemble(
 
     def agreement(name: str, members: list[Network]) -> Agreement:
         parts = []
-        for index, network in enumerate(members, 1):
-            parts.append(_descrambled(network, x, layer, tap))
+        one = partial(_descrambled, x=x, layer=layer, tap=tap)
+        for index, part in enumerate(workers(one, members), 1):
+            parts.append(part)
             if progress is not None:
                 progress(f"{name} {index} of {len(members)}")
         modes, resolved = zip(*parts, strict=True)

@@ -162,7 +162,7 @@ def leading_pairs(
         Told of each pass; stops the search when it returns True.
     """
     width = max(16, -(-rank // 4))
-    limit = min(MAX_PASSES, operator.n // (2 * width))
+    limit = min(MAX_PASSES, operator.n // width - 1)
     space = _Space(operator.n, width, limit, seed, dtype)
     sums, first_break = np.full(2, np.inf), limit + 1
     for number in range(1, limit + 1):

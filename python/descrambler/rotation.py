@@ -48,7 +48,8 @@ class Rotation:
         w = matrix("weights", weights)
         if w.shape[0] != self.n:
             raise ValueError(f"weights must have {self.n} rows, one per unit, got shape {w.shape}")
-        return like(weights, self._left(w))
+        rotated: Array = like(weights, self._left(w))
+        return rotated
 
     def right(self, weights: ArrayLike) -> Array:
         """W P^T: descramble the input dimension of the next weights, (n_out, n).
@@ -58,7 +59,8 @@ class Rotation:
         w = matrix("weights", weights)
         if w.shape[1] != self.n:
             raise ValueError(f"weights must have {self.n} columns, got shape {w.shape}")
-        return like(weights, self._right(w))
+        rotated: Array = like(weights, self._right(w))
+        return rotated
 
     def inverse(self) -> Rotation:
         """P^-1 = P^T."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -60,8 +62,16 @@ class Study:
         return w
 
 
+# Like the built-in map.
+Workers: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+
+
 def descramble_network(
-    network: Network, inputs: ArrayLike, progress: Callable[[str], None] | None = None
+    network: Network,
+    inputs: ArrayLike,
+    progress: Callable[[str], None] | None = None,
+    *,
+    workers: Workers = map,
 ) -> Study:
     """Descramble every link dimension of a network for smoothness.
 
@@ -73,6 +83,9 @@ def descramble_network(
         What the network sees; the signals it makes of them decide.
     progress : callable, optional
         Told what has been done.
+    workers : callable
+        Applies a function to each link dimension, like the built-in `map`: ``executor.map`` of
+        `concurrent.futures`, or ``ds.interop.dask.parallel_map``.
 
     Returns
     -------
@@ -86,20 +99,22 @@ def descramble_network(
     if network.n_linear < 2:
         raise ValueError("network must have at least two linear layers: it has no link dimension")
     links = []
-    for layer in range(1, network.n_linear):
-        signals = network.signals(inputs, layer, "after")
-        after = descramble(signals)
-        assert after.gram is not None
-        link = Link(
-            layer=layer,
-            before=descramble(network.signals(inputs, layer, "before")),
-            after=after,
-            joint=descramble_gram(joint_gram(after.gram, network.linear(layer + 1).weight)),
-        )
+    for link in workers(partial(_link, network, inputs), range(1, network.n_linear)):
         links.append(link)
         if progress is not None:
-            progress(f"link {layer} of {network.n_linear - 1}")
+            progress(f"link {link.layer} of {network.n_linear - 1}")
     return Study(network, tuple(links))
+
+
+def _link(network: Network, inputs: ArrayLike, layer: int) -> Link:
+    after = descramble(network.signals(inputs, layer, "after"))
+    assert after.gram is not None
+    return Link(
+        layer=layer,
+        before=descramble(network.signals(inputs, layer, "before")),
+        after=after,
+        joint=descramble_gram(joint_gram(after.gram, network.linear(layer + 1).weight)),
+    )
 
 
 def random_counterpart(network: Network, random_state: int = 0) -> Network:
