@@ -72,7 +72,7 @@ def test_sources_of_a_stream_agree(small_is_large, tmp_path):
 
 @settings(max_examples=25, deadline=None)
 @given(
-    n=st.integers(64, 120),
+    n=st.integers(192, 250),
     decay=st.floats(0.2, 3),
     rank=st.integers(1, 5),
     seed=st.integers(0, 10**6),
@@ -80,7 +80,7 @@ def test_sources_of_a_stream_agree(small_is_large, tmp_path):
 )
 def test_shortfall_and_excess_hold(n, decay, rank, seed, data):
     generator = np.random.default_rng(seed)
-    signals = generator.standard_normal((200, n)) * np.arange(1, n + 1) ** -decay
+    signals = generator.standard_normal((300, n)) * np.arange(1, n + 1) ** -decay
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exact, "LEAST_UNITS", 64)
         if data == "stream":

@@ -17,7 +17,7 @@ from .criteria import DiagonalNormSquare, DiagonalSum, Smoothness
 from .files import write_arrays
 from .gram import Gram
 from .leading import Leading
-from .rotation import LowRankRotation, Rotation
+from .rotation import Rotation
 
 SCHEMA = "descrambler.result.v1"
 
@@ -191,12 +191,9 @@ class Descrambling:
             "seconds",
         )
         arrays: dict[str, ArrayLike] = {name: getattr(self, name) for name in names}
-        if isinstance(self.rotation, LowRankRotation) and self.leading is not None:
-            arrays |= {"rotation.span": self.rotation.span, "rotation.core": self.rotation.core}
+        arrays |= self.rotation.arrays() | {"criterion": str(self.criterion)}
+        if self.leading is not None:
             arrays |= {"shortfall": self.shortfall, "excess_bound": self.excess_bound}
-        else:
-            arrays["rotation"] = self.rotation.matrix
-        arrays["criterion"] = str(self.criterion)
         texts = ("method", "gauge", "status", "message", "optimality")
         arrays |= {name: str(getattr(self, name)) for name in texts}
         if self.eigenvalues is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -69,6 +70,10 @@ class Rotation:
     def astype(self, dtype: type[np.floating[Any]]) -> Rotation:
         """P in another precision."""
         return Rotation(np.ascontiguousarray(self.matrix, dtype), self.rank)
+
+    def arrays(self) -> dict[str, ArrayLike]:
+        """Return what a file holds of it, for :func:`from_arrays`."""
+        return {"rotation": self.matrix, "rank": self.rank}
 
     def generator(self) -> Array:
         """Skew-symmetric Q of P = (1 + Q)^-1 (1 - Q), shape (n, n).
@@ -139,6 +144,10 @@ class LowRankRotation(Rotation):
         """P in another precision."""
         return LowRankRotation(self.span.astype(dtype), self.core.astype(dtype), self.rank)
 
+    def arrays(self) -> dict[str, ArrayLike]:
+        """Return what a file holds of it, for :func:`from_arrays`."""
+        return {"rotation.span": self.span, "rotation.core": self.core, "rank": self.rank}
+
     def orthogonality_error(self) -> float:
         """Spectral norm of P P^T - 1."""
         z, c = (array.astype(np.float64, copy=False) for array in (self.span, self.core))
@@ -160,6 +169,14 @@ class LowRankRotation(Rotation):
     def _change(self, dtype: np.dtype[Any]) -> tuple[Array, Array]:
         change = self.core - np.eye(len(self.core), dtype=self.dtype)
         return self.span.astype(dtype, copy=False), change.astype(dtype, copy=False)
+
+
+def from_arrays(arrays: Mapping[str, Array]) -> Rotation:
+    """Return the rotation of which `Rotation.arrays` gave these."""
+    rank = int(arrays["rank"])
+    if "rotation" in arrays:
+        return Rotation(arrays["rotation"], rank)
+    return LowRankRotation(arrays["rotation.span"], arrays["rotation.core"], rank)
 
 
 def has_negative_determinant(orthogonal: Array) -> bool:

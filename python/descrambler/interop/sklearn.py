@@ -16,7 +16,7 @@ from ..criteria import Smoothness
 from ..files import read_arrays, write_arrays
 from ..gram import Gram, gram
 from ..result import Descrambling
-from ..rotation import Rotation
+from ..rotation import from_arrays
 from ..solve import descramble, descramble_gram
 
 if TYPE_CHECKING:
@@ -119,8 +119,7 @@ class Descrambler(base.ClassNamePrefixFeaturesOutMixin, base.TransformerMixin, b
         validation.check_is_fitted(self)
         arrays: dict[str, ArrayLike] = {
             "parameters": json.dumps(self.get_params() | {"criterion": None}),
-            "rotation": self.rotation_.matrix,
-            "rank": self.rotation_.rank,
+            **self.rotation_.arrays(),
         }
         arrays |= {name: getattr(self, f"{name}_") for name in _FITTED}
         arrays |= {f"criterion.{name}": value for name, value in _described(self.criterion).items()}
@@ -147,7 +146,7 @@ class Descrambler(base.ClassNamePrefixFeaturesOutMixin, base.TransformerMixin, b
         arrays = read_arrays(path, SCHEMA)
         estimator = cls(**json.loads(str(arrays["parameters"])))
         estimator.criterion = _criterion(_part(arrays, "criterion."))
-        estimator.rotation_ = Rotation(arrays["rotation"], int(arrays["rank"]))
+        estimator.rotation_ = from_arrays(arrays)
         for name in _FITTED:
             setattr(estimator, f"{name}_", arrays[name][()])
         parts = _part(arrays, "gram.")
