@@ -7,6 +7,7 @@ import zipfile
 from functools import partial
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from scipy.io import savemat
@@ -201,15 +202,18 @@ class TestOwnNpz:
         refuse(path, "schema: not a NumPy array")
 
 
+MATLAB_73 = (b"MATLAB 7.3".ljust(124) + b"\x00\x02IM").ljust(512, b"\0")
+
+
 class TestOtherFiles:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
             (b"", "an empty file"),
             (pickle.dumps({"W1": 1}), "pickled data, .* refused"),
-            (b"\x89HDF\r\n\x1a\n" + bytes(600), "HDF5, .* not supported yet"),
-            (b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM", "not supported yet"),
-            (b"MATLAB 7.3".ljust(512, b"\0") + b"\x89HDF\r\n\x1a\n", "not supported yet"),
+            (b"\x89HDF\r\n\x1a\n" + bytes(600), "a damaged Keras file"),
+            (b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM", "begins with b'MATLAB 7.3"),
+            (MATLAB_73 + b"\x89HDF\r\n\x1a\n", "a damaged .mat file"),
             (b"hello there", "begins with b'hello there'"),
             (b"MATLAB 5.0 MAT-file", "begins with b'MATLAB 5.0"),
         ],
@@ -263,6 +267,55 @@ class TestPlainMat:
         whole = matfile.read_bytes()
         matfile.write_bytes(whole[: 128 + int(part * (len(whole) - 128))])
         refuse(matfile, "a damaged .mat file", ["tanh"])
+
+
+class TestHdf5Mat:
+    """MATLAB 7.3 files, as mat-io writes them."""
+
+    @pytest.fixture
+    def save(self, matfile):
+        def write(arrays):
+            code = f"import matio, pickle; matio.save_to_mat({str(matfile)!r}, pickle.loads({pickle.dumps(arrays)!r}))"
+            subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+            return matfile
+
+        return write
+
+    def test_plain(self, save):
+        path = save({"W1": W1, "b1": B1, "W2": W2, "b2": B2[:, None], "note": "text"})
+        np.testing.assert_allclose(load(path, NAMES)(X), expected(), rtol=1e-13)
+        refuse(path, "one for each of its 2 linear layers")
+
+    def test_shallow(self, save):
+        empty = np.zeros((0, 0))
+        net = {
+            "IW": cells([W1], [None]),
+            "LW": cells([None, None], [W2, None]),
+            "b": cells([B1[:, None]], [empty]),
+            "layers": TestShallow.LAYERS,
+        }
+        np.testing.assert_allclose(load(save({"net": net}))(X), expected(b2=0), rtol=1e-13)
+
+    def test_data_in_other_files(self, save, tmp_path):
+        path = save({"W1": W1})
+        secret = tmp_path / "secret.h5"
+        with h5py.File(secret, "w") as file:
+            file["W2"] = W2
+        with h5py.File(path, "a") as file:
+            file["W2"] = h5py.ExternalLink(str(secret), "W2")
+        refuse(path, "'W2' is a link to another place", NAMES)
+        with h5py.File(path, "a") as file:
+            del file["W2"]
+            file.create_dataset("W2", (5, 4), "f8", external=[(str(secret), 0, 160)])
+        refuse(path, "'W2' is kept in another file", NAMES)
+
+    def test_without_mat_io(self, save, monkeypatch, tmp_path):
+        path = save({"W1": W1})
+        (tmp_path / "matio.py").write_text("raise ModuleNotFoundError('not here')")
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "matio", raising=False)
+        with pytest.raises(MissingExtraError, match="matlab"):
+            load(path, ["tanh"])
 
 
 class TestShallow:

@@ -10,12 +10,12 @@ from typing import Any, TypeAlias
 
 from ..errors import WeightFileError
 from ..network import Network
-from . import estimator, mat, module, npz, onnx, state_dict
+from . import estimator, keras, mat, module, npz, onnx, state_dict
 from ._build import Activations, refuse_activations
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _MAT_HEADER = 128  # bytes; the last four are the version and the byte order
-_ADVICE = "descrambler reads .npz, .mat, .onnx, .safetensors, .pt and .pth files"
+_ADVICE = "descrambler reads .npz, .mat, .onnx, .keras, .h5, .safetensors, .pt and .pth files"
 
 Reader: TypeAlias = Callable[[Path, Activations], Network]
 
@@ -27,12 +27,13 @@ def load(source: str | os.PathLike[str] | Any, activations: Activations = None) 
     and limits of each):
 
     - ``.npz`` as `Network.save` writes it;
-    - ``.npz`` and ``.mat`` (MATLAB 5 to 7) with weights alone: ``W1``, ``W2``, ..., of shape
+    - ``.npz`` and ``.mat`` (MATLAB 5 to 7; 7.3 with the extra ``matlab``) with weights alone: ``W1``, ``W2``, ..., of shape
       (n_out, n_in), and optionally ``b1``, ``b2``, ..., of n_out entries;
     - ``.mat`` with a shallow network: the cells ``IW``, ``LW`` and ``b``, alone or as fields of
       a struct, as ``struct(net)`` has them;
     - ``.mat`` with a SeriesNetwork of the Deep Learning Toolbox (extra ``matlab``);
     - ``.onnx`` (extra ``onnx``);
+    - ``.keras`` and ``.h5``, whole models as Keras saves them (extra ``keras``);
     - ``.safetensors`` (extra ``safetensors``) and ``.pt`` or ``.pth`` with a PyTorch state dict
       (extra ``torch``).
 
@@ -85,8 +86,13 @@ def _reader(path: Path) -> Reader:
         size = file.seek(0, os.SEEK_END)
     if head.startswith(b"PK"):
         return _zip_reader(path)
-    if head[124:_MAT_HEADER] in (b"\x00\x01IM", b"\x01\x00MI"):
+    version = head[124:_MAT_HEADER]
+    if version in (b"\x00\x01IM", b"\x01\x00MI") or (
+        version == b"\x00\x02IM" and head[512:] == _HDF5
+    ):
         return mat.read
+    if head.startswith(_HDF5):
+        return keras.read
     if head[8:9] == b"{" and 0 < int.from_bytes(head[:8], "little") < size:
         return state_dict.read_safetensors
     # The version of a model: protobuf has no magic bytes.
@@ -104,12 +110,12 @@ def _zip_reader(path: Path) -> Reader:
         return npz.read
     if any(name.split("/")[-1] == "data.pkl" for name in names):
         return state_dict.read_torch
+    if "config.json" in names and "model.weights.h5" in names:
+        return keras.read
     return npz.read
 
 
 def _refusal(path: Path, head: bytes) -> str:
-    if head.startswith(b"MATLAB 7.3") or _HDF5 in (head[:8], head[512:]):
-        return "HDF5, as MATLAB 7.3 files are, is not supported yet (in MATLAB, save with '-v7')"
     if head[:1] == b"\x80" and head[1:2] <= b"\x05":
         return "pickled data, which could run code when read, so it is refused"
     if not head:

@@ -46,6 +46,25 @@ def blame(path: Source, what: str = "") -> Iterator[None]:
         raise WeightFileError(f"{path}{what and ', '}{what}: {error}") from error
 
 
+@contextmanager
+def malformed(path: Path, kind: str) -> Iterator[None]:
+    """Turn what goes wrong in descriptions of any form into one error that names the file."""
+    try:
+        yield
+    except WeightFileError:
+        raise
+    except (
+        AttributeError,
+        LookupError,
+        OverflowError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise WeightFileError(f"{path}: a damaged {kind} file ({what[:200]})") from error
+
+
 def lookup(path: Source, arrays: Mapping[str, NDArray[Any]], key: str) -> NDArray[Any]:
     """Return one array, or raise WeightFileError with its name."""
     if key not in arrays:

@@ -15,6 +15,10 @@ CLASS = ".__class__"
 NEEDS_MATIO = "__needs_matio__"
 
 
+class Refused(Exception):
+    """A file that is whole, but not for us."""
+
+
 def contents(path: str, variables: list[str] | None) -> dict[str, Any]:
     """Return plain arrays under names such as ``net.Layers{2,1}.Weights.Value``.
 
@@ -23,31 +27,59 @@ def contents(path: str, variables: list[str] | None) -> dict[str, Any]:
     """
     out: dict[str, Any] = {}
     found = load(path, variables)
-    if any(
+    if found is None or any(
         type(v).__name__ == "MatlabOpaque" and not hasattr(v, "properties") for v in found.values()
     ):
         out[NEEDS_MATIO] = np.array(True)
-    for name, value in found.items():
+    for name, value in (found or {}).items():
         if not name.startswith("__"):
             flatten(name, value, out)
     return out
 
 
-def load(path: str, variables: list[str] | None) -> dict[str, Any]:
-    """Return the variables as mat-io reads them if the file has objects, else as SciPy does.
+def load(path: str, variables: list[str] | None) -> dict[str, Any] | None:
+    """Return the variables as mat-io reads them if the file has objects or is HDF5, else as SciPy.
 
-    Both are imported here, where needed: that takes longer than to read the file.
+    None if that is HDF5 and mat-io is missing. Both are imported here, where needed: that takes
+    longer than to read the file.
     """
-    if has_objects(path):
+    hdf5 = is_hdf5(path)
+    if hdf5 or has_objects(path):
         try:
             import matio
         except ModuleNotFoundError:
-            pass
+            if hdf5:
+                return None
         else:
+            if hdf5:
+                refuse_other_files(path)
             return dict(matio.load_from_mat(path, variable_names=variables, raw_data=True))
     import scipy.io
 
     return dict(scipy.io.loadmat(path, variable_names=variables))
+
+
+def is_hdf5(path: str) -> bool:
+    """Tell whether the version in the header is that of MATLAB 7.3."""
+    with Path(path).open("rb") as file:
+        return file.read(128)[124:] == b"\x00\x02IM"
+
+
+def refuse_other_files(path: str) -> None:
+    """Raise Refused if an HDF5 file has links, or data that are kept elsewhere."""
+    import h5py
+
+    def check(name: str, link: Any) -> str | None:
+        if not isinstance(link, h5py.HardLink):
+            return f"{name!r} is a link to another place, which is not followed"
+        item = file[name]
+        if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+            return f"{name!r} is kept in another file, which is not read"
+        return None
+
+    with h5py.File(path, "r") as file:
+        if found := file.visititems_links(check):
+            raise Refused(found)
 
 
 def has_objects(path: str) -> bool:

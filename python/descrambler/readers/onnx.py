@@ -15,7 +15,7 @@ from .._validate import find_extra
 from ..layers import BatchNorm, Layer, Linear
 from ..network import Activation, Network
 from . import _isolated
-from ._build import Activations, blame, refuse_activations, refuse_integers, refuse_layer
+from ._build import Activations, blame, malformed, refuse_activations, refuse_integers, refuse_layer
 from ._onnx_graph import Graph, Node, graph
 
 _READER = Path(__file__).with_name("_onnx_child.py")
@@ -56,8 +56,10 @@ def read(path: Path, activations: Activations = None) -> Network:
     refuse_activations(path, activations)
     find_extra("onnx", "onnx", f"reading {path}")
     arrays = _isolated.read(path, ".onnx", _READER)
+    with malformed(path, ".onnx"):
+        layers = _layers(graph(path, arrays))
     with blame(path):
-        return Network(_layers(graph(path, arrays)))
+        return Network(layers)
 
 
 def _layers(found: Graph) -> list[Layer]:
