@@ -4,12 +4,20 @@
 """
 
 from .ablation import band_cut, functional_rank, layer_loss, without_band
+from .bases import BasisMatch, match_bases, principal_components, subspace_overlap
+from .diagonal import diagonal_share, random_diagonal_share
 from .jacobian import (
     directional_gain,
     jacobian_vector,
     jacobians,
     mean_jacobian,
     vector_jacobian,
+)
+from .rank import (
+    marchenko_pastur_edge,
+    noise_level,
+    participation_ratio,
+    values_above_noise,
 )
 from .response import (
     Band,
@@ -22,30 +30,53 @@ from .response import (
     upper_band_level,
 )
 from .spectrum import frequencies, frequency_response, two_sided_spectrum
-from .vectors import chebyshev_share, participation_ratio, singular_vectors
+from .structure import (
+    StructureShares,
+    irrep_energy,
+    low_frequency_share,
+    off_diagonal_share,
+    shift_commutator,
+    structure_shares,
+)
+from .vectors import chebyshev_share, singular_vectors
 
 __all__ = [
     "Band",
+    "BasisMatch",
+    "StructureShares",
     "aggregate_response",
     "band_cut",
     "chebyshev_share",
+    "diagonal_share",
     "directional_gain",
     "frequencies",
     "frequency_response",
     "functional_rank",
     "gain",
     "gain_ratio",
+    "irrep_energy",
     "jacobian_vector",
     "jacobians",
     "layer_loss",
+    "low_frequency_share",
+    "marchenko_pastur_edge",
+    "match_bases",
     "mean_jacobian",
+    "noise_level",
     "notch_depth",
+    "off_diagonal_share",
     "participation_ratio",
     "pass_band",
+    "principal_components",
+    "random_diagonal_share",
+    "shift_commutator",
     "singular_vectors",
     "stop_edges",
+    "structure_shares",
+    "subspace_overlap",
     "two_sided_spectrum",
     "upper_band_level",
+    "values_above_noise",
     "vector_jacobian",
     "without_band",
 ]

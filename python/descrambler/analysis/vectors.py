@@ -1,4 +1,4 @@
-"""Singular vectors of weights, how many count, and what they resemble."""
+"""Singular vectors of weights, and what they resemble."""
 
 from __future__ import annotations
 
@@ -37,31 +37,6 @@ def singular_vectors(weights: ArrayLike) -> tuple[Array, Array, Array]:
     u, s, vt = scipy.linalg.svd(matrix("weights", weights), full_matrices=False)
     sign = np.where(u.sum(axis=0) < 0, -1, 1).astype(u.dtype)
     return u * sign, s, vt * sign[:, None]
-
-
-def participation_ratio(values: ArrayLike) -> float:
-    """Effective number of singular values, ``(sum s^2)^2 / sum s^4``.
-
-    Does not depend on P.
-
-    Parameters
-    ----------
-    values : array_like, shape (r,)
-        Singular values.
-
-    Returns
-    -------
-    float
-        Between 1 and r; 0 where all values are 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the values are not finite real numbers.
-    """
-    squares = np.square(real_array("values", values, 1), dtype=np.float64)
-    total = float(squares.sum())
-    return total**2 / float(np.square(squares).sum()) if total > 0 else 0.0
 
 
 def chebyshev_share(vector: ArrayLike, degree: int) -> tuple[float, Array]:
