@@ -12,13 +12,12 @@ import pytest
 
 import descrambler as ds
 from descrambler.bench import run
-from descrambler.bench.measure import SCALES, Row, side_by_side
+from descrambler.bench.measure import SCALES, Row, power_law, side_by_side
 from descrambler.bench.peers import PEERS
 from descrambler.bench.problems import NormSquare, Smoothness, weight_families
 from descrambler.bench.race import Watch
 from descrambler.bench.tables import Line, markdown, summary
 from descrambler.cli import main
-from descrambler.report.benchmarks import power_law
 
 TINY = SCALES["tiny"]
 

@@ -16,6 +16,7 @@ from .problems import NormSquare, weight_families
 from .race import Watch
 
 TITLE = "Diagonal norm square: the certified global optimum"
+CURVES = "Diagonal norm square"
 ABOUT = """\
 Weights of five kinds; "value" of the first lines is the certified relative gap, which is to be at most 1e-9.
 On random W the peers start at P = 1. They may stop at a worse local optimum, whose gap is noted: a peer's time
@@ -42,7 +43,7 @@ class NormSquareOf:
     def __init__(self, name: str, w: Array) -> None:
         self.case = f"n = {len(w)}, {name}"
         self.w = w
-        self.raced = name == "random"
+        self.name = name
 
     def ours(self) -> ds.Descrambling:
         """Solve."""
@@ -70,8 +71,10 @@ class NormSquareOf:
             value=result.gap,
             limit=CERTIFIED,
             note=f"{result.n_eval} decompositions, {result.status}",
+            n=len(self.w),
+            curve=self.name,
         )
-        if self.raced:
+        if self.name == "random":
             yield from self._races(result.objective, scale)
 
     def _races(self, best: float, scale: Scale) -> Iterator[Row]:
@@ -96,7 +99,7 @@ class NormSquareOf:
     def _against(self, ours: float, name: str, watch: Watch) -> Row:
         theirs = _settled(watch)
         note = f"stays at a gap of {watch.best:.1e}" if watch.best > SETTLED else ""
-        return Row(self.case, "exact", name, ours, theirs, ours / theirs, note=note, n=len(self.w))
+        return Row(self.case, "exact", name, ours, theirs, ours / theirs, note=note)
 
 
 def _settled(watch: Watch) -> float:

@@ -12,6 +12,7 @@ import descrambler as ds
 from .measure import Scale, SideBySide
 
 TITLE = "Exact smoothness against its eigendecomposition alone"
+CURVES = "Exact smoothness"
 ABOUT = """\
 From a Gram matrix, against `scipy.linalg.eigh(driver="evd")`. "Gap evaluated too": objective, gap and the like
 are computed from the rotation itself when they are first read."""
@@ -45,5 +46,15 @@ def _cases(n: int) -> Iterator[SideBySide]:
         return ds.descramble_gram(gram).gap
 
     limit = 1.3 if n >= 256 else None
-    yield SideBySide(f"n = {n}", "exact", solve, "eigh", eigh, check, limit, n=n)
+    yield SideBySide(
+        f"n = {n}",
+        "exact",
+        solve,
+        "eigh",
+        eigh,
+        check,
+        limit,
+        n=n,
+        curve="from a Gram matrix",
+    )
     yield SideBySide(f"n = {n}, gap evaluated too", "exact", judged, "eigh", eigh, check)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -69,7 +69,9 @@ class Row:
         Whether the target is met, too, if ours arrived and theirs did not.
     note : str
     n : int
-        Size, where a cost is to be drawn against it.
+        Size.
+    curve : str
+        Name of the curve on which `ours_seconds` against `n` is a point; empty where it is none.
     trace : list of (float, float)
         Of an optimiser ("theirs"): seconds, and relative gap to the optimum from then on.
     """
@@ -87,6 +89,7 @@ class Row:
     arrival_counts: bool = False
     note: str = ""
     n: int = 0
+    curve: str = ""
     trace: list[tuple[float, float]] = field(default_factory=list)
 
     @property
@@ -131,6 +134,7 @@ class SideBySide:
     limit: float | None = None
     note: str = ""
     n: int = 0
+    curve: str = ""
 
     def rows(self, scale: Scale) -> Iterator[Row]:
         """Assert the answer, then time both."""
@@ -146,6 +150,7 @@ class SideBySide:
             self.limit,
             note=self.note,
             n=self.n,
+            curve=self.curve,
         )
 
 
@@ -172,3 +177,10 @@ def seconds_of(work: Work) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
+
+
+def power_law(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Fit ``log seconds = exponent log n + offset`` to pairs of n and seconds; returns both."""
+    n, seconds = np.log(np.array(points, np.float64)).T
+    exponent, offset = np.polyfit(n, seconds, 1)
+    return float(exponent), float(offset)

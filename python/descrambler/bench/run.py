@@ -14,7 +14,17 @@ from typing import Any
 from ..errors import DescramblerError
 from .measure import Case, Row, Scale
 
-SECTIONS = ("smoothness", "diagonal", "exact", "cayley", "gram", "deer", "ensemble", "reader")
+SECTIONS = (
+    "smoothness",
+    "diagonal",
+    "precision",
+    "exact",
+    "cayley",
+    "gram",
+    "deer",
+    "ensemble",
+    "reader",
+)
 THREADS = (1, 2)
 # Each library reads its own.
 LIMITS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")

@@ -106,12 +106,15 @@ def _traces(lines: Sequence[tables.Line]) -> dict[str, dict[str, list[tuple[floa
     return dict(list(found.items())[:2])
 
 
-def _costs(lines: Sequence[tables.Line]) -> dict[str, list[tuple[float, float]]]:
-    """Seconds of ours against size, where there are at least two sizes, one thread."""
-    found: dict[str, dict[float, float]] = {}
-    for line in lines:
-        row = line.row
-        if row.n and row.ours_seconds and line.threads == 1:
-            name = f"{line.section}: {row.ours}"
-            found.setdefault(name, {})[row.n] = row.ours_seconds
-    return {name: list(points.items()) for name, points in found.items() if len(points) > 1}
+def _costs(lines: Sequence[tables.Line]) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """Seconds of ours against size, by section, where there are at least two; one thread."""
+    found: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for section, threads, row in lines:
+        if row.curve and row.ours_seconds and threads == 1:
+            curves = found.setdefault(run.section(section).CURVES, {})
+            curves.setdefault(row.curve, []).append((row.n, row.ours_seconds))
+    drawn = {
+        title: {name: points for name, points in curves.items() if len(points) > 1}
+        for title, curves in found.items()
+    }
+    return {title: curves for title, curves in drawn.items() if curves}

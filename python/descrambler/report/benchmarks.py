@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..bench.measure import power_law
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -52,35 +54,35 @@ def _draw_trace(ax: Axes, name: str, points: Points, index: int) -> None:
     ax.plot(seconds, gap, drawstyle="steps-post", ls=style, color=colour, lw=1.4, label=name)
 
 
-def cost_figure(costs: Mapping[str, Points]) -> Figure:
-    """Draw time against size, each with its fitted power of n.
+def cost_figure(costs: Mapping[str, Mapping[str, Points]]) -> Figure:
+    """Draw time against size with the fitted powers of n, a panel for each kind of work.
 
     Parameters
     ----------
-    costs : mapping of str to points
-        By method: n, and seconds.
+    costs : mapping of str to mapping of str to points
+        By kind and by curve: n, and seconds.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8.6, 5.2), layout="constrained")
-    ax = figure.subplots()
-    for index, (name, points) in enumerate(costs.items()):
-        n, seconds = np.array(points).T
-        exponent, offset = power_law(points)
-        colour, marker = _COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)]
-        ax.plot(n, seconds, marker, color=colour, label=f"{name}: n^{exponent:.2f}")
-        ax.plot(n, np.exp(offset) * n**exponent, color=colour, lw=1, ls=_LINES[index % 6])
-    sizes = sorted({int(n) for points in costs.values() for n, _ in points})
-    ax.set(xscale="log", yscale="log", xlabel="number of units n", ylabel="time (s)")
-    ax.set_xticks(sizes, [str(n) for n in sizes])
-    ax.minorticks_off()
-    ax.grid(lw=0.3)
-    figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+    figure = Figure(figsize=(4.6 * len(costs) + 0.4, 6.4), layout="constrained")
+    panels = figure.subplots(1, len(costs), squeeze=False)[0]
+    for ax, (kind, curves) in zip(panels, costs.items(), strict=True):
+        for index, (name, points) in enumerate(curves.items()):
+            _draw_cost(ax, name, points, index)
+        sizes = sorted({int(n) for points in curves.values() for n, _ in points})
+        ax.set(xscale="log", yscale="log", xlabel="number of units n", ylabel="time (s)")
+        ax.set_title(kind, fontsize=10)
+        ax.set_xticks(sizes, [str(n) for n in sizes])
+        ax.minorticks_off()
+        ax.grid(lw=0.3)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False, fontsize=8)
     return figure
 
 
-def power_law(points: Points) -> tuple[float, float]:
-    """Fit ``log seconds = exponent log n + offset``; returns both."""
-    n, seconds = np.log(np.array(points, np.float64)).T
-    exponent, offset = np.polyfit(n, seconds, 1)
-    return float(exponent), float(offset)
+def _draw_cost(ax: Axes, name: str, points: Points, index: int) -> None:
+    n, seconds = np.array(points).T
+    exponent, offset = power_law(points)
+    colour, marker = _COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)]
+    style = _LINES[index % len(_LINES)]
+    ax.plot(n, np.exp(offset) * n**exponent, color=colour, lw=1, ls=style)
+    ax.plot(n, seconds, marker, color=colour, ms=5, label=rf"{name}: $n^{{{exponent:.2f}}}$")
