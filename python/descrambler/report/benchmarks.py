@@ -70,12 +70,13 @@ def cost_figure(costs: Mapping[str, Mapping[str, Points]]) -> Figure:
         for index, (name, points) in enumerate(curves.items()):
             _draw_cost(ax, name, points, index)
         sizes = sorted({int(n) for points in curves.values() for n, _ in points})
-        ax.set(xscale="log", yscale="log", xlabel="number of units n", ylabel="time (s)")
+        ax.set(xscale="log", yscale="log", xlabel="number of units n")
         ax.set_title(kind, fontsize=10)
         ax.set_xticks(sizes, [str(n) for n in sizes])
         ax.minorticks_off()
         ax.grid(lw=0.3)
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False, fontsize=8)
+    panels[0].set_ylabel("time (s)")
     return figure
 
 
