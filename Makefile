@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 DENOISER := python/descrambler/speech/weights/denoiser.npz
 SOURCES := $(shell find cpp python -name '*.hpp' -o -name '*.cpp' -o -name '*.c' -o -name '*.py') CMakeLists.txt pyproject.toml
 
-.PHONY: demo test test-cpp lint bench performance weights denoiser clean
+.PHONY: demo test test-cpp lint docs bench performance weights denoiser clean
 
 $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
@@ -46,6 +46,13 @@ lint: $(VENV)/lint-tools
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'cpp/*.hpp' 'cpp/*.cpp' 'cpp/*.c')
+
+$(VENV)/docs-tools: $(VENV)/installed
+	$(BIN)/pip install --quiet "descrambler[docs]"
+	touch $@
+
+docs: $(VENV)/docs-tools
+	$(BIN)/sphinx-build -W --keep-going -q docs build/docs
 
 # The settings that some machines have for old versions of OpenBLAS slow a current one down.
 BENCH := env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/descrambler bench

@@ -46,7 +46,7 @@ class Descrambler(base.ClassNamePrefixFeaturesOutMixin, base.TransformerMixin, b
     Attributes
     ----------
     rotation_ : Rotation
-        P in SO(n_features_in_).
+        P, one row and one column for each feature.
     resolved_, sign_resolved_ : ndarray of bool, shape (n_features_in_,)
         Which modes the samples determine, and which of these have a determined sign.
     objective_, gap_ : float
@@ -54,6 +54,7 @@ class Descrambler(base.ClassNamePrefixFeaturesOutMixin, base.TransformerMixin, b
     gram_ : Gram or None
         Gram matrix of all samples seen, uncentred; None if the criterion has no use for it.
     n_features_in_ : int
+        Number of features.
     feature_names_in_ : ndarray of str
         If the samples had names.
     """

@@ -1,0 +1,23 @@
+"""Sphinx: pages in Markdown, API reference from the docstrings."""
+
+import descrambler
+
+project = "descrambler"
+copyright = "the descrambler authors"
+release = version = descrambler.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "numpydoc",
+    "sphinx.ext.viewcode",
+]
+myst_heading_anchors = 3
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+autodoc_mock_imports = ["torch", "sklearn"]
+numpydoc_show_class_members = False
+
+html_theme = "furo"
+html_title = f"descrambler {release}"
+exclude_patterns = ["_build"]
