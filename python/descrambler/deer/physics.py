@@ -130,6 +130,6 @@ def distance_range(
             f"got {duration / time_step:g}"
         )
     return (
-        math.cbrt(lower * DIPOLAR_CONSTANT * time_step),
-        math.cbrt(upper * DIPOLAR_CONSTANT * duration),
+        float(np.cbrt(lower * DIPOLAR_CONSTANT * time_step)),
+        float(np.cbrt(upper * DIPOLAR_CONSTANT * duration)),
     )
