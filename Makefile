@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 DENOISER := python/descrambler/speech/weights/denoiser.npz
 SOURCES := $(shell find cpp python -name '*.hpp' -o -name '*.cpp' -o -name '*.c' -o -name '*.py') CMakeLists.txt pyproject.toml
 
-.PHONY: demo test test-cpp lint docs bench performance weights denoiser clean
+.PHONY: demo test test-cpp lint docs wheels bench performance weights denoiser clean
 
 $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
@@ -50,6 +50,9 @@ lint: $(VENV)/lint-tools
 $(VENV)/docs-tools: $(VENV)/installed
 	$(BIN)/pip install --quiet "descrambler[docs]"
 	touch $@
+
+wheels:
+	.ci/wheels
 
 docs: $(VENV)/docs-tools
 	$(BIN)/sphinx-build -W --keep-going -q docs build/docs
