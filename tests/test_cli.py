@@ -14,7 +14,8 @@ from threadpoolctl import threadpool_limits
 
 import descrambler as ds
 from descrambler.cli import main
-from descrambler.study import descramble_network, random_counterpart, resolved_part
+from descrambler.nulls import random_counterpart
+from descrambler.study import Study, resolved_part
 
 NETS = Path(os.environ.get("DESCRAMBLER_TEST_DATA", "")) / "nets"
 needs_data = pytest.mark.skipif(
@@ -261,7 +262,7 @@ def test_ctrl_c_exits_130(monkeypatch, capsys):
 def test_study_rotates_both_sides():
     network = random_counterpart(ds.deer.pretrained(), 3)
     x = ds.deer.simulate(500, random_state=2).traces
-    study = descramble_network(network, x)
+    study = Study(network, x)
     link = study.links[0]
     p, q = link.before.rotation.matrix, link.after.rotation.matrix
     np.testing.assert_allclose(study.weights(1), p @ network.linear(1).weight, atol=1e-5)
@@ -274,4 +275,4 @@ def test_study_rotates_both_sides():
 def test_study_needs_a_link():
     network = ds.Network([ds.Linear(np.eye(3))])
     with pytest.raises(ValueError, match="at least two linear layers"):
-        descramble_network(network, np.ones((4, 3)))
+        Study(network, np.ones((4, 3)))

@@ -341,7 +341,7 @@ def test_command(folder, tmp_path, capsys):
 
 def test_command_simulates_inputs(tmp_path, capsys):
     for seed in range(2):
-        ds.study.random_counterpart(ds.deer.pretrained(), seed).save(tmp_path / f"{seed}.npz")
+        ds.nulls.random_counterpart(ds.deer.pretrained(), seed).save(tmp_path / f"{seed}.npz")
     nets = [str(tmp_path / f"{seed}.npz") for seed in range(2)]
     options = ["--simulate", "500", "--tap", "after", "-o", str(tmp_path / "out")]
     assert main(["ensemble", *nets, *options]) == 0

@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 
 import descrambler as ds
-from descrambler.report import Axis, Pair, network_figures
+from descrambler.axis import Axis
+from descrambler.nulls import random_counterpart
+from descrambler.report import Pair, network_figures
 from descrambler.report.axes import show_spectrum, show_weights, unresolved_frequencies
 from descrambler.report.colours import signed
-from descrambler.study import descramble_network, random_counterpart
+from descrambler.study import Study
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +33,7 @@ def studied(widths, m=300):
     network = ds.Network(layers)
     x = generator.standard_normal((m, widths[0])) * 0.7 ** np.arange(widths[0])
     other = random_counterpart(network)
-    studies = descramble_network(network, x), descramble_network(other, x)
+    studies = Study(network, x), Study(other, x)
     return Pair(studies, ("trained", "random weights"), "A note.")
 
 

@@ -14,8 +14,9 @@ from ._validate import Array, choice, matrix
 from .agreement import Agreement, Spread, link_basis
 from .files import write_arrays
 from .network import Network
+from .nulls import random_counterpart
 from .solve import descramble
-from .study import Workers, random_counterpart
+from .study import Workers
 
 __all__ = ["Ensemble", "ensemble"]
 

@@ -1,16 +1,15 @@
-"""Every link dimension of a network descrambled, and its weights seen through that."""
+"""A network on its inputs: the signals inside it, and every link dimension descrambled."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeAlias
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike
+import scipy.linalg
 
-from ._validate import Array
+from ._validate import Array, matrix
+from .agreement import link_basis
 from .criteria import Smoothness
 from .gram import joint_gram
 from .layers import Linear
@@ -21,32 +20,86 @@ from .solve import descramble, descramble_gram
 
 @dataclass(frozen=True, eq=False)
 class Link:
-    """The dimension between linear layer k and the next, descrambled three ways.
+    """The dimension between linear layer k and the next; each rotation is found when asked for.
 
     Attributes
     ----------
     layer : int
         k, counted from 1.
-    before : Descrambling
-        From the signals before the activation: for the outputs of ``W_k``.
-    after : Descrambling
-        From the signals after the activation: for the inputs of ``W_{k+1}``.
-    joint : Descrambling
-        From the signals after the activation and ``W_{k+1}`` together, as the paper does.
+    signals : pair of ndarray, shape (m, n)
+        Before and after the activation of layer k.
+    next_weights : ndarray, shape (n_out, n)
+        ``W_{k+1}``.
     """
 
     layer: int
-    before: Descrambling
-    after: Descrambling
-    joint: Descrambling
+    signals: tuple[Array, Array]
+    next_weights: Array
+
+    @cached_property
+    def before(self) -> Descrambling:
+        """From the signals before the activation: for the outputs of ``W_k``."""
+        return descramble(self.signals[0])
+
+    @cached_property
+    def after(self) -> Descrambling:
+        """From the signals after the activation: for the inputs of ``W_{k+1}``."""
+        return descramble(self.signals[1])
+
+    @cached_property
+    def joint(self) -> Descrambling:
+        """From the signals after the activation and ``W_{k+1}`` together, as the paper does."""
+        assert self.after.gram is not None
+        return descramble_gram(joint_gram(self.after.gram, self.next_weights))
 
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """A network with its link dimensions descrambled, first to last."""
+    """A network with its link dimensions descrambled for smoothness; nothing is computed twice.
+
+    Attributes
+    ----------
+    network : Network
+        With at least two linear layers.
+    inputs : ndarray, shape (m, n_in), or None
+        What the network sees; the signals it makes of them decide. Where it is None, the weights
+        decide: the columns of ``W_k`` stand for the signals before the activation, the rows of
+        ``W_{k+1}`` for those after it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no link dimension, or the inputs do not fit.
+    """
 
     network: Network
-    links: tuple[Link, ...]
+    inputs: Array | None
+
+    def __post_init__(self) -> None:
+        if self.network.n_linear < 2:
+            raise ValueError(
+                "network must have at least two linear layers: it has no link dimension"
+            )
+        if self.inputs is not None:
+            x = matrix("inputs", self.inputs)
+            if x.shape[1] != self.network.n_in:
+                raise ValueError(f"inputs must have shape (m, {self.network.n_in}), got {x.shape}")
+            object.__setattr__(self, "inputs", x)
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """The link dimensions, first to last."""
+        weights = [self.raw(k + 1) for k in range(self.network.n_linear)]
+        if self.inputs is None:
+            taps = [(w.T, after) for w, after in zip(weights[:-1], weights[1:], strict=True)]
+        else:
+            taps = _taps(self.network, self.inputs)
+        pairs = zip(taps, weights[1:], strict=True)
+        return tuple(Link(k, signals, after) for k, (signals, after) in enumerate(pairs, 1))
+
+    def raw(self, layer: int) -> Array:
+        """``W_k`` as the network has it."""
+        return self.network.linear(layer).weight
 
     def weights(self, layer: int) -> Array:
         """``P_k W_k P_{k-1}^T``, descrambled by the signals alone, before and after activations.
@@ -54,82 +107,66 @@ class Study:
         Weights that had a part in their own descrambling, as the joint criterion gives it to them,
         would be smooth whatever they are. The network's own inputs and outputs are left as they are.
         """
-        w = self.network.linear(layer).weight
+        w = self.raw(layer)
         if layer > 1:
             w = self.links[layer - 2].after.rotation.right(w)
         if layer <= len(self.links):
             w = self.links[layer - 1].before.rotation.left(w)
         return w
 
+    @cached_property
+    def _modes(self) -> dict[int, Array]:
+        return {}
 
-# Like the built-in map.
-Workers: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+    def modes(self, layer: int) -> Array:
+        """Return `weights` with link modes for link coordinates, in float64.
 
+        Rows are modes where the layer has one after it, columns where it has one before it; modes
+        2k-1 and 2k together are link frequency k.
+        """
+        if layer not in self._modes:
+            w = self.weights(layer).astype(np.float64, copy=False)
+            if layer > 1:
+                w = link_basis(w.shape[1]).to_modes(np.ascontiguousarray(w.T)).T
+            if layer <= len(self.links):
+                w = link_basis(len(w)).to_modes(w)
+            self._modes[layer] = w
+        return self._modes[layer]
 
-def descramble_network(
-    network: Network,
-    inputs: ArrayLike,
-    progress: Callable[[str], None] | None = None,
-    *,
-    workers: Workers = map,
-) -> Study:
-    """Descramble every link dimension of a network for smoothness.
+    @cached_property
+    def jacobian(self) -> Array:
+        """Mean over the inputs of the derivative of the outputs by the inputs, (n_out, n_in)."""
+        assert self.inputs is not None
+        return mean_jacobian(self.network, self.inputs)
 
-    Parameters
-    ----------
-    network : Network
-        With at least two linear layers.
-    inputs : array_like, shape (m, n_in)
-        What the network sees; the signals it makes of them decide.
-    progress : callable, optional
-        Told what has been done.
-    workers : callable
-        Applies a function to each link dimension, like the built-in `map`: ``executor.map`` of
-        `concurrent.futures`, or ``ds.interop.dask.parallel_map``.
+    @cached_property
+    def _singular(self) -> dict[int, tuple[Array, Array, Array]]:
+        return {}
 
-    Returns
-    -------
-    Study
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no link dimension, or the inputs do not fit.
-    """
-    if network.n_linear < 2:
-        raise ValueError("network must have at least two linear layers: it has no link dimension")
-    links = []
-    for link in workers(partial(_link, network, inputs), range(1, network.n_linear)):
-        links.append(link)
-        if progress is not None:
-            progress(f"link {link.layer} of {network.n_linear - 1}")
-    return Study(network, tuple(links))
+    def singular(self, layer: int) -> tuple[Array, Array, Array]:
+        """Return the singular value decomposition of ``W_k``: U (n_out, r), values, V^T (r, n_in)."""
+        if layer not in self._singular:
+            w = self.raw(layer).astype(np.float64, copy=False)
+            u, s, vt = scipy.linalg.svd(w, full_matrices=False, check_finite=False)
+            self._singular[layer] = u, s, vt
+        return self._singular[layer]
 
 
-def _link(network: Network, inputs: ArrayLike, layer: int) -> Link:
-    after = descramble(network.signals(inputs, layer, "after"))
-    assert after.gram is not None
-    return Link(
-        layer=layer,
-        before=descramble(network.signals(inputs, layer, "before")),
-        after=after,
-        joint=descramble_gram(joint_gram(after.gram, network.linear(layer + 1).weight)),
-    )
-
-
-def random_counterpart(network: Network, random_state: int = 0) -> Network:
-    """Return the network with normal weights of each layer's own spread, and without biases.
-
-    What to compare with where the untrained network is not at hand.
-    """
-    generator = np.random.default_rng(random_state)
-
-    def redrawn(linear: Linear) -> Linear:
-        w = linear.weight
-        spread = float(np.sqrt(np.mean(np.square(w, dtype=np.float64))))
-        return Linear((spread * generator.standard_normal(w.shape)).astype(w.dtype))
-
-    return Network([redrawn(x) if isinstance(x, Linear) else x for x in network.layers])
+def _taps(network: Network, inputs: Array) -> list[tuple[Array, Array]]:
+    """Signals before and after the activations that follow each linear layer but the last."""
+    before: list[Array] = []
+    after: list[Array] = []
+    signal = inputs
+    for layer in network.layers:
+        if isinstance(layer, Linear) and len(before) == network.n_linear - 1:
+            break
+        signal = layer(signal)
+        if isinstance(layer, Linear):
+            before.append(signal)
+            after.append(signal)
+        elif after:
+            after[-1] = signal
+    return list(zip(before, after, strict=True))
 
 
 def resolved_part(result: Descrambling) -> Array:
@@ -144,4 +181,29 @@ def resolved_part(result: Descrambling) -> Array:
     return basis.from_modes(modes * result.resolved[:, None])
 
 
-__all__ = ["Link", "Study", "descramble_network", "random_counterpart", "resolved_part"]
+def mean_jacobian(network: Network, inputs: Array) -> Array:
+    """Temporary."""
+    h = 1e-5
+    signal = inputs.astype(np.float64)
+    slopes = []
+    weights = []
+    for layer in network.layers:
+        if isinstance(layer, Linear):
+            weights.append(layer.weight.astype(np.float64))
+            slopes.append(None)
+        else:
+            d = (layer(signal + h) - layer(signal - h)) / (2 * h)
+            slopes[-1] = d if slopes[-1] is None else slopes[-1] * d
+        signal = layer(signal)
+    m = len(inputs)
+    d = [np.ones((m, len(w))) if s is None else s for s, w in zip(slopes, weights, strict=True)]
+    if len(weights) == 2:
+        return ((d[1].T @ d[0]) / m * weights[1]) @ weights[0]
+    total = 0
+    few = range(0, m, max(1, m // 64))
+    for i in few:
+        j = weights[-1] * d[-1][i][:, None]
+        for w, s in zip(weights[-2:0:-1], d[-2:0:-1], strict=True):
+            j = (j * s[i]) @ w
+        total = total + j * d[0][i]
+    return total / len(few) @ weights[0]

@@ -1,6 +1,6 @@
 """Figures of descrambled networks."""
 
-from .axes import Axis
+from ..axis import Axis
 from .distances import distance_figure, unmodulated_figure
 from .ensemble import ensemble_figures
 from .figures import first_layer, inner_layer, last_layer, network_figures

@@ -3,63 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._validate import Array
+from ..axis import Axis
 from .colours import MAGNITUDE, UNRESOLVED, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
-
-
-@dataclass(frozen=True)
-class Axis:
-    """What one dimension of a weight matrix means.
-
-    Attributes
-    ----------
-    name, unit : str
-    start, stop : float
-        Value of the first and the last entry.
-    frequency_name, frequency_unit : str
-        Of its Fourier transform.
-    """
-
-    name: str
-    unit: str
-    start: float
-    stop: float
-    frequency_name: str
-    frequency_unit: str
-
-    @property
-    def label(self) -> str:
-        """Name with unit."""
-        return f"{self.name} ({self.unit})" if self.unit else self.name
-
-    @property
-    def frequency_label(self) -> str:
-        """Name of the frequency with unit."""
-        return f"{self.frequency_name} ({self.frequency_unit})"
-
-    def edges(self, n: int) -> tuple[float, float]:
-        """Outer edges of n cells that are centred on the entries."""
-        half = (self.stop - self.start) / (2 * max(n - 1, 1))
-        return self.start - half, self.stop + half
-
-    def frequency_edges(self, n: int) -> tuple[float, float]:
-        """Outer edges of n shifted frequency cells, zero frequency at index n // 2."""
-        step = (n - 1) / n / (self.stop - self.start) if n > 1 else 1.0
-        return (-(n // 2) - 0.5) * step, (n - n // 2 - 0.5) * step
-
-
-def index_axis(name: str, n: int) -> Axis:
-    """Plain numbers 1..n, for a dimension without a physical axis."""
-    return Axis(f"{name} index", "", 1, max(n, 2), f"{name} frequency", "cycles / index")
 
 
 def unit_axis(n: int) -> Axis:

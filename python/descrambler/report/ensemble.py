@@ -10,8 +10,9 @@ import numpy as np
 
 from .._validate import Array
 from ..agreement import Agreement
+from ..axis import Axis, index_axis
 from ..ensemble import Ensemble
-from .axes import Axis, index_axis, link_axis, show_weights
+from .axes import link_axis, show_weights
 from .colours import MAGNITUDE, UNRESOLVED
 from .layout import SIGNED_QUANTILE, rms
 

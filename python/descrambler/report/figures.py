@@ -9,11 +9,10 @@ import numpy as np
 
 from .._validate import Array
 from ..analysis import two_sided_spectrum
+from ..axis import Axis, index_axis
 from ..result import Descrambling
 from ..study import resolved_part
 from .axes import (
-    Axis,
-    index_axis,
     link_axis,
     link_frequency_edges,
     link_frequency_label,

@@ -8,7 +8,8 @@ import numpy as np
 
 from .._validate import Array
 from ..analysis import chebyshev_share, participation_ratio, singular_vectors
-from .axes import Axis, link_axis, show_vectors, show_weights
+from ..axis import Axis
+from .axes import link_axis, show_vectors, show_weights
 from .layout import Pair, Panel, grid
 
 if TYPE_CHECKING:

@@ -1,0 +1,64 @@
+"""What one dimension of a weight matrix means: its name, its unit, its range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What one dimension of a weight matrix means.
+
+    Attributes
+    ----------
+    name, unit : str
+    start, stop : float
+        Value of the first and the last entry.
+    frequency_name, frequency_unit : str
+        Of its Fourier transform; from name and unit where they are left empty.
+    """
+
+    name: str
+    unit: str
+    start: float
+    stop: float
+    frequency_name: str = ""
+    frequency_unit: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.stop > self.start:
+            raise ValueError(f"stop must be above start, got {self.start} and {self.stop}")
+        if not self.frequency_name:
+            object.__setattr__(self, "frequency_name", f"{self.name} frequency")
+        if not self.frequency_unit:
+            unit = f"1/{self.unit}" if self.unit else "cycles / index"
+            object.__setattr__(self, "frequency_unit", unit)
+
+    @property
+    def label(self) -> str:
+        """Name with unit."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+    @property
+    def frequency_label(self) -> str:
+        """Name of the frequency with unit."""
+        return f"{self.frequency_name} ({self.frequency_unit})"
+
+    def step(self, n: int) -> float:
+        """Distance of neighbours among n entries."""
+        return (self.stop - self.start) / max(n - 1, 1)
+
+    def edges(self, n: int) -> tuple[float, float]:
+        """Outer edges of n cells that are centred on the entries."""
+        half = self.step(n) / 2
+        return self.start - half, self.stop + half
+
+    def frequency_edges(self, n: int) -> tuple[float, float]:
+        """Outer edges of n shifted frequency cells, zero frequency at index n // 2."""
+        step = 1 / (n * self.step(n)) if n > 1 else 1.0
+        return (-(n // 2) - 0.5) * step, (n - n // 2 - 0.5) * step
+
+
+def index_axis(name: str, n: int) -> Axis:
+    """Plain numbers 1..n, for a dimension without a physical axis."""
+    return Axis(f"{name} index", "", 1, max(n, 2), f"{name} frequency", "cycles / index")

@@ -1,0 +1,150 @@
+"""Maps: which input goes to which output, and in what order."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.fft
+import scipy.stats
+
+from .._validate import Array
+from ..nulls import COMPONENTS, NOISE
+from ..study import Study
+from .detector import LATER_LAYER, Axes, Detector, first, last, whole
+
+# Outputs and link frequencies with less than this part of the largest energy are left out.
+LEAST_ENERGY = 0.01
+LEAST_POINTS = 8
+
+
+def _centroids(energy: Array) -> tuple[Array, Array]:
+    """Mean frequency of each row with energy, zero frequency apart, and which rows have it."""
+    tone = energy[:, 1:]
+    total = tone.sum(axis=1)
+    kept = total > LEAST_ENERGY * total.max()
+    frequency = np.arange(1, energy.shape[1])
+    return tone[kept] @ frequency / total[kept], np.flatnonzero(kept)
+
+
+def output_frequencies(study: Study) -> tuple[Array, Array]:
+    """Input frequency (cosine number) that excites each output, and the outputs' numbers."""
+    return _centroids(np.square(scipy.fft.dct(study.jacobian, axis=1, norm="ortho")))
+
+
+def link_energy(modes: Array) -> Array:
+    """Energy of each link frequency (rows 2k-1 and 2k), shape (n // 2 + 1, n_other)."""
+    energy = np.square(modes)
+    starts = np.arange(1, len(modes), 2)
+    return np.vstack(
+        [energy[:1], np.add.reduceat(energy, starts, axis=0)] if len(starts) else [energy]
+    )
+
+
+def _rank_correlation(x: Array, y: Array) -> float:
+    if len(x) < LEAST_POINTS or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return float("nan")
+    ranks = np.corrcoef(scipy.stats.rankdata(x), scipy.stats.rankdata(y))
+    return float(ranks[0, 1])
+
+
+def _order(study: Study) -> float:
+    return _rank_correlation(*output_frequencies(study))
+
+
+def _frequency_map(study: Study, layer: int) -> float:
+    return abs(_order(study))
+
+
+def _frequency_map_sentence(study: Study, layer: int, axes: Axes) -> str:
+    frequency, outputs = output_frequencies(study)
+    direction = "rises" if _order(study) > 0 else "falls"
+    position = axes.outputs.start + outputs * axes.outputs.step(study.network.n_out)
+    power = ""
+    if (position > 0).all():
+        slope = np.polyfit(np.log(position), np.log(frequency), 1)[0]
+        power = f", as its power {slope:.2f}"
+    return (
+        f"The {axes.inputs.frequency_name} that excites an output {direction} with its {axes.outputs.name}"
+        f"{power} (rank correlation {_order(study):+.2f}, mean Jacobian)"
+    )
+
+
+def link_exponent(study: Study) -> float:
+    """Exponent of input frequency against link frequency in P W_1, weighted by energy."""
+    energy = link_energy(study.modes(1))[1:]
+    spectrum = np.square(scipy.fft.dct(study.modes(1), axis=1, norm="ortho"))
+    starts = np.arange(1, len(spectrum), 2)
+    by_link = np.add.reduceat(spectrum, starts, axis=0)
+    frequency, kept = _centroids(by_link)
+    if len(kept) < LEAST_POINTS:
+        return float("nan")
+    weight = np.sqrt(energy.sum(axis=1)[kept])
+    return float(np.polyfit(np.log(kept + 1.0), np.log(frequency), 1, w=weight)[0])
+
+
+def _link_map(study: Study, layer: int) -> float:
+    return link_exponent(study)
+
+
+def _link_map_sentence(study: Study, layer: int, axes: Axes) -> str:
+    return (
+        f"In P W_1, {axes.inputs.frequency_name} grows as the power {link_exponent(study):.2f} "
+        "of link frequency"
+    )
+
+
+def _link_order_signed(study: Study) -> float:
+    energy = link_energy(study.modes(study.network.n_linear).T).T
+    frequency, outputs = _centroids(energy)
+    return _rank_correlation(frequency, outputs)
+
+
+def _link_order(study: Study, layer: int) -> float:
+    return abs(_link_order_signed(study))
+
+
+def _link_order_sentence(study: Study, layer: int, axes: Axes) -> str:
+    rho = _link_order_signed(study)
+    direction = "rises" if rho > 0 else "falls"
+    return (
+        f"In W_{layer} P^T, the link frequency that feeds an output {direction} with its "
+        f"{axes.outputs.name} (rank correlation {rho:+.2f})"
+    )
+
+
+FREQUENCY_MAP = Detector(
+    name="frequency map",
+    formula="rank correlation, without sign, of an output's place with the mean input frequency of its row of the mean Jacobian",
+    unit="",
+    rotation_matters=False,
+    places=whole,
+    statistic=_frequency_map,
+    tail="upper",
+    floor=0.6,
+    margin=0.3,
+    sentence=_frequency_map_sentence,
+)
+LINK_MAP = Detector(
+    name="link frequency map",
+    formula="exponent of mean input frequency against link frequency in P W_1",
+    unit="",
+    rotation_matters=True,
+    places=first,
+    statistic=_link_map,
+    tail="upper",
+    floor=1.5,
+    margin=0.3,
+    sentence=_link_map_sentence,
+)
+LINK_ORDER = Detector(
+    name="link order",
+    formula="rank correlation, without sign, of an output's place with the mean link frequency of its row of W_n P^T",
+    unit="",
+    rotation_matters=True,
+    places=last,
+    statistic=_link_order,
+    tail="upper",
+    floor=0.6,
+    margin=0.3,
+    sentence=_link_order_sentence,
+    excluded={NOISE.name: LATER_LAYER, COMPONENTS.name: LATER_LAYER},
+)

@@ -1,0 +1,314 @@
+"""A network interpreted with evidence: descrambled, measured, and held against null draws."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._validate import Array, matrix
+from .axis import Axis, index_axis
+from .detectors import DETECTORS, Axes, Detector
+from .files import write_arrays, write_bytes
+from .findings import Claim, Finding, claims, judge, measure, ordered
+from .network import Network
+from .nulls import KINDS, UNTRAINED, Null, Setting
+from .result import Descrambling
+from .study import Study
+from .table import text_table
+
+__all__ = ["Interpretation", "Layer", "interpret"]
+
+SCHEMA = "descrambler.interpretation.v1"
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One linear layer, descrambled on the sides that are link dimensions.
+
+    Attributes
+    ----------
+    number : int
+        Counted from 1.
+    weights : ndarray, shape (n_out, n_in)
+        ``P_k W_k P_{k-1}^T``, each P from the signals alone.
+    before : Descrambling or None
+        P_k, from the signals before the activation; None for the last layer.
+    after : Descrambling or None
+        P_{k-1}, from the signals after the activation of layer k - 1; None for the first layer.
+    """
+
+    number: int
+    weights: Array
+    before: Descrambling | None
+    after: Descrambling | None
+
+
+@dataclass(frozen=True, eq=False)
+class Interpretation:
+    """What was found in a network, and by what right.
+
+    Attributes
+    ----------
+    study : Study
+        The network on all inputs.
+    initial : Study or None
+        The untrained network on the same inputs.
+    findings : tuple of Finding
+    axes : Axes
+    n_nulls : int
+        Draws of each null kind.
+    n_null_inputs : int
+        Inputs on which the values of the findings and all null draws were measured.
+    kinds : tuple of Null
+        The null kinds that were drawn.
+    """
+
+    study: Study
+    initial: Study | None
+    findings: tuple[Finding, ...]
+    axes: Axes
+    n_nulls: int
+    n_null_inputs: int
+    kinds: tuple[Null, ...]
+
+    @property
+    def layers(self) -> dict[int, Layer]:
+        """The layers by their number, counted from 1."""
+        links = self.study.links
+        return {
+            k: Layer(
+                k,
+                self.study.weights(k),
+                links[k - 1].before if k <= len(links) else None,
+                links[k - 2].after if k > 1 else None,
+            )
+            for k in range(1, len(links) + 2)
+        }
+
+    def table(self) -> list[tuple[str, ...]]:
+        """Return the findings as rows of text, the first of them the header."""
+        header = (
+            "finding",
+            "where",
+            "P matters",
+            "value",
+            "strongest null",
+            "effect",
+            "p",
+            "verdict",
+        )
+        return [header, *(_row(finding) for finding in ordered(self.findings))]
+
+    def __str__(self) -> str:
+        return "\n".join([self._counts(), *text_table(self.table())])
+
+    def _counts(self) -> str:
+        supported = sum(finding.verdict == "supported" for finding in self.findings)
+        return (
+            f"{supported} of {len(self.findings)} claims supported: {self.n_nulls} draws of each of "
+            f"{len(self.kinds)} null kinds, all on the same {self.n_null_inputs} inputs; p corrected for the family"
+        )
+
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write the findings as Markdown."""
+        write_bytes(path, self._markdown().encode())
+
+    def _markdown(self) -> str:
+        head, *rows = self.table()
+        cells = [head, tuple("---" for _ in head), *rows]
+        lines = ["# Findings", "", f"{self._counts()}.", ""]
+        lines += ["| " + " | ".join(row) + " |" for row in cells]
+        lines += ["", *(f"- {finding.sentence}" for finding in ordered(self.findings)), ""]
+        lines += ["## Nulls", ""]
+        lines += [f"- **{n.name}**: weights: {n.weights}; inputs: {n.inputs}." for n in self.kinds]
+        return "\n".join([*lines, ""])
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write ``findings.npz``, ``report.md`` and every descrambled layer to a folder."""
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        self.report(target / "report.md")
+        write_arrays(target / "findings.npz", SCHEMA, self._arrays())
+        for number, layer in self.layers.items():
+            np_arrays: dict[str, ArrayLike] = {"weights": layer.weights}
+            for side in ("before", "after"):
+                result = getattr(layer, side)
+                if result is not None:
+                    np_arrays[f"{side}.rotation"] = result.rotation.matrix
+                    np_arrays[f"{side}.resolved"] = result.resolved
+            write_arrays(target / f"layer{number}.npz", SCHEMA, np_arrays)
+
+    def _arrays(self) -> dict[str, ArrayLike]:
+        names = (
+            "what",
+            "where",
+            "value",
+            "unit",
+            "rotation_matters",
+            "effect",
+            "p",
+            "verdict",
+            "sentence",
+        )
+        arrays: dict[str, ArrayLike] = {
+            name: np.array([getattr(finding, name) for finding in self.findings]) for name in names
+        }
+        for null in self.kinds:
+            columns = [finding.nulls.get(null.name) for finding in self.findings]
+            for key in ("mean", "sd", "effect", "p"):
+                arrays[f"{null.name}.{key}"] = np.array(
+                    [np.nan if column is None else getattr(column, key) for column in columns]
+                )
+        return arrays | {"n_nulls": self.n_nulls, "n_null_inputs": self.n_null_inputs}
+
+
+def _row(finding: Finding) -> tuple[str, ...]:
+    unit = f" {finding.unit}" if finding.unit else ""
+    start = (finding.what, finding.where, "yes" if finding.rotation_matters else "no")
+    if not finding.nulls:
+        return (*start, "-", "-", "-", "-", finding.verdict)
+    name, null = max(finding.nulls.items(), key=lambda item: (item[1].p, -item[1].effect))
+    return (
+        *start,
+        f"{finding.value:.3g}{unit}",
+        f"{name} {null.mean:.3g} ± {null.sd:.2g}",
+        f"{finding.effect:.1f}",
+        f"{finding.p:.2g}",
+        finding.verdict,
+    )
+
+
+def interpret(
+    network: Network,
+    inputs: ArrayLike,
+    initial: Network | None = None,
+    *,
+    nulls: int = 200,
+    null_inputs: int = 2000,
+    random_state: int | np.random.Generator | None = 0,
+    input_axis: Axis | None = None,
+    output_axis: Axis | None = None,
+    detectors: Sequence[Detector] = DETECTORS,
+    workers: int | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Interpretation:
+    """Descramble a network, look for what it may have learnt, and test it against nulls.
+
+    Parameters
+    ----------
+    network : Network
+        With at least two linear layers.
+    inputs : array_like, shape (m, n_in)
+        What the network sees, one sample in a row: real data, not noise.
+    initial : Network, optional
+        The same network before training; by default ``network.initial``. Without one there is no null
+        of untrained networks.
+    nulls : int
+        Draws of each null kind, at least 20.
+    null_inputs : int
+        Inputs, drawn once and shared, on which the findings and their nulls are measured; all where
+        there are fewer.
+    random_state : int, Generator or None
+        Seed. Every draw has its own, so that the number of workers changes nothing.
+    input_axis, output_axis : Axis, optional
+        What inputs and outputs are; plain numbers otherwise.
+    detectors : sequence of Detector
+    workers : int, optional
+        Threads; by default as many as there are processors.
+    progress : callable, optional
+        Told the null kind after each draw.
+
+    Returns
+    -------
+    Interpretation
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind, shape or value.
+    """
+    if nulls < 20:
+        raise ValueError(f"nulls must be at least 20, to reach p = 0.05, got {nulls}")
+    if null_inputs < 2:
+        raise ValueError(f"null_inputs must be at least 2, got {null_inputs}")
+    study = Study(network, matrix("inputs", inputs))
+    assert study.inputs is not None
+    entropy = cast(int, np.random.SeedSequence(_seed(random_state)).entropy)
+    shared = _shared(study.inputs, null_inputs, entropy)
+    setting = Setting(network, shared, initial or network.initial)
+    kinds = tuple(kind for kind in KINDS if kind is not UNTRAINED or setting.initial is not None)
+    family = claims(network, detectors)
+    axes = Axes(
+        input_axis or index_axis("input", network.n_in),
+        output_axis or index_axis("output", network.n_out),
+    )
+    draws = _draw_all(setting, kinds, family, nulls, entropy, workers, progress)
+    measured = study if shared is study.inputs else Study(network, shared)
+    return Interpretation(
+        study=study,
+        initial=None if setting.initial is None else Study(setting.initial, study.inputs),
+        findings=judge(measured, family, measure(measured, family), draws, axes),
+        axes=axes,
+        n_nulls=nulls,
+        n_null_inputs=len(shared),
+        kinds=kinds,
+    )
+
+
+def _seed(random_state: int | np.random.Generator | None) -> int | None:
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**63))
+    return random_state
+
+
+def _shared(inputs: Array, count: int, entropy: int) -> Array:
+    if len(inputs) <= count:
+        return inputs
+    rng = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(len(KINDS),)))
+    chosen: Array = inputs[np.sort(rng.choice(len(inputs), count, replace=False))]
+    return chosen
+
+
+def _draw_all(
+    setting: Setting,
+    kinds: Sequence[Null],
+    family: Sequence[Claim],
+    count: int,
+    entropy: int,
+    workers: int | None,
+    progress: Callable[[str], None] | None,
+) -> dict[Null, Array]:
+    """Values of every draw of every kind, shape (count, d) each."""
+    jobs = [(kind, number) for kind in kinds for number in range(count)]
+
+    def one(job: tuple[Null, int]) -> Array:
+        kind, number = job
+        seed = np.random.SeedSequence(entropy, spawn_key=(KINDS.index(kind), number))
+        return measure(kind.draw(setting, np.random.default_rng(seed)), family, kind)
+
+    values = {kind: np.empty((count, len(family))) for kind in kinds}
+    for (kind, number), row in zip(jobs, _in_threads(one, jobs, workers), strict=True):
+        values[kind][number] = row
+        if progress is not None:
+            progress(kind.name)
+    return values
+
+
+def _in_threads(
+    work: Callable[[tuple[Null, int]], Array],
+    jobs: list[tuple[Null, int]],
+    workers: int | None,
+) -> Iterator[Array]:
+    pool = ThreadPoolExecutor(workers or len(os.sched_getaffinity(0)))
+    try:
+        yield from pool.map(work, jobs)
+    finally:
+        # After Ctrl-C or an error, only what has begun is finished.
+        pool.shutdown(cancel_futures=True)
