@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from ..axis import Axis
@@ -61,7 +60,7 @@ class Detector:
     floor: float
     margin: float
     sentence: Callable[[Study, int, Axes], str]
-    excluded: Mapping[str, str] = MappingProxyType({})
+    excluded: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sign(self) -> int:

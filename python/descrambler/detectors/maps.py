@@ -30,13 +30,10 @@ def output_frequencies(study: Study) -> tuple[Array, Array]:
     return _centroids(np.square(scipy.fft.dct(study.jacobian, axis=1, norm="ortho")))
 
 
-def link_energy(modes: Array) -> Array:
-    """Energy of each link frequency (rows 2k-1 and 2k), shape (n // 2 + 1, n_other)."""
-    energy = np.square(modes)
-    starts = np.arange(1, len(modes), 2)
-    return np.vstack(
-        [energy[:1], np.add.reduceat(energy, starts, axis=0)] if len(starts) else [energy]
-    )
+def by_link_frequency(energy: Array) -> Array:
+    """Sum the energies of the modes of each link frequency, rows 2k-1 and 2k: (n // 2 + 1, any)."""
+    summed: Array = np.add.reduceat(energy, np.r_[0, np.arange(1, len(energy), 2)], axis=0)
+    return summed
 
 
 def _rank_correlation(x: Array, y: Array) -> float:
@@ -69,16 +66,20 @@ def _frequency_map_sentence(study: Study, layer: int, axes: Axes) -> str:
 
 
 def link_exponent(study: Study) -> float:
-    """Exponent of input frequency against link frequency in P W_1, weighted by energy."""
-    energy = link_energy(study.modes(1))[1:]
+    """Exponent of the strongest input frequency against link frequency in P W_1 (Theil and Sen).
+
+    Link frequencies that take input frequencies below the second cosine are left out: there, whole
+    numbers hide the power.
+    """
     spectrum = np.square(scipy.fft.dct(study.modes(1), axis=1, norm="ortho"))
-    starts = np.arange(1, len(spectrum), 2)
-    by_link = np.add.reduceat(spectrum, starts, axis=0)
-    frequency, kept = _centroids(by_link)
+    by_link = by_link_frequency(spectrum)[1:]
+    total = by_link.sum(axis=1)
+    strongest = by_link.argmax(axis=1)
+    kept = np.flatnonzero((total > LEAST_ENERGY * total.max()) & (strongest >= 2))
     if len(kept) < LEAST_POINTS:
         return float("nan")
-    weight = np.sqrt(energy.sum(axis=1)[kept])
-    return float(np.polyfit(np.log(kept + 1.0), np.log(frequency), 1, w=weight)[0])
+    slopes = scipy.stats.theilslopes(np.log(strongest[kept]), np.log(kept + 1.0))
+    return float(slopes[0])
 
 
 def _link_map(study: Study, layer: int) -> float:
@@ -93,7 +94,7 @@ def _link_map_sentence(study: Study, layer: int, axes: Axes) -> str:
 
 
 def _link_order_signed(study: Study) -> float:
-    energy = link_energy(study.modes(study.network.n_linear).T).T
+    energy = by_link_frequency(np.square(study.modes(study.network.n_linear).T)).T
     frequency, outputs = _centroids(energy)
     return _rank_correlation(frequency, outputs)
 
@@ -125,7 +126,7 @@ FREQUENCY_MAP = Detector(
 )
 LINK_MAP = Detector(
     name="link frequency map",
-    formula="exponent of mean input frequency against link frequency in P W_1",
+    formula="exponent of the strongest input frequency against link frequency in P W_1 (Theil and Sen)",
     unit="",
     rotation_matters=True,
     places=first,

@@ -9,7 +9,7 @@ import numpy as np
 from .._validate import Array
 from ..analysis import participation_ratio
 from ..network import Network
-from ..nulls import COMPONENTS, HAAR, NOISE, WEIGHTS_ALONE
+from ..nulls import COMPONENTS, HAAR, NOISE, WEIGHTS_ALONE, WHITE
 from ..study import Study
 from .detector import (
     LATER_LAYER,
@@ -22,9 +22,11 @@ from .detector import (
     last,
     later,
 )
-from .maps import link_energy
+from .maps import by_link_frequency
 
 N_SHAPES = 5
+
+SAME_ORTHOGONAL = "orthogonal columns have equal singular values, and any weights with these have orthogonal columns"
 
 
 def _rank_share(study: Study, layer: int) -> float:
@@ -92,18 +94,12 @@ def _polynomials_sentence(study: Study, layer: int, axes: Axes) -> str:
 
 def _cyclic(study: Study, layer: int) -> float:
     """Agreement of link frequencies on both sides beyond chance (Cohen's kappa of the energies)."""
-    energy = link_energy(link_energy_root(study.modes(layer)).T).T
+    energy = by_link_frequency(by_link_frequency(np.square(study.modes(layer))).T).T
     table = energy / (energy.sum() or 1.0)
     n = min(table.shape)
     agreed = float(np.trace(table[:n, :n]))
     chance = float(table.sum(axis=1)[:n] @ table.sum(axis=0)[:n])
     return (agreed - chance) / (1 - chance) if chance < 1 else float("nan")
-
-
-def link_energy_root(modes: Array) -> Array:
-    """Square root of `link_energy`, on which it may act once more from the other side."""
-    root: Array = np.sqrt(link_energy(modes))
-    return root
 
 
 def _cyclic_sentence(study: Study, layer: int, axes: Axes) -> str:
@@ -118,19 +114,32 @@ def _square(network: Network) -> tuple[int, ...]:
     return tuple(k for k, (n_out, n_in) in enumerate(widths, 1) if n_out == n_in)
 
 
-def _diagonal(study: Study, layer: int) -> float:
-    """Diagonal share of energy after the rotation of greatest trace, (V S V^T for W = U S V^T)."""
+def _diagonal_share(study: Study, layer: int) -> tuple[float, float]:
+    """Diagonal share of energy after the rotation of greatest trace, and what is to be expected of it.
+
+    The rotation makes V S V^T of W = U S V^T. For Haar-random V the expected share is
+    (2 + (sum s)^2 / sum s^2) / (n + 2).
+    """
     _, values, vt = study.singular(layer)
     if layer > 1:
         vt = study.links[layer - 2].after.rotation.right(vt)
-    diagonal = values @ np.square(vt)
-    return float(diagonal @ diagonal) / (float(values @ values) or float("nan"))
+    diagonal, energy = values @ np.square(vt), float(values @ values)
+    if energy == 0:
+        return float("nan"), float("nan")
+    expected = (2 + float(values.sum()) ** 2 / energy) / (len(values) + 2)
+    return float(diagonal @ diagonal) / energy, expected
+
+
+def _diagonal(study: Study, layer: int) -> float:
+    share, expected = _diagonal_share(study, layer)
+    return (share - expected) / (1 - expected) if expected < 1 else float("nan")
 
 
 def _diagonal_sentence(study: Study, layer: int, axes: Axes) -> str:
+    share, expected = _diagonal_share(study, layer)
     return (
-        f"Layer {layer} is a rotation away from a diagonal matrix that holds {_diagonal(study, layer):.2f} of its "
-        "energy (maximum diagonal sum)"
+        f"Layer {layer} is a rotation away from a matrix with {share:.2f} of its energy on the diagonal, where "
+        f"its singular values in random directions give {expected:.2f}"
     )
 
 
@@ -139,7 +148,7 @@ def _sinusoids(study: Study, layer: int) -> float:
     _, values, vt = study.singular(layer)
     turned = study.links[layer - 2].after.rotation.right(vt)
     modes = _to_modes(turned)
-    purity = link_energy(modes.T).max(axis=0)
+    purity = by_link_frequency(np.square(modes.T)).max(axis=0)
     energy = np.square(values)
     return float(energy @ purity) / (float(energy.sum()) or float("nan"))
 
@@ -183,7 +192,9 @@ ORTHOGONAL = Detector(
     margin=0.1,
     sentence=_columns_sentence,
     excluded={
-        HAAR.name: "of equal singular values, as orthogonal columns have them, it leaves the value as it is",
+        HAAR.name: SAME_ORTHOGONAL,
+        WHITE.name: SAME_ORTHOGONAL,
+        WEIGHTS_ALONE.name: SAME_ORTHOGONAL,
         NOISE.name: LATER_LAYER,
         COMPONENTS.name: LATER_LAYER,
     },
@@ -219,14 +230,17 @@ CYCLIC = Detector(
 )
 DIAGONAL = Detector(
     name="diagonal",
-    formula="share of energy on the diagonal after the rotation of greatest trace",
+    formula=(
+        "share of energy on the diagonal after the rotation of greatest trace: its excess over what the singular values "
+        "give in random directions, as a part of the greatest excess"
+    ),
     unit="",
     rotation_matters=True,
     places=_square,
     statistic=_diagonal,
     tail="upper",
-    floor=0.85,
-    margin=0.1,
+    floor=0.5,
+    margin=0.3,
     sentence=_diagonal_sentence,
     excluded={WEIGHTS_ALONE.name: TAUTOLOGY},
 )
@@ -238,7 +252,7 @@ SINUSOIDS = Detector(
     places=later,
     statistic=_sinusoids,
     tail="upper",
-    floor=0.6,
+    floor=0.5,
     margin=0.2,
     sentence=_sinusoids_sentence,
     excluded={

@@ -1,0 +1,268 @@
+"""Positive and negative controls of every detector: power against strength, and false families.
+
+    python benchmarks/controls.py [--draws 100] [--random 200] [--workers 2] [--write docs/controls.md]
+
+Positive: an effect is planted in a random network on 64 points and 24 units, scrambled by random
+rotations, and looked for on 500 simulated traces. Negative: random networks, in which there is nothing to
+find. Strength is the share of the planted layer's squared weights that belongs to the effect.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import scipy.fft
+import scipy.stats
+from tqdm import tqdm
+
+import descrambler as ds
+from descrambler.agreement import link_basis
+from descrambler.interpret import interpret
+from descrambler.study import Study
+
+N, UNITS, INPUTS, NULLS = 64, 24, 500, 39
+STRENGTHS = (0.95, 0.7, 0.4)
+TARGET = 0.95
+LEVEL = 0.05
+
+
+class Plant(NamedTuple):
+    """An effect: which layers it makes, and which detectors must find it, where."""
+
+    build: Callable[[np.random.Generator, float, np.ndarray], ds.Network]
+    targets: tuple[tuple[str, str], ...]
+
+
+def inputs(seed: int) -> np.ndarray:
+    return ds.deer.simulate(INPUTS, random_state=seed, n_points=N).traces
+
+
+def rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def mixed(planted: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    """Planted weights with noise added, of r.m.s. 1."""
+    noise = rng.standard_normal(planted.shape)
+    return np.sqrt(strength) * planted / rms(planted) + np.sqrt(1 - strength) * noise
+
+
+def rotation(rng: np.random.Generator, n: int = UNITS) -> np.ndarray:
+    return scipy.stats.special_ortho_group.rvs(n, random_state=rng)
+
+
+def normal(rng: np.random.Generator, n_out: int, n_in: int) -> np.ndarray:
+    return rng.standard_normal((n_out, n_in))
+
+
+def network(*weights: np.ndarray) -> ds.Network:
+    """Chain of layers with tanh between them, each of a gain that keeps signals of order one."""
+    layers: list = []
+    for w in weights:
+        layers += [ds.Linear(w / (rms(w) * np.sqrt(w.shape[1]))), ds.Activation("tanh")]
+    return ds.Network([*layers[:-1], ds.Activation("logistic")])
+
+
+def modes_after(w: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Link modes of the signals after the first layer, one in a row, in terms of its units."""
+    probe = Study(network(w, np.ones((2, len(w)))), x)
+    return link_basis(len(w)).to_modes(probe.links[0].after.rotation.matrix)
+
+
+def waves(frequencies: np.ndarray, n: int) -> np.ndarray:
+    """Cosine and sine of each frequency (in half periods per axis), constant first, in rows."""
+    phase = np.pi * np.outer(frequencies, np.arange(n) + 0.5) / n
+    rows = np.stack([np.cos(phase), np.sin(phase)], axis=1).reshape(-1, n)
+    return np.vstack([np.ones(n), rows]) / np.sqrt(n / 2)
+
+
+def filtered(rng: np.random.Generator, gain: np.ndarray) -> np.ndarray:
+    return scipy.fft.idct(rng.standard_normal((UNITS, N)) * gain, axis=1, norm="ortho")
+
+
+def filter_plant(gain: np.ndarray) -> Callable:
+    def build(rng, strength, x):
+        return network(mixed(filtered(rng, gain), strength, rng), normal(rng, N, UNITS))
+
+    return build
+
+
+def band(low: float, high: float) -> np.ndarray:
+    k = np.arange(N) / N
+    return ((k >= low) & (k < high)).astype(float)
+
+
+def link_map(rng, strength, x):
+    """Link frequency k takes input frequency proportional to k squared."""
+    k = np.arange(1, (UNITS + 1) // 2 + 1)
+    rows = waves(0.9 * N * (k / k[-1]) ** 2, N)[:UNITS]
+    spread = np.sqrt(np.mean((x @ rows.T) ** 2, axis=0))
+    falling = 0.75 ** np.arange(UNITS)
+    planted = (falling / spread)[:, None] * rows
+    w = planted + np.sqrt((1 - strength) / strength) * rms(planted) * normal(rng, UNITS, N) * (
+        falling[:, None] / rms(falling)
+    )
+    return network(rotation(rng) @ w, normal(rng, N, UNITS))
+
+
+def bumps(order: np.ndarray) -> np.ndarray:
+    """Column j feeds outputs about a place of its own, in the given order."""
+    place = np.arange(N)[:, None] / (N - 1)
+    return np.exp(-0.5 * ((place - order / max(order.max(), 1)) / 0.05) ** 2)
+
+
+def frequency_map(rng, strength, x):
+    """The higher the frequency of the input, the farther the output that it feeds."""
+    k = np.arange(1, (UNITS + 1) // 2 + 1)
+    rows = waves(0.9 * N * k / k[-1], N)[:UNITS]
+    order = (np.arange(UNITS) + 1) // 2
+    turn = rotation(rng)
+    return network(turn @ mixed(rows, strength, rng), mixed(bumps(order), strength, rng) @ turn.T)
+
+
+def link_order(rng, strength, x):
+    """The higher the link frequency, the farther the output that it feeds."""
+    first = normal(rng, UNITS, N)
+    order = (np.arange(UNITS) + 1) // 2
+    return network(first, mixed(bumps(order), strength, rng) @ modes_after(first, x))
+
+
+def chebyshev(rng, strength, x):
+    shapes = np.polynomial.chebyshev.chebvander(np.linspace(-1, 1, N), 4)
+    gains = rng.uniform(0.7, 1.3, 5)
+    planted = (shapes * gains) @ rotation(rng)[:5]
+    return network(normal(rng, UNITS, N), mixed(planted, strength, rng))
+
+
+def low_rank(rng, strength, x):
+    planted = normal(rng, UNITS, 4) @ normal(rng, 4, N)
+    return network(mixed(planted, strength, rng), normal(rng, N, UNITS))
+
+
+def orthogonal(rng, strength, x):
+    planted = rotation(rng, N)[:, :UNITS]
+    return network(normal(rng, UNITS, N), mixed(planted, strength, rng))
+
+
+def sinusoids(rng, strength, x):
+    first = normal(rng, UNITS, N)
+    values = 0.85 ** np.arange(UNITS)
+    shuffled = rng.permutation(UNITS)
+    planted = (rotation(rng, N)[:, :UNITS] * values) @ modes_after(first, x)[shuffled]
+    return network(first, mixed(planted, strength, rng))
+
+
+def cyclic(rng, strength, x):
+    """A middle layer that commutes with circular shifts of its link coordinate."""
+    first = normal(rng, UNITS, N)
+    kernel = rng.standard_normal(UNITS // 2 + 1) + 1j * rng.standard_normal(UNITS // 2 + 1)
+    kernel *= 0.85 ** np.arange(len(kernel)) / np.abs(kernel)
+    kernel[0], kernel[-1] = np.abs(kernel[0]), np.abs(kernel[-1])
+    column = scipy.fft.irfft(kernel, UNITS)
+    circulant = scipy.linalg.circulant(column)
+    p = link_basis(UNITS).from_modes(modes_after(first, x))
+    middle = rotation(rng) @ mixed(circulant @ p, strength, rng)
+    return network(first, middle, normal(rng, N, UNITS))
+
+
+def diagonal(rng, strength, x):
+    """A middle layer that weighs each link coordinate by itself."""
+    first = normal(rng, UNITS, N)
+    p = link_basis(UNITS).from_modes(modes_after(first, x))
+    gains = rng.uniform(0.2, 1.8, UNITS)
+    middle = rotation(rng) @ mixed(gains[:, None] * p, strength, rng)
+    return network(first, middle, normal(rng, N, UNITS))
+
+
+PLANTS = {
+    "low-pass filter": Plant(filter_plant(band(0, 0.3)), (("low-pass", "network"),)),
+    "band-pass filter": Plant(filter_plant(band(0.2, 0.45)), (("band-pass", "network"),)),
+    "notch": Plant(
+        filter_plant(1 - band(0, 0.02)),
+        (("notch at zero", "network"), ("notch at zero", "layer 1")),
+    ),
+    "power-law map": Plant(link_map, (("link frequency map", "layer 1"),)),
+    "frequency map": Plant(frequency_map, (("frequency map", "network"),)),
+    "ordered link": Plant(link_order, (("link order", "layer 2"),)),
+    "low rank": Plant(low_rank, (("low rank", "layer 1"),)),
+    "orthogonal columns": Plant(orthogonal, (("orthogonal columns", "layer 2"),)),
+    "Chebyshev output": Plant(chebyshev, (("polynomial outputs", "layer 2"),)),
+    "sinusoids": Plant(sinusoids, (("link sinusoids", "layer 2"),)),
+    "cyclic embedding": Plant(cyclic, (("cyclic structure", "layer 2"),)),
+    "diagonal filter": Plant(diagonal, (("diagonal", "layer 2"),)),
+}
+
+
+def positive(job: tuple[str, float, int]) -> list[bool]:
+    name, strength, seed = job
+    rng = np.random.default_rng([seed, list(PLANTS).index(name)])
+    x = inputs(seed)
+    planted = PLANTS[name].build(rng, strength, x)
+    initial = ds.nulls.random_counterpart(planted, rng)
+    result = interpret(planted, x, initial, nulls=NULLS, random_state=seed, workers=1)
+    verdicts = {(f.what, f.where): f.verdict for f in result.findings}
+    return [verdicts[target] == "supported" for target in PLANTS[name].targets]
+
+
+def negative(seed: int) -> bool:
+    """Whether anything is found where there is nothing: three layers, so that every detector looks."""
+    rng = np.random.default_rng([seed, len(PLANTS)])
+    widths = (N, UNITS, UNITS, N) if seed % 2 else (N, UNITS, N)
+    layers = [normal(rng, o, i) for i, o in zip(widths[:-1], widths[1:], strict=True)]
+    chance = network(*layers)
+    initial = ds.nulls.random_counterpart(chance, rng)
+    result = interpret(chance, inputs(seed), initial, nulls=NULLS, random_state=seed, workers=1)
+    return any(f.p <= LEVEL for f in result.findings)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--draws", type=int, default=100)
+    parser.add_argument("--random", type=int, default=200)
+    parser.add_argument("--weak", type=int, default=25)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", nargs="*", default=list(PLANTS))
+    parser.add_argument("--write", type=Path)
+    options = parser.parse_args(arguments)
+    counts = [options.draws, *[options.weak] * (len(STRENGTHS) - 1)]
+    jobs = [
+        (name, strength, seed)
+        for name in options.only
+        for strength, count in zip(STRENGTHS, counts, strict=True)
+        for seed in range(count)
+    ]
+    with ProcessPoolExecutor(options.workers) as pool:
+        found = list(tqdm(pool.map(positive, jobs, chunksize=4), total=len(jobs)))
+        false = sum(
+            tqdm(pool.map(negative, range(options.random), chunksize=4), total=options.random)
+        )
+    lines = ["| planted | detector | where | " + " | ".join(f"{s:g}" for s in STRENGTHS) + " |"]
+    lines.append("|---|---|---" + "|---" * len(STRENGTHS) + "|")
+    missed = []
+    for name in options.only:
+        for place, (what, where) in enumerate(PLANTS[name].targets):
+            cells = []
+            for strength in STRENGTHS:
+                hits = [
+                    f[place] for j, f in zip(jobs, found, strict=True) if j[:2] == (name, strength)
+                ]
+                cells.append(f"{sum(hits)}/{len(hits)}")
+                if strength == STRENGTHS[0] and hits and np.mean(hits) < TARGET:
+                    missed.append(f"{what}, {where}")
+            lines.append(f"| {name} | {what} | {where} | " + " | ".join(cells) + " |")
+    limit = int(scipy.stats.binom.ppf(0.95, options.random, LEVEL)) + 1
+    lines += ["", f"False families: {false} of {options.random} random networks (at most {limit})."]
+    print("\n".join(lines))
+    if missed:
+        print("below target: " + "; ".join(missed))
+    return 1 if missed or false > limit else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
