@@ -23,7 +23,6 @@ from tqdm import tqdm
 
 import descrambler as ds
 from descrambler.agreement import link_basis
-from descrambler.interpret import interpret
 from descrambler.study import Study
 
 N, UNITS, INPUTS, NULLS = 64, 24, 500, 39
@@ -98,39 +97,25 @@ def band(low: float, high: float) -> np.ndarray:
     return ((k >= low) & (k < high)).astype(float)
 
 
-def link_map(rng, strength, x):
-    """Link frequency k takes input frequency proportional to k squared."""
-    k = np.arange(1, (UNITS + 1) // 2 + 1)
-    rows = waves(0.9 * N * (k / k[-1]) ** 2, N)[:UNITS]
-    spread = np.sqrt(np.mean((x @ rows.T) ** 2, axis=0))
-    falling = 0.75 ** np.arange(UNITS)
-    planted = (falling / spread)[:, None] * rows
-    w = planted + np.sqrt((1 - strength) / strength) * rms(planted) * normal(rng, UNITS, N) * (
-        falling[:, None] / rms(falling)
-    )
-    return network(rotation(rng) @ w, normal(rng, N, UNITS))
+def bumps(place: np.ndarray) -> np.ndarray:
+    """Column j feeds the outputs about a place of its own, 0 to 1 along the axis."""
+    return np.exp(-0.5 * ((np.linspace(0, 1, N)[:, None] - place) / 0.05) ** 2)
 
 
-def bumps(order: np.ndarray) -> np.ndarray:
-    """Column j feeds outputs about a place of its own, in the given order."""
-    place = np.arange(N)[:, None] / (N - 1)
-    return np.exp(-0.5 * ((place - order / max(order.max(), 1)) / 0.05) ** 2)
-
-
-def frequency_map(rng, strength, x):
-    """The higher the frequency of the input, the farther the output that it feeds."""
-    k = np.arange(1, (UNITS + 1) // 2 + 1)
-    rows = waves(0.9 * N * k / k[-1], N)[:UNITS]
-    order = (np.arange(UNITS) + 1) // 2
+def power_law(rng, strength, x):
+    """Output r is excited by the input frequency that goes as its cube."""
+    place = np.linspace(0.3, 1, UNITS // 2).repeat(2)
+    frequency = 0.9 * N * place[::2] ** 3
     turn = rotation(rng)
-    return network(turn @ mixed(rows, strength, rng), mixed(bumps(order), strength, rng) @ turn.T)
+    first = mixed(waves(frequency, N)[1:], strength, rng)
+    return network(turn @ first, mixed(bumps(place), strength, rng) @ turn.T)
 
 
 def link_order(rng, strength, x):
     """The higher the link frequency, the farther the output that it feeds."""
     first = normal(rng, UNITS, N)
-    order = (np.arange(UNITS) + 1) // 2
-    return network(first, mixed(bumps(order), strength, rng) @ modes_after(first, x))
+    place = (np.arange(UNITS) + 1) // 2 / (UNITS // 2)
+    return network(first, mixed(bumps(place), strength, rng) @ modes_after(first, x))
 
 
 def chebyshev(rng, strength, x):
@@ -187,8 +172,7 @@ PLANTS = {
         filter_plant(1 - band(0, 0.02)),
         (("notch at zero", "network"), ("notch at zero", "layer 1")),
     ),
-    "power-law map": Plant(link_map, (("link frequency map", "layer 1"),)),
-    "frequency map": Plant(frequency_map, (("frequency map", "network"),)),
+    "power-law map": Plant(power_law, (("frequency map", "network"),)),
     "ordered link": Plant(link_order, (("link order", "layer 2"),)),
     "low rank": Plant(low_rank, (("low rank", "layer 1"),)),
     "orthogonal columns": Plant(orthogonal, (("orthogonal columns", "layer 2"),)),
@@ -205,7 +189,7 @@ def positive(job: tuple[str, float, int]) -> list[bool]:
     x = inputs(seed)
     planted = PLANTS[name].build(rng, strength, x)
     initial = ds.nulls.random_counterpart(planted, rng)
-    result = interpret(planted, x, initial, nulls=NULLS, random_state=seed, workers=1)
+    result = ds.interpret(planted, x, initial, nulls=NULLS, random_state=seed, workers=1)
     verdicts = {(f.what, f.where): f.verdict for f in result.findings}
     return [verdicts[target] == "supported" for target in PLANTS[name].targets]
 
@@ -217,7 +201,7 @@ def negative(seed: int) -> bool:
     layers = [normal(rng, o, i) for i, o in zip(widths[:-1], widths[1:], strict=True)]
     chance = network(*layers)
     initial = ds.nulls.random_counterpart(chance, rng)
-    result = interpret(chance, inputs(seed), initial, nulls=NULLS, random_state=seed, workers=1)
+    result = ds.interpret(chance, inputs(seed), initial, nulls=NULLS, random_state=seed, workers=1)
     return any(f.p <= LEVEL for f in result.findings)
 
 

@@ -3,9 +3,10 @@
 Amey, Keeley, Choudhury and Kuprov, PNAS 118(5), 2021, doi 10.1073/pnas.2016917118.
 """
 
-from . import analysis, criteria, deer, group, interop, speech
+from . import analysis, criteria, deer, group, interop, nulls, speech
 from ._native import core as _core
 from .activations import Activation, Renormalise
+from .axis import Axis
 from .compare import Comparison, compare
 from .config import show_config
 from .diagonal import diagonalize
@@ -17,7 +18,9 @@ from .errors import (
     NoModulationError,
     WeightFileError,
 )
+from .findings import Finding
 from .gram import Gram, gram, joint_gram
+from .interpret import Interpretation, interpret
 from .iterate import State
 from .layers import BatchNorm, Linear
 from .network import Network
@@ -30,13 +33,16 @@ __version__ = _core.__version__
 
 __all__ = [
     "Activation",
+    "Axis",
     "BatchNorm",
     "ChartError",
     "Comparison",
     "Descrambling",
     "DescramblerError",
     "Ensemble",
+    "Finding",
     "Gram",
+    "Interpretation",
     "Linear",
     "MissingExtraError",
     "Network",
@@ -57,8 +63,10 @@ __all__ = [
     "gram",
     "group",
     "interop",
+    "interpret",
     "joint_gram",
     "load",
+    "nulls",
     "show_config",
     "speech",
 ]

@@ -293,7 +293,7 @@ def _draw_all(
         seed = np.random.SeedSequence(entropy, spawn_key=(KINDS.index(kind), number))
         return measure(kind.draw(setting, np.random.default_rng(seed)), family, kind)
 
-    values = {kind: np.empty((count, len(family))) for kind in kinds}
+    values: dict[Null, Array] = {kind: np.empty((count, len(family))) for kind in kinds}
     for (kind, number), row in zip(jobs, _in_threads(one, jobs, workers), strict=True):
         values[kind][number] = row
         if progress is not None:

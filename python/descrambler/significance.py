@@ -8,6 +8,8 @@ from ._validate import Array
 
 # A spread below this part of the values is rounding: the null does not change the statistic.
 ROUNDING = 1e-9
+# Values nearer than this part of the spread count as equal.
+TIE = 1e-3
 
 
 def standardised(observed: Array, draws: Array) -> tuple[Array, Array]:
@@ -58,7 +60,7 @@ def step_down_max_t(observed: Array, draws: Array) -> Array:
     order = np.argsort(-values, kind="stable")
     # Of the values not yet rejected, the largest in each draw.
     running = np.maximum.accumulate(null[:, order[::-1]], axis=1)[:, ::-1]
-    exceeded = np.count_nonzero(running >= values[order] - ROUNDING, axis=0)
+    exceeded = np.count_nonzero(running >= values[order] - TIE, axis=0)
     adjusted = np.empty(len(values))
     adjusted[order] = np.maximum.accumulate((1 + exceeded) / (1 + len(draws)))
     return adjusted

@@ -10,12 +10,16 @@ import scipy.linalg
 
 from ._validate import Array, matrix
 from .agreement import link_basis
+from .analysis import mean_jacobian
 from .criteria import Smoothness
 from .gram import joint_gram
 from .layers import Linear
 from .network import Network
 from .result import Descrambling
 from .solve import descramble, descramble_gram
+
+JACOBIAN_COST = 2_000_000_000
+"""Multiplications that the mean Jacobian of a network with more than two layers may take."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +129,7 @@ class Study:
         2k-1 and 2k together are link frequency k.
         """
         if layer not in self._modes:
-            w = self.weights(layer).astype(np.float64, copy=False)
+            w: Array = self.weights(layer).astype(np.float64, copy=False)
             if layer > 1:
                 w = link_basis(w.shape[1]).to_modes(np.ascontiguousarray(w.T)).T
             if layer <= len(self.links):
@@ -135,9 +139,16 @@ class Study:
 
     @cached_property
     def jacobian(self) -> Array:
-        """Mean over the inputs of the derivative of the outputs by the inputs, (n_out, n_in)."""
+        """Mean over inputs of the derivative of the outputs by the inputs, float64 (n_out, n_in).
+
+        Of a deep network over evenly spaced inputs, as many as `JACOBIAN_COST` allows.
+        """
         assert self.inputs is not None
-        return mean_jacobian(self.network, self.inputs)
+        widths = [self.raw(k + 1).shape[0] for k in range(self.network.n_linear)]
+        products = sum(a * b for a, b in zip(widths[:-2], widths[1:-1], strict=True))
+        most = JACOBIAN_COST // (self.network.n_out * products) if products else len(self.inputs)
+        step = -(-len(self.inputs) // max(most, 1))
+        return mean_jacobian(self.network, self.inputs[::step]).astype(np.float64, copy=False)
 
     @cached_property
     def _singular(self) -> dict[int, tuple[Array, Array, Array]]:
@@ -179,31 +190,3 @@ def resolved_part(result: Descrambling) -> Array:
     basis = result.criterion.basis(result.rotation.n)
     modes = basis.to_modes(result.rotation.matrix.astype(np.float64, copy=False))
     return basis.from_modes(modes * result.resolved[:, None])
-
-
-def mean_jacobian(network: Network, inputs: Array) -> Array:
-    """Temporary."""
-    h = 1e-5
-    signal = inputs.astype(np.float64)
-    slopes = []
-    weights = []
-    for layer in network.layers:
-        if isinstance(layer, Linear):
-            weights.append(layer.weight.astype(np.float64))
-            slopes.append(None)
-        else:
-            d = (layer(signal + h) - layer(signal - h)) / (2 * h)
-            slopes[-1] = d if slopes[-1] is None else slopes[-1] * d
-        signal = layer(signal)
-    m = len(inputs)
-    d = [np.ones((m, len(w))) if s is None else s for s, w in zip(slopes, weights, strict=True)]
-    if len(weights) == 2:
-        return ((d[1].T @ d[0]) / m * weights[1]) @ weights[0]
-    total = 0
-    few = range(0, m, max(1, m // 64))
-    for i in few:
-        j = weights[-1] * d[-1][i][:, None]
-        for w, s in zip(weights[-2:0:-1], d[-2:0:-1], strict=True):
-            j = (j * s[i]) @ w
-        total = total + j * d[0][i]
-    return total / len(few) @ weights[0]

@@ -25,7 +25,7 @@ def _case(number: int) -> SideBySide:
     x = ds.deer.simulate(10_000, random_state=1).traces
     initial = [_untrained(seed) for seed in range(number)]
     networks = [
-        ds.Network(ds.study.random_counterpart(one, seed).layers, initial=one)
+        ds.Network(ds.nulls.random_counterpart(one, seed).layers, initial=one)
         for seed, one in enumerate(initial)
     ]
 

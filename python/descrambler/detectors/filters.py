@@ -3,88 +3,63 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.fft
-import scipy.ndimage
 
 from .._validate import Array
+from ..analysis import aggregate_response, frequencies, notch_depth, pass_band, upper_band_level
 from ..study import Study
 from .detector import Axes, Detector, whole, whole_and_first
 
-# Frequencies are averaged over this part of the band before a peak is looked for.
-RESOLUTION = 1 / 50
-
 
 def response(study: Study, layer: int) -> Array:
-    """Mean squared response to each cosine of the input axis, shape (n_in,).
+    """Response to each cosine of the input axis, r.m.s. over outputs, shape (n_in,).
 
     Of the mean Jacobian (layer 0) or of the weights of the first layer. Cosines (DCT-II), not a
     periodic transform: a one-sided signal has no reason to end where it began.
     """
-    matrix = study.jacobian if layer == 0 else study.raw(layer).astype(np.float64, copy=False)
-    amplitude = scipy.fft.dct(matrix, axis=1, norm="ortho")
-    energy: Array = np.mean(np.square(amplitude), axis=0)
-    return energy
-
-
-def _smooth(energy: Array) -> Array:
-    width = max(1, round(RESOLUTION * len(energy)))
-    smooth: Array = scipy.ndimage.uniform_filter1d(energy, width, mode="nearest")
-    return smooth
-
-
-def _decibel(energy: float, reference: float) -> float:
-    if reference <= 0:
-        return float("nan")
-    return float(10 * np.log10(max(energy, 1e-30 * reference) / reference))
+    return aggregate_response(study.jacobian if layer == 0 else study.raw(layer))
 
 
 def _low_pass(study: Study, layer: int) -> float:
-    energy = response(study, layer)
-    return -_decibel(float(energy[len(energy) // 2 :].mean()), float(_smooth(energy).max()))
+    return -upper_band_level(response(study, layer))
 
 
 def _band_pass(study: Study, layer: int) -> float:
-    energy = response(study, layer)
-    smooth = _smooth(energy)
-    peak = int(smooth.argmax())
-    below, above = energy[: (peak + 1) // 2], energy[(peak + len(energy)) // 2 :]
-    if below.size == 0 or above.size == 0:
+    power = np.square(response(study, layer), dtype=np.float64)
+    peak = int(power.argmax())
+    below, above = power[: (peak + 1) // 2], power[(peak + len(power)) // 2 :]
+    if below.size == 0 or power[peak] == 0:
         return 0.0
-    return -_decibel(float(max(below.mean(), above.mean())), float(smooth[peak]))
+    passed = max(float(below.mean()), float(above.mean()), 1e-30 * float(power[peak]))
+    return float(10 * np.log10(power[peak] / passed))
 
 
 def _notch(study: Study, layer: int) -> float:
-    energy = response(study, layer)
-    return -_decibel(float(energy[0]), float(_smooth(energy).max()))
+    return -notch_depth(response(study, layer))
 
 
 def _subject(layer: int) -> str:
     return "The network as a whole (mean Jacobian)" if layer == 0 else f"Layer {layer}"
 
 
-def _frequency(index: float, n: int, axes: Axes) -> str:
-    value = index / (2 * n * axes.inputs.step(n))
-    return f"{value:.3g} {axes.inputs.frequency_unit}"
+def _frequency(cycles: float, n: int, axes: Axes) -> str:
+    return f"{cycles / (n * axes.inputs.step(n)):.3g} {axes.inputs.frequency_unit}"
 
 
 def _low_pass_sentence(study: Study, layer: int, axes: Axes) -> str:
     n = study.network.n_in
     return (
-        f"{_subject(layer)} answers to {axes.inputs.frequency_name} above {_frequency(n // 2, n, axes)} "
+        f"{_subject(layer)} answers to {axes.inputs.frequency_name} above {_frequency(n / 4, n, axes)} "
         f"{_low_pass(study, layer):.1f} dB less than at its peak"
     )
 
 
 def _band_pass_sentence(study: Study, layer: int, axes: Axes) -> str:
-    smooth = _smooth(response(study, layer))
-    n, peak = len(smooth), int(smooth.argmax())
-    passed = smooth >= smooth[peak] / 2
-    low = peak - int(np.argmin(passed[: peak + 1][::-1])) + 1 if not passed[: peak + 1].all() else 0
-    high = peak + int(np.argmin(passed[peak:])) - 1 if not passed[peak:].all() else n - 1
+    n = study.network.n_in
+    band = pass_band(frequencies(n), response(study, layer))
     return (
-        f"{_subject(layer)} passes {axes.inputs.frequency_name} from {_frequency(low, n, axes)} to "
-        f"{_frequency(high, n, axes)} (half power) and answers at least "
-        f"{_band_pass(study, layer):.1f} dB less on both sides"
+        f"{_subject(layer)} passes {axes.inputs.frequency_name} from {_frequency(band.low, n, axes)} to "
+        f"{_frequency(band.high, n, axes)} (-3 dB) and answers at least "
+        f"{_band_pass(study, layer):.1f} dB less far below and far above"
     )
 
 

@@ -9,7 +9,7 @@ import scipy.stats
 from .._validate import Array
 from ..nulls import COMPONENTS, NOISE
 from ..study import Study
-from .detector import LATER_LAYER, Axes, Detector, first, last, whole
+from .detector import LATER_LAYER, Axes, Detector, last, whole
 
 # Outputs and link frequencies with less than this part of the largest energy are left out.
 LEAST_ENERGY = 0.01
@@ -21,8 +21,8 @@ def _centroids(energy: Array) -> tuple[Array, Array]:
     tone = energy[:, 1:]
     total = tone.sum(axis=1)
     kept = total > LEAST_ENERGY * total.max()
-    frequency = np.arange(1, energy.shape[1])
-    return tone[kept] @ frequency / total[kept], np.flatnonzero(kept)
+    frequency = np.arange(1.0, energy.shape[1])
+    return tone[kept] @ frequency / total[kept], np.flatnonzero(kept).astype(np.float64)
 
 
 def output_frequencies(study: Study) -> tuple[Array, Array]:
@@ -65,34 +65,6 @@ def _frequency_map_sentence(study: Study, layer: int, axes: Axes) -> str:
     )
 
 
-def link_exponent(study: Study) -> float:
-    """Exponent of the strongest input frequency against link frequency in P W_1 (Theil and Sen).
-
-    Link frequencies that take input frequencies below the second cosine are left out: there, whole
-    numbers hide the power.
-    """
-    spectrum = np.square(scipy.fft.dct(study.modes(1), axis=1, norm="ortho"))
-    by_link = by_link_frequency(spectrum)[1:]
-    total = by_link.sum(axis=1)
-    strongest = by_link.argmax(axis=1)
-    kept = np.flatnonzero((total > LEAST_ENERGY * total.max()) & (strongest >= 2))
-    if len(kept) < LEAST_POINTS:
-        return float("nan")
-    slopes = scipy.stats.theilslopes(np.log(strongest[kept]), np.log(kept + 1.0))
-    return float(slopes[0])
-
-
-def _link_map(study: Study, layer: int) -> float:
-    return link_exponent(study)
-
-
-def _link_map_sentence(study: Study, layer: int, axes: Axes) -> str:
-    return (
-        f"In P W_1, {axes.inputs.frequency_name} grows as the power {link_exponent(study):.2f} "
-        "of link frequency"
-    )
-
-
 def _link_order_signed(study: Study) -> float:
     energy = by_link_frequency(np.square(study.modes(study.network.n_linear).T)).T
     frequency, outputs = _centroids(energy)
@@ -123,18 +95,6 @@ FREQUENCY_MAP = Detector(
     floor=0.6,
     margin=0.3,
     sentence=_frequency_map_sentence,
-)
-LINK_MAP = Detector(
-    name="link frequency map",
-    formula="exponent of the strongest input frequency against link frequency in P W_1 (Theil and Sen)",
-    unit="",
-    rotation_matters=True,
-    places=first,
-    statistic=_link_map,
-    tail="upper",
-    floor=1.5,
-    margin=0.3,
-    sentence=_link_map_sentence,
 )
 LINK_ORDER = Detector(
     name="link order",

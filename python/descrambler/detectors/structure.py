@@ -72,7 +72,7 @@ def _shapes(n: int) -> tuple[Array, Array]:
 
 def _overlap(study: Study, layer: int, shapes: Array) -> float:
     u = study.singular(layer)[0][:, :N_SHAPES]
-    return float(np.sum(np.square(shapes.T @ u))) / u.shape[1]
+    return float(np.sum(np.square(shapes.T @ u))) / int(u.shape[1])
 
 
 def _wide(network: Network) -> tuple[int, ...]:
