@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.linalg
+from numpy.typing import ArrayLike
 
 from ._validate import Array, matrix
 from .agreement import link_basis
@@ -17,6 +20,9 @@ from .layers import Linear
 from .network import Network
 from .result import Descrambling
 from .solve import descramble, descramble_gram
+
+# Like the built-in map.
+Workers: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 JACOBIAN_COST = 2_000_000_000
 """Multiplications that the mean Jacobian of a network with more than two layers may take."""
@@ -178,6 +184,50 @@ def _taps(network: Network, inputs: Array) -> list[tuple[Array, Array]]:
         elif after:
             after[-1] = signal
     return list(zip(before, after, strict=True))
+
+
+def descramble_network(
+    network: Network,
+    inputs: ArrayLike,
+    progress: Callable[[str], None] | None = None,
+    *,
+    workers: Workers = map,
+) -> Study:
+    """Descramble every link dimension of a network at once.
+
+    Parameters
+    ----------
+    network : Network
+        With at least two linear layers.
+    inputs : array_like, shape (m, n_in)
+    progress : callable, optional
+        Told what has been done.
+    workers : callable
+        Applies a function to each link dimension, like the built-in `map`: ``executor.map`` of
+        `concurrent.futures`, or ``ds.interop.dask.parallel_map``.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :class:`Study`.
+    """
+    study = Study(network, matrix("inputs", inputs))
+    links = []
+    for link in workers(_descrambled, study.links):
+        links.append(link)
+        if progress is not None:
+            progress(f"link {link.layer} of {len(study.links)}")
+    object.__setattr__(study, "links", tuple(links))
+    return study
+
+
+def _descrambled(link: Link) -> Link:
+    _ = link.before, link.after, link.joint
+    return link
 
 
 def resolved_part(result: Descrambling) -> Array:

@@ -14,7 +14,7 @@ from ..nulls import random_counterpart
 from ..readers import load
 from ..report import Axis, Pair, network_figures
 from ..result import Descrambling
-from ..study import Study
+from ..study import Study, descramble_network
 from .common import network_arguments, progress, read_inputs, save_figure
 
 if TYPE_CHECKING:
@@ -82,12 +82,11 @@ def _study(
             "in each layer, seed 0."
         )
     output.mkdir(parents=True, exist_ok=True)
-    with progress(network.n_linear + 1 + 6 * (network.n_linear - 1)) as step:
-        studies = Study(network, x), Study(untrained, x)
+    with progress(3 * network.n_linear - 1) as step:
+        studies = descramble_network(network, x, step), descramble_network(untrained, x, step)
         for study, prefix in zip(studies, ("trained", name.replace(" ", "_")), strict=True):
             for title, result in _results(study):
                 result.save(output / f"{prefix}_{title}.npz")
-                step(title)
         pair = Pair(studies, ("trained", name), note)
         for title, figure in network_figures(pair, inputs, outputs):
             save_figure(figure, output / title)
