@@ -27,6 +27,7 @@ from .network import Network
 from .readers import load
 from .result import Descrambling, Status
 from .rotation import Rotation
+from .saved import SavedResult, load_result
 from .solve import descramble, descramble_gram
 
 __version__ = _core.__version__
@@ -49,6 +50,7 @@ __all__ = [
     "NoModulationError",
     "Renormalise",
     "Rotation",
+    "SavedResult",
     "State",
     "Status",
     "WeightFileError",
@@ -66,6 +68,7 @@ __all__ = [
     "interpret",
     "joint_gram",
     "load",
+    "load_result",
     "nulls",
     "show_config",
     "speech",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import operator
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, takewhile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -264,11 +266,15 @@ class Network:
         return Network(layers, provenance=self.provenance)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to `path`, whole or not at all, as .npz without pickle, for `load`.
+        """Write the network to `path`, whole or not at all and without pickle, for `load`.
 
-        Its keys are ``schema`` (`SCHEMA`) and those of `entries`.
+        As .npz, with the keys ``schema`` (`SCHEMA`) and those of `entries`; or, if `path` ends in
+        .mat, as MATLAB 5, with the weights as ``W1``, ``b1``, ``W2``, ...
         """
-        write_arrays(path, SCHEMA, self.entries())
+        entries = self.entries()
+        if Path(path).suffix == ".mat":
+            entries = {_matlab_name(key): value for key, value in entries.items()}
+        write_arrays(path, SCHEMA, entries)
 
     def entries(self) -> dict[str, Any]:
         """Return the arrays of a saved network by key.
@@ -291,6 +297,11 @@ class Network:
 
     def __repr__(self) -> str:
         return table(self.layers)
+
+
+def _matlab_name(key: str) -> str:
+    letters = {"weight": "W", "bias": "b"}
+    return re.sub(r"linear_(\d+)\.(weight|bias)", lambda found: letters[found[2]] + found[1], key)
 
 
 def _json_copy(provenance: Mapping[str, Any]) -> dict[str, Any]:

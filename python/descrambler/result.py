@@ -180,10 +180,14 @@ class Descrambling:
         return self.rotation.right(signals)
 
     def save(self, path: str | Path) -> None:
-        """Write rotation, masks and figures of merit to an .npz file, without pickle."""
+        """Write rotation, masks and figures of merit, whole or not at all and without pickle.
+
+        As .npz, for `load_result`; or, if `path` ends in .mat, as MATLAB 5.
+        """
         names = (
             "objective",
             "bound",
+            "gap",
             "rounding",
             "resolved",
             "sign_resolved",
@@ -191,7 +195,9 @@ class Descrambling:
             "seconds",
         )
         arrays: dict[str, ArrayLike] = {name: getattr(self, name) for name in names}
-        arrays |= self.rotation.arrays() | {"criterion": str(self.criterion)}
+        whole = Path(path).suffix == ".mat"
+        arrays |= {"rotation": self.rotation.matrix} if whole else self.rotation.arrays()
+        arrays["criterion"] = str(self.criterion)
         if self.leading is not None:
             arrays |= {"shortfall": self.shortfall, "excess_bound": self.excess_bound}
         texts = ("method", "gauge", "status", "message", "optimality")

@@ -21,12 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _limits
+from .._limits import MEGABYTES, SECONDS
 from ..errors import WeightFileError
-
-SECONDS = "DESCRAMBLER_READ_SECONDS"
-"""Environment variable: wall-clock time that reading one file may take (default 60)."""
-MEGABYTES = "DESCRAMBLER_READ_MEGABYTES"
-"""Environment variable: address space of the child, and twice what it may return (default 2048)."""
 
 _CHILD = Path(__file__).with_name("_child.py")
 _MAX_HEADER = 2**24  # bytes
@@ -66,7 +63,7 @@ def read(path: Path, kind: str, reader: Path, **arguments: Any) -> dict[str, NDA
     ValueError
         If an environment variable has a limit that is none.
     """
-    seconds, megabytes = _limit(SECONDS, 60), _limit(MEGABYTES, 2048)
+    seconds, megabytes = _limits.seconds(), _limits.megabytes()
     task = {
         "import_from": [folder for folder in sys.path if folder],
         "reader": os.fspath(reader),
@@ -101,13 +98,6 @@ def read(path: Path, kind: str, reader: Path, **arguments: Any) -> dict[str, NDA
             raise WeightFileError(f"{path}: a damaged {kind} file ({error})") from None
         finally:
             child.kill()
-
-
-def _limit(variable: str, default: int) -> int:
-    text = os.environ.get(variable, str(default))
-    if not re.fullmatch("[1-9][0-9]{0,5}", text):
-        raise ValueError(f"{variable} must be a whole number from 1 to 999999, got {text!r}")
-    return int(text)
 
 
 def _receive(

@@ -16,6 +16,7 @@ from ..network import Network
 from . import _isolated, _series, _shallow
 from ._build import Activations, blame, listing, lookup, plain, refuse_activations
 from ._mat_child import CLASS, NEEDS_MATIO
+from ._own import own
 
 _READER = Path(__file__).with_name("_mat_child.py")
 
@@ -35,6 +36,10 @@ def read(path: Path, activations: Activations = None) -> Network:
             return Network(_series.layers(path, arrays, get, series[0]))
         if shallow:
             return Network(_shallow.layers(path, arrays, get, shallow[0], activations))
+        if "schema" in arrays and "layers" in arrays:
+            refuse_activations(path, activations)
+            mine = {_own_key(key): _scalar(value) for key, value in arrays.items()}
+            return own(path, set(mine), partial(lookup, path, mine))
         if "W1" in arrays:
             return Network(plain(path, arrays, get, activations))
     if NEEDS_MATIO in arrays:
@@ -43,6 +48,17 @@ def read(path: Path, activations: Activations = None) -> Network:
         f"{path}: neither a SeriesNetwork nor IW nor W1 among its variables; "
         f"found {listing(_variables(arrays))}"
     )
+
+
+def _own_key(name: str) -> str:
+    """Return the key of which `Network.save` made this name of a variable."""
+    name = re.sub("^initial_", "initial.", name)
+    name = re.sub(r"\bW([1-9]\d*)$", r"linear_\1.weight", name)
+    return re.sub(r"\bb([1-9]\d*)$", r"linear_\1.bias", name)
+
+
+def _scalar(value: NDArray[Any]) -> NDArray[Any]:
+    return value.reshape(()) if value.dtype.kind == "U" and value.size == 1 else value
 
 
 def contents(path: Path, variables: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,9 +9,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from .._limits import MEGABYTES, megabytes
 from ..errors import WeightFileError
-from ..network import SCHEMA, Activation, Linear, Network, Renormalise
-from ._build import Activations, Get, blame, linear, listing, plain, refuse_activations
+from ..files import open_arrays
+from ..network import Network
+from ._build import Activations, blame, listing, plain, refuse_activations
+from ._own import own
 
 
 def read(path: Path, activations: Activations = None) -> Network:
@@ -23,7 +25,7 @@ def read(path: Path, activations: Activations = None) -> Network:
         get = partial(_array, path, archive)
         if "schema" in keys:
             refuse_activations(path, activations)
-            return _own(path, keys, get)
+            return own(path, keys, get)
         if "W1" in keys:
             layers = plain(path, keys, get, activations)
             with blame(path):
@@ -33,7 +35,11 @@ def read(path: Path, activations: Activations = None) -> Network:
 
 def _open(path: Path, file: BinaryIO) -> Any:
     try:
-        return np.load(file, allow_pickle=False)
+        return open_arrays(file, megabytes() * 2**19)
+    except MemoryError:
+        raise WeightFileError(
+            f"{path}: holds more than {megabytes() // 2} MB ({MEGABYTES} sets twice this limit)"
+        ) from None
     # A damaged archive makes zipfile, zlib and NumPy raise a dozen kinds of errors.
     except Exception as error:
         raise WeightFileError(f"{path}: a damaged zip archive ({error})") from error
@@ -48,60 +54,4 @@ def _array(path: Path, archive: Any, key: str) -> NDArray[Any]:
         raise WeightFileError(f"{path}, {key}: cannot be read ({error})") from error
     if not isinstance(value, np.ndarray):
         raise WeightFileError(f"{path}, {key}: not a NumPy array")
-    return value
-
-
-def _own(path: Path, keys: set[str], get: Get) -> Network:
-    schema = _text(path, get, "schema")
-    if schema != SCHEMA:
-        raise WeightFileError(f"{path}, schema: {schema!r} is not known, only {SCHEMA!r}")
-    initial = _network(path, keys, get, "initial.") if "initial.layers" in keys else None
-    network = _network(path, keys, get, "", initial)
-    # A key that is not read may be one that was meant: a bias under a damaged name, say.
-    if stray := keys - {"schema", *network.entries()}:
-        raise WeightFileError(f"{path}: unknown keys {listing(stray)}")
-    return network
-
-
-def _network(
-    path: Path, keys: set[str], get: Get, prefix: str, initial: Network | None = None
-) -> Network:
-    described = _json(path, get, f"{prefix}layers", list)
-    provenance = _json(path, get, f"{prefix}provenance", dict)
-    layers: list[Linear | Activation | Renormalise] = []
-    k = 0
-    for number, entry in enumerate(described, 1):
-        what = f"{prefix}layers, number {number}"
-        match entry:
-            case {"type": "linear"}:
-                k += 1
-                name = f"{prefix}linear_{k}"
-                bias = f"{name}.bias" if f"{name}.bias" in keys else None
-                layers.append(linear(path, get, f"{name}.weight", bias))
-            case {"type": "activation", "name": str(name)}:
-                with blame(path, what):
-                    layers.append(Activation(name, entry.get("slope")))
-            case {"type": "renormalise"}:
-                layers.append(Renormalise())
-            case _:
-                raise WeightFileError(f"{path}, {what}: {entry!r} is not a known layer")
-    with blame(path, f"{prefix}layers"):
-        return Network(layers, initial, provenance)
-
-
-def _text(path: Path, get: Get, key: str) -> str:
-    value = get(key)
-    if value.ndim != 0 or value.dtype.kind != "U":
-        raise WeightFileError(f"{path}, {key}: must be text, got {value.dtype} {value.shape}")
-    return str(value)
-
-
-def _json(path: Path, get: Get, key: str, kind: type) -> Any:
-    text = _text(path, get, key)
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise WeightFileError(f"{path}, {key}: not JSON ({error})") from error
-    if not isinstance(value, kind):
-        raise WeightFileError(f"{path}, {key}: must be a JSON {kind.__name__}, got {text[:40]!r}")
     return value
