@@ -161,7 +161,9 @@ void test_all() {
 }
 
 bool processor_can_run_this() {
-#ifdef __AVX2__
+#if defined(__AVX512F__)
+  return __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#elif defined(__AVX2__)
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #else
   return true;

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from ._core import Core
 
-VARIANTS = ("avx2", "baseline")
+VARIANTS = ("avx512", "avx2", "baseline")
 
 
 def _choose() -> str:
     wanted = os.environ.get("DESCRAMBLER_ISA", "")
     try:
-        supports_avx2: bool = importlib.import_module("._isa", __package__).supports_avx2()
+        supported: tuple[str, ...] = importlib.import_module("._isa", __package__).supported()
     except ImportError as error:
         raise ImportError(
             "descrambler's compiled extension is missing: run 'pip install .' in the source folder"
         ) from error
     if wanted and wanted not in VARIANTS:
         raise ImportError(f"DESCRAMBLER_ISA must be one of {VARIANTS}, got {wanted!r}")
-    if wanted == "avx2" and not supports_avx2:
-        raise ImportError("DESCRAMBLER_ISA=avx2, but this processor has no AVX2 and FMA")
-    return wanted or ("avx2" if supports_avx2 else "baseline")
+    if wanted and wanted not in supported:
+        raise ImportError(f"DESCRAMBLER_ISA={wanted}, but this processor runs only {supported}")
+    return wanted or supported[0]
 
 
 variant = _choose()
