@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -18,7 +20,7 @@ from .race import Watch
 TITLE = "Diagonal norm square: the certified global optimum"
 CURVES = "Diagonal norm square"
 ABOUT = """\
-Weights of five kinds; "value" of the first lines is the certified relative gap, which is to be at most 1e-9.
+Weights of five kinds; the certified relative gap is to be at most 1e-9.
 On random W the peers start at P = 1. They may stop at a worse local optimum, whose gap is noted: a peer's time
 is when it first came within 1e-6 of the best value that it ever reached. The best peer is the fastest of those
 whose gap is within 1e-3 of the least."""
@@ -31,7 +33,10 @@ SLOW = ("low rank", "ill-conditioned")
 def cases(scale: Scale) -> Iterator[NormSquareOf]:
     """Yield every family at every size."""
     sizes = scale.choose(tiny=(6,), quick=(80, 256), full=(80, 256, 512, 1024))
-    for n in sizes if scale.threads == 1 else sizes[-1:]:
+    if scale.threads > 1:
+        yield NormSquareOf("random", weight_families(sizes[-1])["random"])
+        return
+    for n in sizes:
         for name, w in weight_families(n).items():
             if scale.name != "quick" or n == 80 or name not in SLOW:
                 yield NormSquareOf(name, w)
@@ -49,6 +54,15 @@ class NormSquareOf:
         """Solve."""
         return ds.diagonalize(self.w, "norm_square")
 
+    def _within(self, cap: float) -> ds.Descrambling:
+        stop = time.perf_counter() + cap
+        with warnings.catch_warnings():
+            # What is not certified is a line of the table.
+            warnings.simplefilter("ignore")
+            return ds.diagonalize(
+                self.w, "norm_square", callback=lambda _: time.perf_counter() > stop
+            )
+
     def check(self) -> None:
         """Assert that the rotation is one, and attains what is said."""
         self._checked(self.ours())
@@ -62,8 +76,8 @@ class NormSquareOf:
         return result
 
     def rows(self, scale: Scale) -> Iterator[Row]:
-        """Certify; race."""
-        result = self._checked(self.ours())
+        """Certify, within the cap; race."""
+        result = self._checked(self._within(scale.cap))
         yield Row(
             f"{self.case}, certified gap",
             "exact",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -72,4 +73,7 @@ class Precisions:
     def _solve(self, signals: Array) -> ds.Descrambling:
         if self.method == "exact":
             return ds.descramble(signals)
-        return ds.descramble(signals, method=self.method, max_iter=ITERATIONS, tolerance=0)
+        with warnings.catch_warnings():
+            # Stopped after so many iterations, it has not converged.
+            warnings.simplefilter("ignore")
+            return ds.descramble(signals, method=self.method, max_iter=ITERATIONS, tolerance=0)
