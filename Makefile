@@ -1,5 +1,6 @@
 # make demo: create a virtual environment, install, run the main job.  make test: all tests.
 # make bench: measure speed against the peers, 40 minutes; make performance: and write docs/performance.md of it.
+# make fuzz: 16 000 damaged weight files, a quarter of an hour.
 # make weights: train the networks that ship again, half an hour on two cores.
 # Everything lives in .venv and build/; PYTHON chooses the interpreter. The extras of the package that was just
 # installed are asked for by name: by path, pip would build it again.
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 DENOISER := python/descrambler/speech/weights/denoiser.npz
 SOURCES := $(shell find cpp python -name '*.hpp' -o -name '*.cpp' -o -name '*.c' -o -name '*.py') CMakeLists.txt pyproject.toml
 
-.PHONY: demo test test-cpp lint docs wheels bench performance weights denoiser clean
+.PHONY: demo test test-cpp fuzz lint docs wheels bench performance weights denoiser clean
 
 $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +41,9 @@ test-cpp: $(BIN)/pip
 	  -DCMAKE_PREFIX_PATH="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	$(BIN)/cmake --build build/cpp-tests
 	$(BIN)/ctest --test-dir build/cpp-tests --output-on-failure
+
+fuzz: $(VENV)/test-tools $(VENV)/train-tools
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/fuzz.py
 
 lint: $(VENV)/lint-tools
 	$(BIN)/ruff check .
