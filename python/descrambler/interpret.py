@@ -68,6 +68,10 @@ class Interpretation:
         Inputs on which the values of the findings and all null draws were measured.
     kinds : tuple of Null
         The null kinds that were drawn.
+    setting : Setting
+        What they were drawn from.
+    seed : int
+        From which every draw has its own.
     """
 
     study: Study
@@ -77,6 +81,12 @@ class Interpretation:
     n_nulls: int
     n_null_inputs: int
     kinds: tuple[Null, ...]
+    setting: Setting
+    seed: int
+
+    def draw(self, kind: Null, number: int = 0) -> Study:
+        """Return one draw of a null kind, as the findings were held against it."""
+        return _draw(self.setting, kind, self.seed, number)
 
     @property
     def layers(self) -> dict[int, Layer]:
@@ -107,23 +117,40 @@ class Interpretation:
         return [header, *(_row(finding) for finding in ordered(self.findings))]
 
     def __str__(self) -> str:
-        return "\n".join([self._counts(), *text_table(self.table())])
+        return "\n".join([self.summary(), *text_table(self.table())])
 
-    def _counts(self) -> str:
+    def summary(self) -> str:
+        """Return how many claims are supported, and against what, in a sentence."""
         supported = sum(finding.verdict == "supported" for finding in self.findings)
         return (
             f"{supported} of {len(self.findings)} claims supported: {self.n_nulls} draws of each of "
             f"{len(self.kinds)} null kinds, all on the same {self.n_null_inputs} inputs; p corrected for the family"
         )
 
-    def report(self, path: str | os.PathLike[str]) -> None:
-        """Write the findings as Markdown."""
-        write_bytes(path, self._markdown().encode())
+    def report(
+        self, path: str | os.PathLike[str], files: Sequence[str | os.PathLike[str]] = ()
+    ) -> None:
+        """Write one HTML file with the findings, the pictures of every layer and the methods.
+
+        Parameters
+        ----------
+        path : path
+        files : sequence of paths
+            Where network and inputs came from: their SHA-256 goes into the methods.
+
+        Raises
+        ------
+        MissingExtraError
+            Without Jinja2 and Bokeh, the extra "report".
+        """
+        from .report.html import page, record
+
+        write_bytes(path, page(record(self, files)).encode())
 
     def _markdown(self) -> str:
         head, *rows = self.table()
         cells = [head, tuple("---" for _ in head), *rows]
-        lines = ["# Findings", "", f"{self._counts()}.", ""]
+        lines = ["# Findings", "", f"{self.summary()}.", ""]
         lines += ["| " + " | ".join(row) + " |" for row in cells]
         lines += ["", *(f"- {finding.sentence}" for finding in ordered(self.findings)), ""]
         lines += ["## Nulls", ""]
@@ -134,7 +161,7 @@ class Interpretation:
         """Write ``findings.npz``, ``report.md`` and every descrambled layer to a folder."""
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        self.report(target / "report.md")
+        write_bytes(target / "report.md", self._markdown().encode())
         write_arrays(target / "findings.npz", SCHEMA, self._arrays())
         for number, layer in self.layers.items():
             np_arrays: dict[str, ArrayLike] = {"weights": layer.weights}
@@ -259,6 +286,8 @@ def interpret(
         n_nulls=nulls,
         n_null_inputs=len(shared),
         kinds=kinds,
+        setting=setting,
+        seed=entropy,
     )
 
 
@@ -276,6 +305,11 @@ def _shared(inputs: Array, count: int, entropy: int) -> Array:
     return chosen
 
 
+def _draw(setting: Setting, kind: Null, entropy: int, number: int) -> Study:
+    seed = np.random.SeedSequence(entropy, spawn_key=(KINDS.index(kind), number))
+    return kind.draw(setting, np.random.default_rng(seed))
+
+
 def _draw_all(
     setting: Setting,
     kinds: Sequence[Null],
@@ -290,8 +324,7 @@ def _draw_all(
 
     def one(job: tuple[Null, int]) -> Array:
         kind, number = job
-        seed = np.random.SeedSequence(entropy, spawn_key=(KINDS.index(kind), number))
-        return measure(kind.draw(setting, np.random.default_rng(seed)), family, kind)
+        return measure(_draw(setting, kind, entropy, number), family, kind)
 
     values: dict[Null, Array] = {kind: np.empty((count, len(family))) for kind in kinds}
     for (kind, number), row in zip(jobs, _in_threads(one, jobs, workers), strict=True):
