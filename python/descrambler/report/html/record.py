@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from ...study import Study
 from ..layout import MAGNITUDE_QUANTILE, SIGNED_QUANTILE
 from .methods import methods
 from .packing import Packed, blocks, pack, picked
-from .views import View, view
+from .views import Side, View, view
 
 if TYPE_CHECKING:
     from ...interpret import Interpretation
@@ -107,6 +108,7 @@ def record(interpretation: Interpretation, files: Sequence[str | os.PathLike[str
                 numbers |= {f"layer{layer}.{k}": v for k, v in _numbers(seen)}
                 sides[prefix] |= _limits(seen)
     text = {
+        "title": f"Descrambled network {Path(files[0]).name if files else ''}".strip(),
         "stride": stride,
         "networks": [_network_record(interpretation, k) for k in range(len(names))],
         "chain": _chain(network),
@@ -170,7 +172,21 @@ def _limits(seen: View) -> dict[str, Any]:
     """Tops of the colour scales; the few entries beyond them saturate."""
     weights = [float(np.quantile(np.abs(v), SIGNED_QUANTILE)) for v in (seen.raw, seen.descrambled)]
     magnitude = float(np.quantile(seen.spectrum, MAGNITUDE_QUANTILE))
-    return {"limit": max(weights) or 1.0, "magnitude": magnitude or 1.0}
+    home = [_home(seen.spectrum, axis, side) for axis, side in ((0, seen.outputs), (1, seen.inputs))]
+    return {"limit": max(weights) or 1.0, "magnitude": magnitude or 1.0, "home": home}
+
+
+def _home(spectrum: NDArray[Any], axis: int, side: Side | None) -> int:
+    """Last frequency of the first view: where the resolved modes end, or nearly all energy."""
+    last = spectrum.shape[axis] - 1
+    if side is None:
+        energy = np.cumsum(np.square(spectrum).sum(axis=1 - axis))
+        end = int(np.searchsorted(energy, 0.99 * energy[-1]))
+    else:
+        frequency = (np.flatnonzero(side.resolved) + 1) // 2
+        # A lone resolved mode far out, such as one of least variance, is no reason to zoom out.
+        end = int(np.quantile(frequency, 0.95, method="higher")) if len(frequency) else last
+    return min(last, max(end + end // 4, 4))
 
 
 def _numbers(seen: View) -> Iterator[tuple[str, NDArray[Any]]]:

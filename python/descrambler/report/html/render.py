@@ -19,6 +19,8 @@ from .record import Record
 LARGEST = 4_900_000
 """Bytes of a page beyond which the weights are left out of the numbers in it."""
 
+SCRIPTS = ("plots.js", "layers.js", "page.js")
+
 VERDICTS = {
     "supported": ("supported", "●", "beats its threshold and every null"),
     "explained": ("explained", "◐", "a null shows as much"),
@@ -42,10 +44,10 @@ def page(record: Record) -> str:
     jinja2 = require_extra("jinja2", "report", "a report")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(_own("page.html"))
-    scripts = [_library(), _own("page.js")]
+    scripts = [_library(), "\n".join(map(_own, SCRIPTS))]
     small = {k: v for k, v in record.numbers.items() if not k.endswith((".raw", ".descrambled"))}
     context: dict[str, Any] = {
-        "title": "Descrambled network",
+        "title": record.text["title"],
         "policy": _policy(scripts),
         "style": jinja2.utils.markupsafe.Markup(_own("page.css")),
         "scripts": [jinja2.utils.markupsafe.Markup(script) for script in scripts],
