@@ -1,4 +1,4 @@
-"""Command line: descrambler demo, inspect, run, train, deer, ensemble, bench, info."""
+"""Command line: descrambler demo, inspect, report, run, train, deer, ensemble, bench, info."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from . import __version__
-from .commands import bench, deer, ensemble, inspect, study, train
+from .commands import bench, deer, ensemble, inspect, report, study, train
 from .errors import DescramblerError
 
 
@@ -18,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"descrambler {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (study, inspect, train, deer, ensemble, bench):
+    for module in (study, inspect, report, train, deer, ensemble, bench):
         module.add_to(commands)
     return root
 

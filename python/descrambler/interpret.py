@@ -158,10 +158,17 @@ class Interpretation:
         return "\n".join([*lines, ""])
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write ``findings.npz``, ``report.md`` and every descrambled layer to a folder."""
+        """Write findings, descrambled layers and what a report shows to a folder.
+
+        ``findings.npz``, ``report.md``, ``layer1.npz``, ... and ``report.npz``, from which
+        ``descrambler report FOLDER`` makes the page.
+        """
+        from .report.html import record
+
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         write_bytes(target / "report.md", self._markdown().encode())
+        record(self).save(target / "report.npz")
         write_arrays(target / "findings.npz", SCHEMA, self._arrays())
         for number, layer in self.layers.items():
             np_arrays: dict[str, ArrayLike] = {"weights": layer.weights}

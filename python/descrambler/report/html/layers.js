@@ -74,8 +74,8 @@ async function heatPair(layer, parent, { name, title, made, axes, scale, hatched
     const ranges = { x: across[right], y: up[right] };
     let shown = numbers;
     const { figure, put } = heat(numbers, axes, scale, ranges);
-    const hatching = hatched ? new Hatching(figure, axes) : null;
-    hatching?.put(sidesOf(right ? beside : 0, layer).resolved);
+    const hatching = hatched ? hatch(figure, axes) : null;
+    hatching?.(sidesOf(right ? beside : 0, layer).resolved);
     await place(row, {
       caption: caption ?? make("b", {}, title),
       made,
@@ -88,7 +88,7 @@ async function heatPair(layer, parent, { name, title, made, axes, scale, hatched
     return (next) => {
       shown = next;
       put(next);
-      hatching?.put(sidesOf(beside, layer).resolved);
+      hatching?.(sidesOf(beside, layer).resolved);
     };
   };
   if (content.pictures[key(1)]) return drawPair(parent, key, draw);
@@ -96,41 +96,12 @@ async function heatPair(layer, parent, { name, title, made, axes, scale, hatched
 }
 
 // Grey hatching over the link frequencies of which the inputs do not resolve both modes, 2k-1 and 2k.
-class Hatching {
-  constructor(figure, axes) {
-    this.figure = figure;
-    this.axes = axes;
-    this.boxes = [];
-  }
-
-  put(resolved) {
-    for (const box of this.boxes) box.visible = false;
-    this.boxes = [
-      ...this.runs(resolved.outputs, this.axes.y, "bottom", "top"),
-      ...this.runs(resolved.inputs, this.axes.x, "left", "right"),
-    ];
-    for (const box of this.boxes) this.figure.add_layout(box);
-  }
-
-  runs(modes, axis, from, to) {
-    if (modes === null) return [];
-    const known = new Set(modes);
-    const inside = (mode) => mode < 0 || mode >= axis.modes || known.has(mode);
-    const boxes = [];
-    for (let k = 0; k <= axis.modes / 2; k += 1) {
-      if (inside(2 * k - 1) && inside(2 * k)) continue;
-      let end = k;
-      while (end + 1 <= axis.modes / 2 && !(inside(2 * end + 1) && inside(2 * end + 2))) end += 1;
-      boxes.push(this.box(from, k - 0.5, to, end + 0.5));
-      k = end;
-    }
-    return boxes;
-  }
-
-  box(from, start, to, end) {
-    return new Bokeh.BoxAnnotation({
-      [from]: start,
-      [to]: end,
+// Returns what puts it for other resolved modes.
+function hatch(figure, { x, y }) {
+  const strips = (axis, draw) => {
+    const source = new Bokeh.ColumnDataSource({ data: { from: [], to: [] } });
+    draw({
+      source,
       fill_color: "#bfbfbf",
       fill_alpha: 0.6,
       line_alpha: 0,
@@ -139,7 +110,29 @@ class Hatching {
       hatch_alpha: 0.8,
       hatch_weight: 0.6,
     });
+    return (modes) => { source.data = modes === null ? { from: [], to: [] } : unresolved(modes, axis.modes); };
+  };
+  const [from, to] = [{ field: "from" }, { field: "to" }];
+  const rows = strips(y, (style) => figure.hstrip({ y0: from, y1: to, ...style }));
+  const columns = strips(x, (style) => figure.vstrip({ x0: from, x1: to, ...style }));
+  return ({ outputs, inputs }) => {
+    rows(outputs);
+    columns(inputs);
+  };
+}
+
+// Edges of the runs of link frequencies, of n modes, that are not resolved.
+function unresolved(modes, n) {
+  const known = new Set(modes);
+  const lacks = (k) => [2 * k - 1, 2 * k].some((mode) => mode >= 0 && mode < n && !known.has(mode));
+  const edges = { from: [], to: [] };
+  for (let k = 0; 2 * k - 1 < n; k += 1) {
+    if (!lacks(k)) continue;
+    if (edges.to.at(-1) === k - 0.5) edges.to.pop();
+    else edges.from.push(k - 0.5);
+    edges.to.push(k + 0.5);
   }
+  return edges;
 }
 
 // ---- curves ----------------------------------------------------------------------------------------

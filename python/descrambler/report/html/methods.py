@@ -23,7 +23,9 @@ CITATION = (
 )
 
 
-def methods(interpretation: Interpretation, files: Sequence[str | os.PathLike[str]]) -> dict[str, Any]:
+def methods(
+    interpretation: Interpretation, files: Sequence[str | os.PathLike[str]]
+) -> dict[str, Any]:
     """Return the paragraph, and rows of names and values, as JSON values."""
     study = interpretation.study
     assert study.inputs is not None

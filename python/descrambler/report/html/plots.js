@@ -89,6 +89,7 @@ function figureOf(ranges, labels, options = {}) {
     ...options,
   });
   figure.toolbar.logo = null;
+  figure.toolbar.active_drag = figure.toolbar.tools.find((tool) => tool instanceof Bokeh.BoxZoomTool);
   // Not as strings: in those, BokehJS looks for TeX, and would load what it is set with.
   figure.xaxis.axis_label = new Bokeh.PlainText({ text: labels.x });
   figure.yaxis.axis_label = new Bokeh.PlainText({ text: labels.y });

@@ -172,13 +172,15 @@ def _limits(seen: View) -> dict[str, Any]:
     """Tops of the colour scales; the few entries beyond them saturate."""
     weights = [float(np.quantile(np.abs(v), SIGNED_QUANTILE)) for v in (seen.raw, seen.descrambled)]
     magnitude = float(np.quantile(seen.spectrum, MAGNITUDE_QUANTILE))
-    home = [_home(seen.spectrum, axis, side) for axis, side in ((0, seen.outputs), (1, seen.inputs))]
+    home = [
+        _home(seen.spectrum, axis, side) for axis, side in ((0, seen.outputs), (1, seen.inputs))
+    ]
     return {"limit": max(weights) or 1.0, "magnitude": magnitude or 1.0, "home": home}
 
 
 def _home(spectrum: NDArray[Any], axis: int, side: Side | None) -> int:
     """Last frequency of the first view: where the resolved modes end, or nearly all energy."""
-    last = spectrum.shape[axis] - 1
+    last: int = spectrum.shape[axis] - 1
     if side is None:
         energy = np.cumsum(np.square(spectrum).sum(axis=1 - axis))
         end = int(np.searchsorted(energy, 0.99 * energy[-1]))

@@ -61,7 +61,9 @@ def page(record: Record) -> str:
         "findings_csv": base64.b64encode(_findings_csv(record).encode()).decode(),
     }
     whole, part = (
-        str(template.render(context | {"numbers_npz": _npz(numbers), "whole": numbers is not small}))
+        str(
+            template.render(context | {"numbers_npz": _npz(numbers), "whole": numbers is not small})
+        )
         for numbers in (record.numbers, small)
     )
     return whole if len(whole.encode()) <= LARGEST else part
@@ -92,7 +94,7 @@ def _policy(scripts: list[str]) -> str:
 
 
 def _content(record: Record) -> dict[str, Any]:
-    """What the script of the page needs."""
+    """Return what the script of the page needs."""
     import matplotlib
 
     names = ("stride", "networks", "layers", "sides")
@@ -111,7 +113,7 @@ def _palette(colours: Any) -> list[str]:
 
 
 def _drawn(chain: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The layers with their outlines: the sides as long as the layer is wide, on a square-root scale."""
+    """Add outlines to the layers: sides as long as the layer is wide, on a square-root scale."""
     largest = max(max(link["n_in"], link["n_out"]) for link in chain)
 
     def outline(link: dict[str, Any]) -> str:
@@ -159,7 +161,7 @@ def _short(value: float | str | None) -> str:
 
 
 def _findings_csv(record: Record) -> str:
-    """Findings with one row for each null kind."""
+    """Return the findings with one row for each null kind."""
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator="\n")
     names = ("verdict", "what", "where", "value", "unit", "rotation_matters", "effect", "p")
