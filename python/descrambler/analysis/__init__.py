@@ -29,6 +29,7 @@ from .response import (
     stop_edges,
     upper_band_level,
 )
+from .ridge import FrequencyMap, frequency_map
 from .spectrum import frequencies, frequency_response, two_sided_spectrum
 from .structure import (
     StructureShares,
@@ -38,11 +39,24 @@ from .structure import (
     shift_commutator,
     structure_shares,
 )
+from .transform import (
+    FrequencyLaw,
+    KernelMatch,
+    PowerLaw,
+    frequency_law,
+    kernel_match,
+    mode_order,
+    power_law,
+)
 from .vectors import chebyshev_share, singular_vectors
 
 __all__ = [
     "Band",
     "BasisMatch",
+    "FrequencyLaw",
+    "FrequencyMap",
+    "KernelMatch",
+    "PowerLaw",
     "StructureShares",
     "aggregate_response",
     "band_cut",
@@ -50,6 +64,8 @@ __all__ = [
     "diagonal_share",
     "directional_gain",
     "frequencies",
+    "frequency_law",
+    "frequency_map",
     "frequency_response",
     "functional_rank",
     "gain",
@@ -57,16 +73,19 @@ __all__ = [
     "irrep_energy",
     "jacobian_vector",
     "jacobians",
+    "kernel_match",
     "layer_loss",
     "low_frequency_share",
     "marchenko_pastur_edge",
     "match_bases",
     "mean_jacobian",
+    "mode_order",
     "noise_level",
     "notch_depth",
     "off_diagonal_share",
     "participation_ratio",
     "pass_band",
+    "power_law",
     "principal_components",
     "random_diagonal_share",
     "shift_commutator",
