@@ -37,7 +37,7 @@ def test_a_planted_exponent_is_read_without_bias(exponent, transform, noise):
     assert mean == pytest.approx(exponent, abs=0.02 if noise < 3 else 0.06)
     highest = 19 if exponent > 0 else 1
     assert np.mean([m(highest) for m in maps]) == pytest.approx(40, rel=0.02)
-    assert all(m.evidence > 0.05 for m in maps)
+    assert all(m.evidence > 0.03 for m in maps)
 
 
 def test_the_error_is_the_spread():
@@ -71,8 +71,8 @@ def test_scrambled_and_descrambled_again():
     inputs = np.random.default_rng(1).standard_normal((20000, 128))
     scrambled = analysis.frequency_map(w)
     found = analysis.frequency_map(ds.descramble(inputs @ w.T).rotation.left(w))
-    # Rows that all are low-pass alike stand out against a flat spectrum, too.
-    assert found.evidence > 1.2 * scrambled.evidence
+    # Rows that all are low-pass alike are no map.
+    assert scrambled.evidence < 0.1 < found.evidence
     assert abs(scrambled.exponent - 2) > 1
     assert found.exponent == pytest.approx(2, abs=0.05)
 

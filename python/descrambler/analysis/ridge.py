@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
+import scipy.ndimage
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 
@@ -42,10 +43,9 @@ class FrequencyMap:
     share : ndarray, shape (n_link // 2,)
         Share of the power of each link frequency 1, 2, ... that is in the ridge.
     evidence : float
-        Log-likelihood of the ridge against a flat spectrum, mean over link frequencies, in nats: what
-        to compare with nulls to say that there is a ridge at all (rows that are low-pass alike are one
-        of exponent 0). The exponent's error takes that for granted: for noise it is small and
-        meaningless.
+        Log-likelihood of the ridge less that of the mean spectrum, the same at every link frequency;
+        mean over link frequencies, in nats. Near 0 or below there is no ridge; compare with nulls. The
+        exponent's error takes the ridge for granted: for noise it is small and meaningless.
     """
 
     exponent: float
@@ -103,7 +103,7 @@ def frequency_map(weights: ArrayLike, transform: Transform = "dct") -> Frequency
         scale=float(np.exp(offset - exponent * model.middle)),
         width=float(np.exp(log_width)),
         share=share,
-        evidence=float(value.mean()),
+        evidence=float(value.mean()) - model.common(),
     )
 
 
@@ -132,6 +132,13 @@ class _Ridge:
         self.middle = float(self.log_link.mean())
         self.lever = self.log_link - self.middle
         self.step = float(frequency[1] - frequency[0])
+
+    def common(self) -> float:
+        """Log-likelihood of the mean spectrum against a flat one, mean over link frequencies."""
+        mean = self.spectra.mean(axis=0)
+        # At the resolution of the line, else a few sharp lines would count for less than their mean.
+        smooth = scipy.ndimage.gaussian_filter1d(mean, RESOLUTION / self.step, mode="reflect")
+        return float(np.sum(mean * np.log(np.maximum(len(mean) * smooth, 1e-300))))
 
     def rows(self, theta: Array) -> tuple[Array, Array, Array]:
         """Log-likelihood against the floor alone, its gradient (by theta), and the line's share."""
