@@ -19,7 +19,7 @@ from .basis import LinkBasis
 from .gram import Gram
 from .leading import Leading
 from .rotation import Rotation, has_negative_determinant, nearest_completion
-from .sources import Source, block_rows
+from .sources import Source, blocks_of
 
 GAUGES = ("canonical", "identity", "align", "none")
 
@@ -144,9 +144,8 @@ class HigherMoments:
 
     def add(self, rows: Array) -> None:
         """Add signals, one in a row."""
-        step = block_rows(rows.shape[1])
-        for start in range(0, len(rows), step):
-            self._add(rows[start : start + step].astype(self._modes.dtype, copy=False))
+        for block in blocks_of(rows, self._modes.dtype.type):
+            self._add(block)
 
     def _add(self, rows: Array) -> None:
         if self._shift is not None:

@@ -16,7 +16,7 @@ from ._validate import Array, frozen, matrix, real_array, square, working_dtype
 from .activations import Activation
 from .checkpoint import resumed
 from .files import read_arrays, write_arrays
-from .sources import Signals, as_source, batches, block_rows
+from .sources import Signals, as_source, batches, blocks_of
 
 __all__ = ["Gram", "gram", "joint_gram"]
 
@@ -144,9 +144,7 @@ class GramSum:
 
     def add(self, rows: Array) -> None:
         """Add signals, one in a row, in blocks that fit the cache."""
-        step = block_rows(len(self.sum))
-        for start in range(0, len(rows), step):
-            block = rows[start : start + step].astype(self._dtype, copy=False)
+        for block in blocks_of(rows, self._dtype):
             # The lower triangle in C order is BLAS's upper triangle, in place.
             if self._dtype == np.float64:
                 blas.dsyrk(1.0, block.T, beta=1.0, c=self.matrix.T, overwrite_c=True)

@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
-from scipy.linalg import blas
 
 from ._validate import Array
 from .gram import Gram
 from .leading import Leading
 from .result import Status
-from .sources import Source, block_rows
+from .sources import Source, blocks_of
 
 MAX_PASSES = 60
 
@@ -36,7 +35,7 @@ class Operator(ABC):
 
     @abstractmethod
     def product(self, block: Array) -> Array:
-        """B times a block of columns, shape (n, w), in float64."""
+        """B times a block of columns, shape (n, w)."""
 
 
 class Formed(Operator):
@@ -86,20 +85,17 @@ class _ProductSum:
     """Running S^T (S Q), and in the first pass the sum of the signals and of their squares."""
 
     def __init__(self, right: Array, summary: bool) -> None:
-        self.product = np.zeros(right.shape, order="F")
+        self.product = np.zeros(right.shape, right.dtype, order="F")
         self.sum, self.square, self.count = np.zeros(len(right)), 0.0, 0
         self._right, self._summary = right, summary
 
     def add(self, rows: Array) -> None:
-        step = block_rows(rows.shape[1])
-        for start in range(0, len(rows), step):
-            block = rows[start : start + step].astype(self._right.dtype, copy=False)
-            response = block @ self._right
-            if block.dtype == np.float64:
-                out = self.product
-                blas.dgemm(1.0, block.T, response.T, 1.0, out, trans_b=True, overwrite_c=True)
-            else:
-                self.product += block.T @ response
+        right = self._right
+        gemm = scipy.linalg.get_blas_funcs("gemm", dtype=right.dtype)
+        for block in blocks_of(rows, right.dtype.type):
+            # Columns of these transposes are contiguous: BLAS works in place, without copies.
+            response = gemm(1.0, right, block.T, trans_a=True)
+            gemm(1.0, block.T, response, 1.0, self.product, trans_b=True, overwrite_c=True)
             if self._summary:
                 self.sum += block.sum(axis=0, dtype=np.float64)
                 self.square += float(np.vdot(block, block))
@@ -249,14 +245,15 @@ class _Space:
     def grow(self, image: Array) -> bool:
         """Take in the image of the last block; tell whether it had lost rank."""
         basis, width = self._basis[:, : self._size], self._width
-        coefficients = (basis.T @ image.astype(basis.dtype, copy=False)).astype(np.float64)
+        image = image.astype(basis.dtype, copy=False)
+        coefficients = basis.T @ image
         t = np.zeros((self._size, self._size))
         t[:-width, :-width] = self._t
         t[:, -width:] = coefficients
         t[-width:, :] = coefficients.T
         t[-width:, -width:] = (coefficients[-width:] + coefficients[-width:].T) / 2
         self._t = t
-        residual = (image - basis @ coefficients).astype(basis.dtype, copy=False)
+        residual = image - basis @ coefficients
         rounding = 8 * np.sqrt(len(basis)) * np.finfo(basis.dtype).eps * np.abs(t.diagonal()).max()
         return self._append(residual, float(rounding))
 

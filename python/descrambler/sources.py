@@ -217,6 +217,19 @@ def block_rows(n: int) -> int:
     return int(min(4096, max(64, BLOCK // n)))
 
 
+def blocks_of(rows: Array, dtype: type[np.floating[Any]]) -> Iterator[Array]:
+    """Yield blocks of rows in a dtype; each is valid until the next."""
+    step = block_rows(rows.shape[1])
+    room = None if rows.dtype == dtype else np.empty((min(step, len(rows)), rows.shape[1]), dtype)
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        if room is None:
+            yield block
+        else:
+            np.copyto(room[: len(block)], block)
+            yield room[: len(block)]
+
+
 def _split(name: str, rows: NDArray[Any]) -> Iterator[Array]:
     step = block_rows(rows.shape[1])
     for start in range(0, len(rows), step):

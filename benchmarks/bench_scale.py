@@ -1,0 +1,261 @@
+"""Large layers: time, peak memory and accuracy, each case in a process of its own.
+
+python benchmarks/bench_scale.py gram      the Gram matrix against BLAS's SYRK
+python benchmarks/bench_scale.py full      n = 4096, all modes, against LAPACK
+python benchmarks/bench_scale.py streamed  n = 16 384, 256 modes, 100 000 signals in a file (6.6 GB in $TMPDIR)
+python benchmarks/bench_scale.py wide      n = 65 536, 128 modes, 20 000 signals in a file (5.2 GB in $TMPDIR)
+python benchmarks/bench_scale.py curves    cost against n, rank and number of signals; writes docs/scaling.png
+
+The signals in the files are C diag(s) V^T with orthonormal C and V, discrete cosine transforms, the units
+permuted and with random signs: their Gram matrix has the eigenvalues s^2, here 1 / k, and its eigenvectors
+are known, so that the answer is checked without our own code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import scipy.fft
+import scipy.linalg
+from scipy.linalg import blas
+
+import descrambler as ds
+
+SEED = 0
+
+
+class Spectrum:
+    """Signals whose Gram matrix has the eigenvalues 1 / k, and known eigenvectors."""
+
+    def __init__(self, m: int, n: int) -> None:
+        self.m, self.n = m, n
+        generator = np.random.default_rng(SEED)
+        self.order, self.sign = generator.permutation(n), generator.choice([-1.0, 1.0], n)
+        self.values = np.zeros(n)
+        self.values[: min(m, n)] = 1 / np.arange(1, min(m, n) + 1)
+
+    def rows(self, start: int, stop: int) -> np.ndarray:
+        """Signals `start` to `stop`, float32."""
+        k = np.arange(self.n)
+        # One period of the cosine is 4 m of these steps.
+        steps = (np.outer(2 * np.arange(start, stop) + 1, k) % (4 * self.m)).astype(np.float32)
+        c = np.cos(steps * np.float32(np.pi / (2 * self.m))) * np.float32(np.sqrt(2 / self.m))
+        c[:, 0] *= np.float32(np.sqrt(0.5))
+        c *= np.sqrt(self.values).astype(np.float32)
+        units = scipy.fft.idct(c, axis=1, norm="ortho", workers=2)
+        return units[:, self.order] * self.sign.astype(np.float32)
+
+    def worth(self, modes: np.ndarray) -> np.ndarray:
+        """u^T B u of modes in rows, exactly."""
+        units = np.empty_like(modes)
+        units[:, self.order] = modes * self.sign
+        return scipy.fft.dct(units, axis=1, norm="ortho") ** 2 @ self.values
+
+    def write(self, path: Path) -> None:
+        file = np.lib.format.open_memmap(path, "w+", np.float32, (self.m, self.n))
+        step = max(1, 2**22 // self.n)
+        for start in range(0, self.m, step):
+            stop = min(start + step, self.m)
+            file[start:stop] = self.rows(start, stop)
+        file.flush()
+
+
+def streamed(path: str, rank: int, dtype: str | None = None) -> Iterator[dict[str, float]]:
+    """Leading modes of the signals in a file; the answer is checked against the known spectrum."""
+    signals = np.load(path, mmap_mode="r")
+    (m, n), result = signals.shape, []
+    yield timed(lambda: result.append(ds.descramble(signals, rank=rank, dtype=dtype)))
+    (found,) = result
+    basis, known = found.criterion.basis(n), Spectrum(m, n)
+    modes = found.rotation.inverse().left(basis.from_modes(np.eye(n, rank))).T
+    a = basis.eigenvalues[:rank]
+    best = float(a @ known.values[:rank])
+    assert found.rotation.rank == rank
+    yield {
+        "passes": found.n_iter,
+        "objective off the best": abs(float(a @ known.worth(modes)) / best - 1),
+        "the same, as estimated": found.shortfall,
+        "gap": found.gap,
+        "orthogonality error": found.orthogonality_error,
+    }
+
+
+def full(path: str, dtype: str | None = None) -> Iterator[dict[str, float]]:
+    """All modes of a Gram matrix, from the file that holds it."""
+    gram = ds.Gram.load(path)
+    result = []
+    yield timed(lambda: result.append(ds.descramble_gram(gram, dtype=dtype)))
+    (found,) = result
+    best = float(found.criterion.basis(gram.n).eigenvalues @ (1 / np.arange(1, gram.n + 1)))
+    yield {
+        "objective off the best": abs(found.objective / best - 1),
+        "gap": found.gap,
+        "orthogonality error": found.orthogonality_error,
+    }
+
+
+def lapack(path: str) -> Iterator[dict[str, float]]:
+    """Eigenvalues and eigenvectors of the same matrix, by LAPACK alone."""
+    b = ds.Gram.load(path).matrix
+    yield timed(lambda: scipy.linalg.eigh(b, driver="evd", check_finite=False))
+
+
+def gram_rate(n: int, m: int) -> Iterator[dict[str, float]]:
+    """Gram matrix of float32 batches in memory, and SYRK of as many float64 rows, in turn."""
+    x = np.random.default_rng(SEED).standard_normal((m, n), dtype=np.float32)
+    wide = x.astype(np.float64)
+
+    def ours() -> np.ndarray:
+        return ds.gram(iter(np.split(x, 4))).matrix
+
+    def syrk() -> np.ndarray:
+        return blas.dsyrk(1.0, wide.T)
+
+    assert np.abs(np.triu(ours()) - np.triu(syrk())).max() < 1e-9 * m
+    mine, theirs = np.array(
+        [[timed(work)["seconds"] for work in (ours, syrk)] for _ in range(25)]
+    ).T
+    yield {
+        "GFLOP/s": m * n**2 / mine.min() / 1e9,
+        "SYRK GFLOP/s": m * n**2 / theirs.min() / 1e9,
+        "share of SYRK's rate": float(theirs.min() / mine.min()),
+        "the same, median of neighbours": float(np.median(theirs / mine)),
+    }
+
+
+def timed(work: Callable[[], object]) -> dict[str, float]:
+    """Seconds by the clock, and by the processors: other work on the machine changes only the first."""
+    start, busy = time.perf_counter(), time.process_time()
+    work()
+    return {"seconds": time.perf_counter() - start, "CPU seconds": time.process_time() - busy}
+
+
+CASES = {case.__name__: case for case in (streamed, full, lapack, gram_rate)}
+
+
+def measure(case: str, *arguments: object, threads: int = 2) -> dict[str, float]:
+    """Run a case in a fresh process, and watch its anonymous memory from here while it is timed."""
+    limits = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), str(threads))
+    command = [sys.executable, __file__, "--child", json.dumps([case, *arguments])]
+    child = subprocess.Popen(
+        command, env=os.environ | limits, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdin is not None and child.stdout is not None
+    lines: list[dict[str, float]] = []
+
+    def read() -> None:
+        lines.extend(json.loads(line) for line in child.stdout or ())
+
+    assert child.stdout.readline() == "imported\n"
+    before = peak = anonymous_gigabytes(child.pid)
+    print("go", file=child.stdin, flush=True)
+    reader = threading.Thread(target=read)
+    reader.start()
+    while not lines and child.poll() is None:
+        peak = max(peak, anonymous_gigabytes(child.pid))
+        time.sleep(0.005)
+    reader.join()
+    if child.wait() != 0:
+        raise SystemExit(f"{case} failed: see above")
+    return {key: value for line in lines for key, value in line.items()} | {
+        "peak GiB": peak - before
+    }
+
+
+def anonymous_gigabytes(pid: int) -> float:
+    found = re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 2**20 if found else 0.0
+
+
+def child(case: str, *arguments: object) -> None:
+    print("imported", flush=True)
+    input()
+    for line in CASES[case](*arguments):
+        print(json.dumps(line), flush=True)
+
+
+def show(title: str, values: dict[str, float]) -> None:
+    print(
+        f"{title}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()),
+        flush=True,
+    )
+
+
+@contextmanager
+def signals_in_a_file(m: int, n: int) -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "signals.npy"
+        Spectrum(m, n).write(path)
+        yield str(path)
+
+
+@contextmanager
+def gram_in_a_file(n: int) -> Iterator[str]:
+    spectrum = Spectrum(n, n)
+    b = scipy.fft.idct(np.diag(spectrum.values), axis=0, norm="ortho")
+    b = scipy.fft.idct(b, axis=1, norm="ortho")[np.ix_(spectrum.order, spectrum.order)]
+    b *= np.outer(spectrum.sign, spectrum.sign)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "gram.npz"
+        ds.Gram((b + b.T) / 2).save(path)
+        yield str(path)
+
+
+def run_gram() -> None:
+    for threads in (1, 2):
+        show(
+            f"Gram, n = 1024, {threads} threads", measure("gram_rate", 1024, 16384, threads=threads)
+        )
+
+
+def run_full() -> None:
+    n = 4096
+    with gram_in_a_file(n) as path:
+        pairs = []
+        for _ in range(3):
+            ours, theirs = measure("full", path), measure("lapack", path)
+            pairs.append(
+                (ours["seconds"] / theirs["seconds"], ours["CPU seconds"] / theirs["CPU seconds"])
+            )
+            for name, values in (("descramble_gram", ours), ("LAPACK alone", theirs)):
+                values["peak n x n"] = values["peak GiB"] * 2**30 / (8 * n * n)
+                show(f"n = {n}, {name}", values)
+        clock, processor = np.median(pairs, axis=0)
+        print(f"n = {n}: ours / LAPACK {clock:.3f} by the clock, {processor:.3f} by the processors")
+        show(f"n = {n}, float32", measure("full", path, "float32"))
+
+
+def run_streamed() -> None:
+    with signals_in_a_file(100_000, 16_384) as path:
+        for dtype in (None, "float32"):
+            show(
+                f"n = 16384, rank 256, {dtype or 'float64'}", measure("streamed", path, 256, dtype)
+            )
+
+
+def run_wide() -> None:
+    with signals_in_a_file(20_000, 65_536) as path:
+        for dtype in (None, "float32"):
+            show(
+                f"n = 65536, rank 128, {dtype or 'float64'}", measure("streamed", path, 128, dtype)
+            )
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--child":
+        child(*json.loads(sys.argv[2]))
+    else:
+        {"gram": run_gram, "full": run_full, "streamed": run_streamed, "wide": run_wide}[
+            sys.argv[1]
+        ]()
