@@ -28,9 +28,11 @@ from pathlib import Path
 import numpy as np
 import scipy.fft
 import scipy.linalg
+from matplotlib.figure import Figure
 from scipy.linalg import blas
 
 import descrambler as ds
+from descrambler.report.benchmarks import power_law
 
 SEED = 0
 
@@ -54,7 +56,7 @@ class Spectrum:
         c[:, 0] *= np.float32(np.sqrt(0.5))
         c *= np.sqrt(self.values).astype(np.float32)
         units = scipy.fft.idct(c, axis=1, norm="ortho", workers=2)
-        return units[:, self.order] * self.sign.astype(np.float32)
+        return np.ascontiguousarray(units[:, self.order]) * self.sign.astype(np.float32)
 
     def worth(self, modes: np.ndarray) -> np.ndarray:
         """u^T B u of modes in rows, exactly."""
@@ -134,6 +136,12 @@ def gram_rate(n: int, m: int) -> Iterator[dict[str, float]]:
     }
 
 
+def cost(m: int, n: int, rank: int | None) -> Iterator[dict[str, float]]:
+    """Of descrambling signals in memory."""
+    signals = Spectrum(m, n).rows(0, m)
+    yield timed(lambda: ds.descramble(signals, rank=rank))
+
+
 def timed(work: Callable[[], object]) -> dict[str, float]:
     """Seconds by the clock, and by the processors: other work on the machine changes only the first."""
     start, busy = time.perf_counter(), time.process_time()
@@ -141,7 +149,7 @@ def timed(work: Callable[[], object]) -> dict[str, float]:
     return {"seconds": time.perf_counter() - start, "CPU seconds": time.process_time() - busy}
 
 
-CASES = {case.__name__: case for case in (streamed, full, lapack, gram_rate)}
+CASES = {case.__name__: case for case in (streamed, full, lapack, gram_rate, cost)}
 
 
 def measure(case: str, *arguments: object, threads: int = 2) -> dict[str, float]:
@@ -252,10 +260,50 @@ def run_wide() -> None:
             )
 
 
+def run_curves() -> None:
+    """Costs by the processor of one thread, which other work on the machine changes little."""
+    panels = {
+        "number of units n": {
+            "rank 32, 4096 signals": [(n, (4096, n, 32)) for n in (1024, 2048, 4096, 8192, 16384)],
+            "all modes, 4096 signals": [(n, (4096, n, None)) for n in (512, 1024, 2048, 4096)],
+        },
+        "rank r": {
+            "n = 8192, 4096 signals": [(r, (4096, 8192, r)) for r in (32, 64, 128, 256, 512)]
+        },
+        "number of signals m": {
+            "n = 4096, rank 64": [(m, (m, 4096, 64)) for m in (2048, 4096, 8192, 16384, 32768)]
+        },
+    }
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
+    axes = figure.subplots(1, 3, sharey=True)
+    for ax, (label, curves) in zip(axes, panels.items(), strict=True):
+        for (name, sizes), marker, style in zip(curves.items(), "os", ("-", "--"), strict=False):
+            points = [(x, measure("cost", *case, threads=1)["CPU seconds"]) for x, case in sizes]
+            exponent, offset = power_law(points)
+            x, seconds = np.array(points).T
+            ax.plot(x, seconds, marker, color="black", label=f"{name}: exponent {exponent:.2f}")
+            ax.plot(x, np.exp(offset) * x**exponent, style, color="#15529b", lw=1)
+            costs = ", ".join(f"{size}: {cost:.3g} s" for size, cost in points)
+            print(f"{label}, {name}: exponent {exponent:.2f} ({costs})", flush=True)
+            ax.set_xscale("log", base=2)
+            ax.set_xticks(x, [f"{size:.0f}" for size in x])
+        ax.set(yscale="log", xlabel=label)
+        ax.grid(lw=0.3)
+        ax.legend(loc="upper left", frameon=False, fontsize=8)
+    axes[0].set_ylabel("time of one core (s)")
+    figure.savefig(Path(__file__).parent.parent / "docs" / "scaling.png", dpi=110)
+
+
+RUNS = {
+    "gram": run_gram,
+    "full": run_full,
+    "streamed": run_streamed,
+    "wide": run_wide,
+    "curves": run_curves,
+}
+
 if __name__ == "__main__":
     if sys.argv[1] == "--child":
         child(*json.loads(sys.argv[2]))
     else:
-        {"gram": run_gram, "full": run_full, "streamed": run_streamed, "wide": run_wide}[
-            sys.argv[1]
-        ]()
+        RUNS[sys.argv[1]]()

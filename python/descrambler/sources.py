@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from ._array_api import as_numpy
 from ._validate import Array, check_real, matrix
 
-# Entries of a block: its float64 copy takes 32 MB. A slab holds the whole chunks of a chunked file.
-BLOCK, SLAB = 2**22, 2**25
+# Entries of a block, whose float64 copy stays in the cache, unless the rows are so long that BLAS is given
+# too few of them. A slab holds the whole chunks of a chunked file.
+BLOCK, FEWEST, SLAB = 2**20, 256, 2**25
 
 
 class Dataset(Protocol):
@@ -214,7 +215,7 @@ class Repeated(Source):
 
 def block_rows(n: int) -> int:
     """Rows of `n` entries that are worked on at once."""
-    return int(min(4096, max(64, BLOCK // n)))
+    return int(min(4096, max(FEWEST, BLOCK // n)))
 
 
 def blocks_of(rows: Array, dtype: type[np.floating[Any]]) -> Iterator[Array]:
