@@ -5,6 +5,7 @@ python benchmarks/bench_scale.py full      n = 4096, all modes, against LAPACK
 python benchmarks/bench_scale.py streamed  n = 16 384, 256 modes, 100 000 signals in a file (6.6 GB in $TMPDIR)
 python benchmarks/bench_scale.py wide      n = 65 536, 128 modes, 20 000 signals in a file (5.2 GB in $TMPDIR)
 python benchmarks/bench_scale.py curves    cost against n, rank and number of signals; writes docs/scaling.png
+python benchmarks/bench_scale.py extrapolate   to the layers of public models, from rates of one core
 
 The signals in the files are C diag(s) V^T with orthonormal C and V, discrete cosine transforms, the units
 permuted and with random signs: their Gram matrix has the eigenvalues s^2, here 1 / k, and its eigenvectors
@@ -230,18 +231,26 @@ def run_gram() -> None:
 def run_full() -> None:
     n = 4096
     with gram_in_a_file(n) as path:
-        pairs = []
-        for _ in range(3):
-            ours, theirs = measure("full", path), measure("lapack", path)
-            pairs.append(
-                (ours["seconds"] / theirs["seconds"], ours["CPU seconds"] / theirs["CPU seconds"])
+        for threads in (1, 2):
+            pairs = [compare_full(n, path, threads) for _ in range(2)]
+            clock, processor = np.min(pairs, axis=0).T
+            print(
+                f"n = {n}, {threads} threads: ours / LAPACK {clock[0] / clock[1]:.3f} by the clock, "
+                f"{processor[0] / processor[1]:.3f} by the processors, best of {len(pairs)}",
+                flush=True,
             )
-            for name, values in (("descramble_gram", ours), ("LAPACK alone", theirs)):
-                values["peak n x n"] = values["peak GiB"] * 2**30 / (8 * n * n)
-                show(f"n = {n}, {name}", values)
-        clock, processor = np.median(pairs, axis=0)
-        print(f"n = {n}: ours / LAPACK {clock:.3f} by the clock, {processor:.3f} by the processors")
-        show(f"n = {n}, float32", measure("full", path, "float32"))
+        show(f"n = {n}, float32, 2 threads", measure("full", path, "float32"))
+
+
+def compare_full(n: int, path: str, threads: int) -> list[tuple[float, float]]:
+    """Seconds, and CPU seconds, of both."""
+    seconds = []
+    for name, case in (("descramble_gram", "full"), ("LAPACK alone", "lapack")):
+        values = measure(case, path, threads=threads)
+        values["peak n x n"] = values["peak GiB"] * 2**30 / (8 * n * n)
+        show(f"n = {n}, {threads} threads, {name}", values)
+        seconds.append((values["seconds"], values["CPU seconds"]))
+    return seconds
 
 
 def run_streamed() -> None:
@@ -294,16 +303,61 @@ def run_curves() -> None:
     figure.savefig(Path(__file__).parent.parent / "docs" / "scaling.png", dpi=110)
 
 
+# Model, hidden width, feed-forward width, layers; from the models' published configurations.
+MODELS = (
+    ("Llama 3.1 8B", 4096, 14336, 32),
+    ("GPT-3 175B", 12288, 49152, 96),
+    ("Llama 3.1 405B", 16384, 53248, 126),
+    ("Megatron-Turing 530B", 20480, 81920, 105),
+)
+
+
+def run_extrapolate(pass_rate: str = "40", gram_rate: str = "40", eigh_4096: str = "20") -> None:
+    """Hours for one feed-forward layer, from rates of one core: GFLOP/s, GFLOP/s, seconds at n = 4096."""
+    m, rank, passes, node, disk = 10**6, 256, 12, 64, 1e9
+    print(
+        f"{m} signals; rank {rank}: {passes} passes of {rank // 4} vectors and one for the moments"
+    )
+    print(
+        "| model | n | bf16 signals | rank 256: 2 cores | 64 cores | reading, 1 GB/s | memory | all modes: 2 cores | 64 cores | memory |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for name, _, n, _ in MODELS:
+        size = 2.0 * m * n
+        products = (
+            (4 * m * n * passes * rank / 4 + 2 * m * n * 1.25 * rank) / float(pass_rate) / 1e9
+        )
+        few = products / 3600
+        reading = (passes + 1) * size / disk / 3600
+        gram = m * n**2 / float(gram_rate) / 1e9 / 3600
+        whole = gram + float(eigh_4096) * (n / 4096) ** 3 / 3600
+        held = 8 * n * (passes * rank / 4 + 6 * rank)
+        cells = (
+            name,
+            f"{n}",
+            f"{size / 1e9:.0f} GB",
+            f"{few / 2:.2g} h",
+            f"{60 * few / node:.2g} min",
+            f"{reading:.2g} h",
+            f"{held / 1e9:.2g} GB",
+            f"{whole / 2:.3g} h",
+            f"{whole / node:.2g} h",
+            f"{5 * 8 * n**2 / 1e9:.3g} GB",
+        )
+        print(f"| {' | '.join(cells)} |")
+
+
 RUNS = {
     "gram": run_gram,
     "full": run_full,
     "streamed": run_streamed,
     "wide": run_wide,
     "curves": run_curves,
+    "extrapolate": run_extrapolate,
 }
 
 if __name__ == "__main__":
     if sys.argv[1] == "--child":
         child(*json.loads(sys.argv[2]))
     else:
-        RUNS[sys.argv[1]]()
+        RUNS[sys.argv[1]](*sys.argv[2:])

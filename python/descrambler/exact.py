@@ -148,7 +148,7 @@ def all_pairs(gram: Gram, dtype: type[np.floating[Any]]) -> Leading:
     b = gram.matrix.astype(dtype, copy=False)
     values, vectors = scipy.linalg.eigh(b, driver="evd", check_finite=False)
     # What rounding in single precision may leave below zero is accepted.
-    if values[0] < -1e-6 * abs(values[-1]):
+    if values[0] < -max(1e-6, gauges.rounding_level(1, gram.n, dtype)) * abs(values[-1]):
         raise ValueError(
             f"gram must be positive semidefinite, got eigenvalues from {values[0]:.3g} to {values[-1]:.3g}"
         )

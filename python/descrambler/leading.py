@@ -57,7 +57,8 @@ class Leading:
     def first(self, rank: int) -> Leading:
         """Return the first `rank` of the pairs."""
         parts = ("values", "modes", "residuals", "errors")
-        return replace(self, **{name: getattr(self, name)[:rank] for name in parts})
+        # Copies: a view would keep all n x n of the modes.
+        return replace(self, **{name: getattr(self, name)[:rank].copy() for name in parts})
 
     def objective(self, basis: LinkBasis, rotation: Rotation | None) -> float:
         """``tr(A P B_k P^T)``, B_k the part of B in the leading modes; at P = 1 without a rotation."""
