@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 from typing import TYPE_CHECKING, cast
 
@@ -24,7 +25,11 @@ def _choose() -> str:
         raise ImportError(f"DESCRAMBLER_ISA must be one of {VARIANTS}, got {wanted!r}")
     if wanted and wanted not in supported:
         raise ImportError(f"DESCRAMBLER_ISA={wanted}, but this processor runs only {supported}")
-    return wanted or supported[0]
+    if wanted:
+        return wanted
+    # A build for development may leave some out.
+    specs = (importlib.util.find_spec(f"._core_{name}", __package__) for name in supported)
+    return next(name for name, spec in zip(supported, specs, strict=True) if spec)
 
 
 variant = _choose()
