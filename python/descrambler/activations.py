@@ -136,13 +136,63 @@ def _relu_slope(x: Array) -> Array:
     return (x > 0).astype(x.dtype)
 
 
+def _elu_slope(x: Array) -> Array:
+    return np.exp(np.minimum(x, 0))
+
+
+def _selu_slope(x: Array) -> Array:
+    slope: Array = _SELU_SCALE * np.where(x > 0, 1, _SELU_ALPHA * _elu_slope(x))
+    return slope
+
+
+def _gelu_slope(x: Array) -> Array:
+    from scipy.special import ndtr  # slow to import, seldom needed
+
+    slope: Array = ndtr(x) + x * np.exp(-np.square(x) / 2) / math.sqrt(2 * math.pi)
+    return slope
+
+
+def _gelu_tanh_slope(x: Array) -> Array:
+    z = np.clip(x, -10, 10)
+    scale = math.sqrt(2 / math.pi)
+    t = np.tanh(scale * (z + 0.044715 * z**3))
+    slope: Array = 0.5 * (1 + t + x * (1 - t**2) * scale * (1 + 3 * 0.044715 * z**2))
+    return slope
+
+
+def _silu_slope(x: Array) -> Array:
+    return _logistic(x) + x * _logistic_slope(x)
+
+
+def _softsign_slope(x: Array) -> Array:
+    slope: Array = 1 / np.square(1 + np.abs(x))
+    return slope
+
+
+def _hard_sigmoid_slope(x: Array) -> Array:
+    return _hard_tanh_slope(x / 3) / 6
+
+
+def _hard_tanh_slope(x: Array) -> Array:
+    return ((x > -1) & (x <= 1)).astype(x.dtype)
+
+
 # Softmax mixes the entries of a row: its Jacobian is not diagonal.
 _SLOPES: dict[str, Callable[[Array], Array]] = {
-    "tanh": _tanh_slope,
+    "elu": _elu_slope,
+    "exponential": np.exp,
+    "gelu": _gelu_slope,
+    "gelu_tanh": _gelu_tanh_slope,
+    "hard_sigmoid": _hard_sigmoid_slope,
+    "hard_tanh": _hard_tanh_slope,
+    "identity": np.ones_like,
     "logistic": _logistic_slope,
     "relu": _relu_slope,
+    "selu": _selu_slope,
+    "silu": _silu_slope,
     "softplus": _logistic,
-    "identity": np.ones_like,
+    "softsign": _softsign_slope,
+    "tanh": _tanh_slope,
 }
 
 
@@ -194,7 +244,7 @@ class Activation:
     def derivative(self, x: Array) -> Derivative:
         """Return the Jacobian at each row of `x`, shape (m, n), in the dtype of `x`.
 
-        At a kink (0, for ``relu`` and ``leaky_relu``) it is the slope from below.
+        At a kink (0, for ``relu``) it is the slope from below.
         """
         if self.slope is not None:
             one, slope = x.dtype.type(1), x.dtype.type(self.slope)

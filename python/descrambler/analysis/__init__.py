@@ -31,6 +31,7 @@ from .response import (
 )
 from .ridge import FrequencyMap, frequency_map
 from .spectrum import frequencies, frequency_response, two_sided_spectrum
+from .stability import SplitHalf, split_half
 from .structure import (
     StructureShares,
     irrep_energy,
@@ -57,6 +58,7 @@ __all__ = [
     "FrequencyMap",
     "KernelMatch",
     "PowerLaw",
+    "SplitHalf",
     "StructureShares",
     "aggregate_response",
     "band_cut",
@@ -90,6 +92,7 @@ __all__ = [
     "random_diagonal_share",
     "shift_commutator",
     "singular_vectors",
+    "split_half",
     "stop_edges",
     "structure_shares",
     "subspace_overlap",

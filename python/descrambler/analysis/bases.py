@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import betainc
 
 from .._validate import Array, choice, matrix
 
@@ -267,5 +267,5 @@ def _expected_maximum(dimension: int, parameters: int, members: int) -> float:
     if parameters >= dimension:
         return 1.0
     x = (np.arange(2000) + 0.5) / 2000
-    below = stats.beta.cdf(x, parameters / 2, (dimension - parameters) / 2) ** members
+    below = betainc(parameters / 2, (dimension - parameters) / 2, x) ** members
     return float(np.mean(1 - below))

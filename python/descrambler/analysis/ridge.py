@@ -8,10 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
-import scipy.ndimage
+import scipy  # its submodules load at first use: scipy.stats and scipy.optimize are slow to import
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize
 
 from .._validate import Array, matrix
 from .spectrum import Transform, amplitudes, frequencies
@@ -212,7 +210,9 @@ class _Ridge:
     def refined(self, start: Array) -> tuple[Array, float]:
         """Nearest maximum of the likelihood, and the negative likelihood there."""
         bounds = [(-8, 8), (-8, 8), (np.log(1e-3), np.log(2))]
-        found = minimize(self.loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+        found = scipy.optimize.minimize(
+            self.loss, start, jac=True, method="L-BFGS-B", bounds=bounds
+        )
         return found.x, float(found.fun)
 
     def error(self, theta: Array, scores: Array) -> float:

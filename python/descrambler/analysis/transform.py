@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
+import scipy  # its submodules load at first use: scipy.stats and scipy.optimize are slow to import
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from .._validate import Array, matrix, real_array
 from .spectrum import Transform, amplitudes, frequencies
@@ -238,7 +237,7 @@ def _positions(name: str, value: ArrayLike, n: int) -> Array:
 def _correlations(a: Array, b: Array) -> tuple[float, float]:
     if min(np.ptp(a), np.ptp(b)) == 0:
         return np.nan, np.nan
-    return float(np.corrcoef(a, b)[0, 1]), float(stats.spearmanr(a, b).statistic)
+    return float(np.corrcoef(a, b)[0, 1]), float(scipy.stats.spearmanr(a, b).statistic)
 
 
 def _line(x: Array, y: Array) -> tuple[float, float]:
