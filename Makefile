@@ -28,7 +28,7 @@ $(VENV)/lint-tools: $(VENV)/installed
 	touch $@
 
 demo: $(VENV)/installed
-	$(BIN)/descrambler demo -o demo
+	$(BIN)/descrambler demo -o demo --force
 
 # Two processes, each on one thread of BLAS.
 test: test-cpp $(VENV)/test-tools

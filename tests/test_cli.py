@@ -1,6 +1,8 @@
 """The command line: the demo, real files, users' errors."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,10 +12,12 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
+from scipy.io import loadmat, savemat
 from threadpoolctl import threadpool_limits
 
 import descrambler as ds
 from descrambler.cli import main
+from descrambler.commands.inputs import read_inputs
 from descrambler.nulls import random_counterpart
 from descrambler.study import Study, resolved_part
 
@@ -44,7 +48,7 @@ def small(tmp_path):
 
 def run_small(folder, *more):
     names = ["--activations", "tanh", "relu", "logistic"]
-    inputs = ["--inputs", str(folder / "x.npy"), "-o", str(folder / "out")]
+    inputs = ["--inputs", str(folder / "x.npy"), "-o", str(folder / "out"), "--force"]
     return main(["run", str(folder / "net.npz"), *names, *inputs, *more])
 
 
@@ -136,16 +140,119 @@ def test_inputs_may_be_an_archive_with_one_array(small, capsys):
     x = np.load(small / "x.npy")
     archive = small / "x.npz"
     run = ["run", str(small / "net.npz"), "--activations", "tanh", "relu", "logistic"]
-    run += ["--inputs", str(archive), "-o", str(small / "out")]
+    run += ["--inputs", str(archive), "-o", str(small / "out"), "--force"]
     np.savez(archive, x=x)
     assert main(run) == 0
     assert "200 inputs" in capsys.readouterr().out
-    np.savez(archive, x=x, y=x)
+    np.savez(archive, traces=x, distributions=x)
+    assert main(run) == 0
+    np.savez(archive, y=x, z=x)
     assert main(run) == 2
-    assert "one array, found 2" in capsys.readouterr().err
+    assert "found 2" in capsys.readouterr().err
     archive.write_bytes(archive.read_bytes()[:300])
     assert main(run) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def read_small(small, path):
+    return read_inputs(path, ds.load(small / "net.npz", ["tanh", "relu", "logistic"]))
+
+
+def test_inputs_may_be_of_matlab(small):
+    x, path = np.load(small / "x.npy"), small / "x.mat"
+    savemat(path, {"x": x, "note": "text", "step": 0.5})
+    np.testing.assert_array_equal(read_small(small, path), x)
+    savemat(path, {"y": x, "z": x})
+    with pytest.raises(ValueError, match="must hold one array of numbers.*; found 2"):
+        read_small(small, path)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ValueError, match=f"{path}: a damaged .mat file"):
+        read_small(small, path)
+
+
+@pytest.mark.parametrize("titles", ["", "a,b,c,d,e,f,g,h,i,j,k,l\n"])
+def test_inputs_may_be_a_table(small, titles):
+    x, path = np.load(small / "x.npy"), small / "x.csv"
+    path.write_text(titles + "\n".join(",".join(map(repr, row)) for row in x.tolist()) + "\n")
+    np.testing.assert_array_equal(read_small(small, path), x)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.csv", b"1,2\n3\n", "must be a table of numbers between commas"),
+        ("x.csv", b"", "must be a table of numbers"),
+        ("x.csv", b"\xff\xfe,\n", "must be a table of numbers"),
+        ("x.csv", b"1,2\n3,4\n", r"shape \(m, 12\), found \(2, 2\)"),
+        ("x.txt", b"1,2", "must be an .npy, .npz or .mat with one matrix, or .csv"),
+    ],
+)
+def test_inputs_that_are_none(small, name, content, message):
+    (small / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_small(small, small / name)
+
+
+def test_results_are_not_overwritten(small, capsys):
+    (small / "out").mkdir()
+    (small / "out" / "mine.txt").write_text("precious")
+    names = ["--activations", "tanh", "relu", "logistic"]
+    run = ["run", str(small / "net.npz"), *names, "--inputs", str(small / "x.npy")]
+    assert main([*run, "-o", str(small / "out")]) == 2
+    assert "out is not empty: give another folder, or --force" in capsys.readouterr().err
+    assert [file.name for file in (small / "out").iterdir()] == ["mine.txt"]
+    assert main(["train", "-o", str(small / "net.npz")]) == 2
+    assert "net.npz is there already" in capsys.readouterr().err
+
+
+def test_json(small, capsys):
+    names = ["--activations", "tanh", "relu", "logistic"]
+    assert main(["inspect", str(small / "net.npz"), *names, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    linear = {"type": "linear", "inputs": 12, "outputs": 9, "bias": False, "dtype": "float64"}
+    assert shown["layers"][:2] == [linear, {"type": "activation", "name": "tanh"}]
+    assert main(["info", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["descrambler"] == ds.__version__
+    assert run_small(small, "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["inputs"] == 200
+    assert len(shown["results"]) == 12
+    assert {r["network"] for r in shown["results"]} == {"trained", "random weights"}
+    assert all(r["after"] <= r["before"] for r in shown["results"])
+
+
+@pytest.mark.parametrize("suffix", ["npz", "mat"])
+def test_simulate(tmp_path, capsys, suffix):
+    path = tmp_path / f"traces.{suffix}"
+    command = ["simulate", "30", "--points", "64", "--seed", "5", "-o", str(path)]
+    assert main(command) == 0
+    assert capsys.readouterr().out == f"{path}: 30 traces of 64 points\n"
+    saved = dict(np.load(path)) if suffix == "npz" else loadmat(path)
+    np.testing.assert_array_equal(saved["traces"], ds.deer.simulate(30, 5, 64).traces)
+    assert saved["time"].size == saved["distance"].size == 64
+    assert main(command) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert main([*command, "--force"]) == 0
+
+
+def test_a_pipe_that_closes_early(small):
+    ds.deer.pretrained().save(small / "big.npz")
+    command = f"{sys.executable} -m descrambler inspect {small / 'big.npz'} | head -c 1"
+    process = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
+    )
+    assert (process.returncode, process.stderr) == (0, "")
+
+
+def test_every_command_has_help(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    commands = re.findall(r"^    (\w+) ", capsys.readouterr().out, re.M)
+    assert {"demo", "inspect", "run", "train", "simulate", "deer", "info"} <= set(commands)
+    for command in commands:
+        with pytest.raises(SystemExit) as ended:
+            main([command, "--help"])
+        assert ended.value.code == 0
 
 
 def interruptible(*arguments):

@@ -1,12 +1,13 @@
-"""Command line: descrambler demo, inspect, report, run, train, deer, ensemble, bench, info."""
+"""Command line: descrambler demo, inspect, report, run, train, simulate, deer, ensemble, bench, info."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from . import __version__
-from .commands import bench, deer, ensemble, inspect, report, study, train
+from .commands import bench, deer, ensemble, inspect, report, simulate, study, train
 from .errors import DescramblerError
 
 
@@ -18,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"descrambler {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (study, inspect, report, train, deer, ensemble, bench):
+    for module in (study, inspect, report, train, simulate, deer, ensemble, bench):
         module.add_to(commands)
     return root
 
@@ -28,9 +29,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         options.action(options)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("descrambler: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (DescramblerError, OSError, TypeError, ValueError) as error:
         print(f"descrambler: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
+import math
 import sys
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
 from tqdm import tqdm
 
-from .._validate import Array
 from ..files import write_bytes
-from ..network import Network
+from .inputs import KINDS
+from .inputs import read_inputs as read_inputs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
+NETWORKS = ".npz, .mat, .onnx, .keras, .h5, .safetensors or .pt file"
+
+
 def network_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the network and its activations."""
-    parser.add_argument("network", type=Path, metavar="NET", help=".npz or .mat file")
+    parser.add_argument("network", type=Path, metavar="NET", help=NETWORKS)
     parser.add_argument(
         "--activations",
         nargs="+",
@@ -35,26 +38,67 @@ def network_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_inputs(path: Path, network: Network) -> Array:
-    """Read one sample in a row from an .npy file, or an .npz file with one array."""
-    try:
-        # Opened here: of a damaged archive, NumPy would leave the file open.
-        with path.open("rb") as stream:
-            x = _one_array(np.load(stream, allow_pickle=False))
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} must be an .npy or .npz file of numbers: {error}") from error
-    if x.ndim != 2 or x.shape[1] != network.n_in:
-        raise ValueError(f"{path} must hold an array of shape (m, {network.n_in}), found {x.shape}")
-    return x
+def inputs_argument(parser: Any, *, required: bool = False) -> None:
+    """Add the inputs, for `read_inputs`."""
+    parser.add_argument("--inputs", type=Path, required=required, metavar="X", help=KINDS)
 
 
-def _one_array(loaded: Array | np.lib.npyio.NpzFile) -> Array:
-    if isinstance(loaded, np.ndarray):
-        return loaded
-    if len(loaded.files) != 1:
-        raise ValueError(f"an archive must hold one array, found {len(loaded.files)}")
-    array: Array = loaded[loaded.files[0]]
-    return array
+def output_argument(parser: argparse.ArgumentParser, default: Path | None = None) -> None:
+    """Add the folder for the results, for `new_folder`."""
+    note = "" if default is None else f" (default: {default})"
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=default,
+        required=default is None,
+        help=f"folder for the results{note}",
+    )
+    force_argument(parser)
+
+
+def force_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the permission to overwrite."""
+    parser.add_argument("--force", action="store_true", help="overwrite what is there")
+
+
+def json_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of what is printed, for `print_json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def new_folder(path: Path, force: bool) -> Path:
+    """Make a folder; FileExistsError if there is something in it and that is not to be overwritten."""
+    if not force and path.is_dir() and any(path.iterdir()):
+        raise FileExistsError(f"{path} is not empty: give another folder, or --force to overwrite")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def new_file(path: Path, force: bool) -> Path:
+    """Return where a file may be written; OSError, before any work, if it may not."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path.parent} is not a folder: {path} cannot be written")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, not a file to write")
+    if path.exists() and not force:
+        raise FileExistsError(
+            f"{path} is there already: give another name, or --force to overwrite"
+        )
+    return path
+
+
+def print_json(value: Any) -> None:
+    """Print a value on one line; numbers that JSON does not have become null."""
+    print(json.dumps(_finite(value), allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from ..files import write_bytes
 from ..network import Network
 from ..readers import load
 from ..report import distance_figure, unmodulated_figure
-from .common import save_figure
+from .common import new_folder, output_argument, save_figure
 
 if TYPE_CHECKING:
     from .common import Commands
@@ -44,12 +44,13 @@ def add_to(commands: Commands) -> None:
         "--zero", type=float, metavar="US", help="zero time in us (default: the maximum)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the 64 points of released networks")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the results")
+    output_argument(parser)
     parser.set_defaults(action=predict)
 
 
 def predict(options: argparse.Namespace) -> None:
     """Print the peaks; write the distribution as CSV and picture."""
+    new_folder(options.output, options.force)
     raw = deer.load_trace(options.trace, options.time_unit)
     trace = deer.prepare(raw, start=options.start, stop=options.stop, zero=options.zero)
     networks = _networks(options.net)
@@ -60,7 +61,6 @@ def predict(options: argparse.Namespace) -> None:
         )
     except NoModulationError as error:
         print(error)
-        options.output.mkdir(parents=True, exist_ok=True)
         found = deer.modulation(trace, options.experiment)
         save_figure(unmodulated_figure(trace, found), options.output / "trace")
         return
@@ -68,7 +68,6 @@ def predict(options: argparse.Namespace) -> None:
     print("peak (A)  width (A)  share")
     for peak in result.peaks:
         print(f"{peak.position:8.1f}  {peak.width:9.1f}  {peak.share:5.2f}")
-    options.output.mkdir(parents=True, exist_ok=True)
     write_bytes(options.output / "distribution.csv", _comma_separated(result).encode())
     save_figure(distance_figure(trace, result), options.output / "distribution")
     print(f"distribution (.csv, .png, .svg) is in {options.output}/")

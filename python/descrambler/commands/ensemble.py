@@ -12,7 +12,15 @@ from ..ensemble import ensemble
 from ..network import Network
 from ..readers import load
 from ..report import Axis, ensemble_figures
-from .common import progress, read_inputs, save_figure
+from .common import (
+    NETWORKS,
+    inputs_argument,
+    new_folder,
+    output_argument,
+    progress,
+    read_inputs,
+    save_figure,
+)
 
 if TYPE_CHECKING:
     from .common import Commands
@@ -27,7 +35,7 @@ def add_to(commands: Commands) -> None:
         help="how far the descrambled pictures of many networks agree",
         epilog="example: descrambler ensemble nets/*.npz --simulate 10000 -o out",
     )
-    parser.add_argument("networks", type=Path, nargs="+", metavar="NET", help=".npz or .mat files")
+    parser.add_argument("networks", type=Path, nargs="+", metavar="NET", help=NETWORKS)
     parser.add_argument(
         "--activations",
         nargs="+",
@@ -35,15 +43,13 @@ def add_to(commands: Commands) -> None:
         help="after each linear layer, for files that hold weights alone",
     )
     inputs = parser.add_mutually_exclusive_group(required=True)
-    inputs.add_argument(
-        "--inputs", type=Path, help=".npy file, or .npz with one array; one sample in a row"
-    )
+    inputs_argument(inputs)
     inputs.add_argument(
         "--simulate", type=int, metavar="M", help="M simulated DEER traces, for DEERNets"
     )
     parser.add_argument("--layer", type=int, default=1, help="linear layer (default: 1)")
     parser.add_argument("--tap", choices=("before", "after"), default="before")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the results")
+    output_argument(parser)
     parser.set_defaults(action=compare_networks)
 
 
@@ -51,7 +57,7 @@ def compare_networks(options: argparse.Namespace) -> None:
     """Compare networks from files: print the table, write numbers and figures."""
     networks = [load(path, options.activations) for path in options.networks]
     x, axis = _inputs(options, networks[0])
-    options.output.mkdir(parents=True, exist_ok=True)
+    new_folder(options.output, options.force)
     with progress(2 * len(networks) + N_FIGURES) as step:
         result = ensemble(networks, x, options.layer, options.tap, progress=step)
         result.save(options.output / "ensemble.npz")

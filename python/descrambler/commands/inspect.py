@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..config import show_config
+from ..activations import Activation, Renormalise
+from ..config import configuration, show_config
+from ..layers import Linear, describe
 from ..readers import load
-from .common import network_arguments
+from .common import json_argument, network_arguments, print_json
 
 if TYPE_CHECKING:
     from .common import Commands
@@ -16,17 +18,32 @@ if TYPE_CHECKING:
 
 def add_to(commands: Commands) -> None:
     """Add the parsers."""
-    parser = commands.add_parser("inspect", help="print the layers of a network")
+    parser = commands.add_parser(
+        "inspect",
+        help="print the layers of a network",
+        epilog="example: descrambler inspect net.onnx",
+    )
     network_arguments(parser)
+    json_argument(parser)
     parser.set_defaults(action=inspect)
 
     parser = commands.add_parser("info", help="versions, CPU variant, BLAS, threads")
+    json_argument(parser)
     parser.set_defaults(action=info)
 
 
 def inspect(options: argparse.Namespace) -> None:
     """Print the layers of a network and where it comes from."""
     network = load(options.network, options.activations)
+    if options.json:
+        print_json(
+            {
+                "layers": [_description(layer) for layer in network.layers],
+                "initial": network.initial is not None,
+                "provenance": network.provenance,
+            }
+        )
+        return
     print(network)
     if network.initial is not None:
         print("with its initial, untrained weights")
@@ -34,6 +51,17 @@ def inspect(options: argparse.Namespace) -> None:
         print(json.dumps(network.provenance, indent=2))
 
 
-def info(_: argparse.Namespace) -> None:
+def _description(layer: Linear | Activation | Renormalise) -> dict[str, Any]:
+    sizes: dict[str, Any] = {}
+    if isinstance(layer, Linear):
+        sizes = {"inputs": layer.n_in, "outputs": layer.n_out, "bias": layer.bias is not None}
+        sizes["dtype"] = str(layer.weight.dtype)
+    return describe(layer) | sizes
+
+
+def info(options: argparse.Namespace) -> None:
     """Print what this installation is made of."""
-    show_config()
+    if options.json:
+        print_json(configuration())
+    else:
+        show_config()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import deer
 from .._validate import Array
@@ -15,7 +15,17 @@ from ..readers import load
 from ..report import Axis, Pair, network_figures
 from ..result import Descrambling
 from ..study import Study, descramble_network
-from .common import network_arguments, progress, read_inputs, save_figure
+from .common import (
+    inputs_argument,
+    json_argument,
+    network_arguments,
+    new_folder,
+    output_argument,
+    print_json,
+    progress,
+    read_inputs,
+    save_figure,
+)
 
 if TYPE_CHECKING:
     from .common import Commands
@@ -26,9 +36,7 @@ DEMO_INPUTS = 10_000
 def add_to(commands: Commands) -> None:
     """Add the parsers."""
     parser = commands.add_parser("demo", help="descramble the DEERNet that ships with the package")
-    parser.add_argument(
-        "-o", "--output", type=Path, default=Path("demo"), help="folder (default: demo)"
-    )
+    output_argument(parser, Path("demo"))
     parser.set_defaults(action=demo)
 
     parser = commands.add_parser(
@@ -37,33 +45,38 @@ def add_to(commands: Commands) -> None:
         epilog="example: descrambler run net.npz --inputs x.npy --activations tanh logistic -o out",
     )
     network_arguments(parser)
-    parser.add_argument(
-        "--inputs",
-        type=Path,
-        required=True,
-        help=".npy file, or .npz with one array; one sample in a row",
-    )
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the results")
+    inputs_argument(parser, required=True)
+    output_argument(parser)
+    json_argument(parser)
     parser.set_defaults(action=run)
 
 
 def demo(options: argparse.Namespace) -> None:
     """Descramble the DEERNet that ships with the package."""
+    new_folder(options.output, options.force)
     network = deer.pretrained()
     data = deer.simulate(DEMO_INPUTS, random_state=1)
     time = Axis("time", "µs", *_ends(data.time), "frequency", "MHz")
     distance = Axis("distance", "Å", *_ends(data.distance), "distance frequency", "1/Å")
     widths = [network.n_in, *(network.linear(k + 1).n_out for k in range(network.n_linear))]
     print(f"DEERNet {'-'.join(map(str, widths))}, {DEMO_INPUTS} simulated DEER traces")
-    _study(network, data.traces, options.output, time, distance)
+    pair = _study(network, data.traces, options.output, time, distance)
+    _print_table(pair)
+    print(f"figures (.png, .svg) and rotations (.npz) are in {options.output}/")
 
 
 def run(options: argparse.Namespace) -> None:
     """Descramble a network from a file."""
+    new_folder(options.output, options.force)
     network = load(options.network, options.activations)
     x = read_inputs(options.inputs, network)
+    if options.json:
+        pair = _study(network, x, options.output, None, None)
+        print_json({"inputs": len(x), "output": str(options.output), "results": _summary(pair)})
+        return
     print(f"{options.network}: {network.n_linear} linear layers; {options.inputs}: {len(x)} inputs")
-    _study(network, x, options.output, None, None)
+    _print_table(_study(network, x, options.output, None, None))
+    print(f"figures (.png, .svg) and rotations (.npz) are in {options.output}/")
 
 
 def _ends(values: Array) -> tuple[float, float]:
@@ -72,8 +85,8 @@ def _ends(values: Array) -> tuple[float, float]:
 
 def _study(
     network: Network, x: Array, output: Path, inputs: Axis | None, outputs: Axis | None
-) -> None:
-    """Descramble, print the table, write rotations and figures."""
+) -> Pair:
+    """Descramble, write rotations and figures."""
     untrained, name, note = network.initial, "untrained", ""
     if untrained is None:
         untrained, name = random_counterpart(network), "random weights"
@@ -81,7 +94,6 @@ def _study(
             "No untrained weights are known: the lower row has normal random weights of the same r.m.s. "
             "in each layer, seed 0."
         )
-    output.mkdir(parents=True, exist_ok=True)
     with progress(3 * network.n_linear - 1) as step:
         studies = descramble_network(network, x, step), descramble_network(untrained, x, step)
         for study, prefix in zip(studies, ("trained", name.replace(" ", "_")), strict=True):
@@ -91,8 +103,7 @@ def _study(
         for title, figure in network_figures(pair, inputs, outputs):
             save_figure(figure, output / title)
             step(title)
-    _print_table(pair)
-    print(f"figures (.png, .svg) and rotations (.npz) are in {output}/")
+    return pair
 
 
 def _results(study: Study) -> Iterator[tuple[str, Descrambling]]:
@@ -102,25 +113,42 @@ def _results(study: Study) -> Iterator[tuple[str, Descrambling]]:
         yield f"link{link.layer}_joint", link.joint
 
 
+def _summary(pair: Pair) -> list[dict[str, Any]]:
+    """Return the figures of every descrambling, as JSON has them."""
+    return [
+        {
+            "network": name,
+            "signals": title.replace("_", " "),
+            "before": float(r.initial_objective),
+            "after": float(r.objective),
+            "bound": float(r.bound),
+            "gap": float(r.gap),
+            "seconds": r.seconds,
+            "units": r.rotation.n,
+            "resolved": int(r.resolved.sum()),
+            "signs": int(r.sign_resolved.sum()),
+        }
+        for study, name in zip(pair.studies, pair.names, strict=True)
+        for title, r in _results(study)
+    ]
+
+
 def _print_table(pair: Pair) -> None:
-    header = "network", "signals", "before", "after", "bound", "gap", "seconds", "resolved", "signs"
-    rows = [header]
-    for study, name in zip(pair.studies, pair.names, strict=True):
-        for title, r in _results(study):
-            rows.append(
-                (
-                    name,
-                    title.replace("_", " "),
-                    f"{r.initial_objective:.4g}",
-                    f"{r.objective:.6g}",
-                    f"{r.bound:.6g}",
-                    f"{r.gap:.1e}",
-                    f"{r.seconds:.4f}",
-                    f"{r.resolved.sum()} of {r.rotation.n}",
-                    f"{r.sign_resolved.sum()} of {r.rotation.n}",
-                )
-            )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+    rows = [
+        ("network", "signals", "before", "after", "bound", "gap", "seconds", "resolved", "signs")
+    ]
+    for r in _summary(pair):
+        figures = (
+            f"{r['before']:.4g}",
+            f"{r['after']:.6g}",
+            f"{r['bound']:.6g}",
+            f"{r['gap']:.1e}",
+            f"{r['seconds']:.4f}",
+            f"{r['resolved']} of {r['units']}",
+            f"{r['signs']} of {r['units']}",
+        )
+        rows.append((r["network"], r["signals"], *figures))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         print(
             "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()

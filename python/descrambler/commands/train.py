@@ -22,7 +22,7 @@ from tqdm import tqdm
 from .. import deer
 from ..errors import DescramblerError
 from ..report import learning_curve
-from .common import save_png
+from .common import force_argument, new_file, save_png
 
 if TYPE_CHECKING:
     from .common import Commands
@@ -40,6 +40,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, help=".npz file, with --seeds a folder"
     )
+    force_argument(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--seeds",
@@ -93,10 +94,7 @@ def _train_one(
 ) -> dict[str, Any] | None:
     """Train and write one network, its log and its curve; None if `show` stopped it."""
     # Known now rather than when the training is done.
-    if not output.parent.is_dir():
-        raise FileNotFoundError(f"{output.parent} is not a folder: {output} cannot be written")
-    if output.is_dir():
-        raise IsADirectoryError(f"{output} is a folder, not a file to write")
+    new_file(output, options.force)
     checkpoint = output.with_suffix(".checkpoint")
     states: list[deer.TrainState] = []
     stopped = False
