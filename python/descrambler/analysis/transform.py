@@ -158,8 +158,7 @@ def frequency_law(jacobian: ArrayLike, axis: ArrayLike) -> FrequencyLaw:
     The peak of the cosine transform of each row, on a grid eight times finer than the DCT's, after
     a Hann taper that falls from 1 at the start of the input axis to 0 at its end and without the
     row's tapered mean: for inputs that begin at the origin of their axis, as traces do. On exact waves
-    of frequency ``c r^-3`` it reads -3.00; on the DEER kernel itself, whose peak is not at the dipolar
-    frequency alone, -3.17.
+    of frequency ``c r^-3`` it reads -3; on the DEER kernel itself, a powder pattern, about -3.2.
 
     P does not matter.
 
