@@ -13,6 +13,7 @@ import descrambler as ds
 
 SIGNALS = np.random.default_rng(0).standard_normal((60, 6)) * np.linspace(1, 0.4, 6)
 EXACT = ds.descramble(SIGNALS)
+UNFINISHED = pytest.mark.filterwarnings("ignore::descrambler.ConvergenceWarning")
 RETRACTIONS = ["cayley", "exponential", "polar"]
 METHODS = [("cayley-lbfgs", "cayley"), *(("riemannian-lbfgs", r) for r in RETRACTIONS)]
 
@@ -30,14 +31,22 @@ def test_approach_the_exact_value_from_above(method, retraction, start):
     assert f"{result.gap:.1e}" in str(result)
 
 
+@UNFINISHED
 @pytest.mark.parametrize(("method", "retraction"), METHODS)
 def test_orthogonal_after_thousands_of_steps(method, retraction):
     signals = np.random.default_rng(1).standard_normal((80, 20)) * np.logspace(0, -3, 20)
     options = {"retraction": retraction, "max_iter": 3000, "tolerance": 0}
-    result = ds.descramble(signals, method=method, **options)
-    assert result.n_iter > 1000
+    # As a user's function, of whose curvature nothing is known.
+    smoothness, gram = ds.criteria.Smoothness(), signals.T @ signals
+
+    def function(p):
+        return smoothness.value_and_gradient(p, gram=gram)
+
+    criterion = ds.criteria.Custom(function, of="rotation")
+    result = ds.descramble(signals, criterion, method=method, **options)
+    assert result.n_iter > 500
     assert result.orthogonality_error < 1e-12
-    assert result.gap < 0.1
+    assert result.objective < 1.1 * ds.descramble(signals).objective
 
 
 @pytest.mark.parametrize("scale", [1e-100, 1e-12, 1e12, 1e60])
@@ -99,7 +108,10 @@ def test_an_error_in_the_callback_arrives():
 
 
 def test_max_iter():
-    result = ds.descramble(SIGNALS, method="cayley-lbfgs", max_iter=2)
+    with pytest.warns(
+        ds.ConvergenceWarning, match=r"gradient norm .* asked .*raise max_iter \(it was 2\)"
+    ):
+        result = ds.descramble(SIGNALS, method="cayley-lbfgs", max_iter=2)
     assert result.status is ds.Status.MAX_ITERATIONS
     assert result.n_iter == 2
     assert result.gap > 0
@@ -109,26 +121,39 @@ def test_max_iter():
 LONG_RUN = """
 import signal, sys, numpy as np, descrambler as ds
 signal.signal(signal.SIGINT, signal.default_int_handler)
-n = int(sys.argv[2])
-gram = ds.gram(np.random.default_rng(0).standard_normal((2 * n, n)) * np.logspace(0, -4, n))
+criterion, method, n, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+signals = np.random.default_rng(0).standard_normal((40000, n)) * np.logspace(0, -2, n)
 go = lambda state: print("go", flush=True) if state.iteration == 1 else None
-ds.descramble_gram(gram, method=sys.argv[1], callback=go, max_iter=10**6, tolerance=0)
+options = {"callback": go, "max_iter": 10**6, "tolerance": 0}
+if threads > 1:
+    options |= {"n_starts": 8, "threads": threads}
+result = ds.descramble(signals, criterion, method=method, **options)
+print(result.status, result.history[-1] < result.history[0], result.orthogonality_error < 1e-9)
 """
 
 
-@pytest.mark.parametrize(("method", "n"), [("riemannian-lbfgs", 512), ("cayley-lbfgs", 1024)])
-def test_ctrl_c_stops_within_a_second(method, n):
-    command = [sys.executable, "-c", LONG_RUN, method, str(n)]
+@pytest.mark.parametrize(
+    ("criterion", "method", "n", "threads"),
+    [
+        ("entropy", "riemannian-lbfgs", 128, 1),
+        ("entropy", "riemannian-lbfgs", 128, 2),
+        ("smoothness", "cayley-lbfgs", 512, 1),
+    ],
+)
+def test_ctrl_c_returns_the_best_so_far_within_a_second(criterion, method, n, threads):
+    command = [sys.executable, "-c", LONG_RUN, criterion, method, str(n), str(threads)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "go\n"
     time.sleep(0.3)
     sent = time.monotonic()
     child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=60)
-    assert "KeyboardInterrupt" in errors
+    output, errors = child.communicate(timeout=60)
+    assert output.splitlines()[-1] == "interrupted True True"
+    assert "ConvergenceWarning" in errors
     assert time.monotonic() - sent < 1.5  # a second, and the interpreter's own end
 
 
+@UNFINISHED
 def test_the_gil_is_released():
     counts, done = [0], threading.Event()
 

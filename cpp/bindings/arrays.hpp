@@ -5,7 +5,9 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <atomic>
 #include <chrono>
+#include <memory>
 
 #include "descrambler/matrix.hpp"
 
@@ -39,18 +41,38 @@ Array<T> to_array(const Vector<T>& vector) {
   return Array<T>(vector.size(), vector.data());
 }
 
+// Runs Python code: Ctrl-C inside it interrupts as it does elsewhere.
+template <class Call>
+auto interruptible(Call call) {
+  try {
+    return call();
+  } catch (const py::error_already_set& error) {
+    if (!error.matches(PyExc_KeyboardInterrupt)) throw;
+    throw Interrupted();
+  }
+}
+
+// A request to stop that one thread makes to others; Python delivers Ctrl-C to the main thread alone.
+using Cancellation = std::shared_ptr<std::atomic<bool>>;
+
 // Lets Python handle a pending signal (Ctrl-C) every 20 ms from a loop that has released the GIL.
 class SignalPoll {
  public:
+  explicit SignalPoll(Cancellation cancellation = nullptr) : cancellation_(std::move(cancellation)) {}
+
   void operator()() {
+    if (cancellation_ && cancellation_->load(std::memory_order_relaxed)) throw Interrupted();
     const auto now = std::chrono::steady_clock::now();
     if (now - last_ < std::chrono::milliseconds(20)) return;
     last_ = now;
     const py::gil_scoped_acquire gil;
-    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    interruptible([] {
+      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    });
   }
 
  private:
+  Cancellation cancellation_;
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 

@@ -1,7 +1,6 @@
-// Criteria as objects, and the optimisers over them.
+// The optimisers, and what they are asked.
 #pragma once
 
-#include <pybind11/functional.h>
 #include <pybind11/stl.h>
 
 #include <string>
@@ -13,56 +12,27 @@ namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
 
 template <class T>
-py::tuple minimise(Problem<T>& problem, const Criterion<T>& criterion, const Options& options) {
+py::tuple minimise(Problem<T>& problem, bool maximised, const Options& options) {
   Outcome outcome;
   {
     const py::gil_scoped_release nogil;
-    outcome = lbfgs(problem, criterion.maximised(), options);
+    outcome = lbfgs(problem, maximised, options);
     Matrix<T>& p = problem.rotation;
     Matrix<T> gram(p.rows(), p.rows()), product(p.rows(), p.rows());
-    newton_schulz_step(p, gram, product, SignalPoll());
+    newton_schulz_step(p, gram, product, [] {});
   }
   return py::make_tuple(to_array(problem.rotation), outcome.status, outcome.iterations,
                         outcome.evaluations, outcome.history);
 }
 
 template <class T>
-void bind_criteria(py::module_& m, const std::string& suffix) {
-  py::class_<Criterion<T>>(m, ("Criterion" + suffix).c_str())
-      .def_property_readonly("size", &Criterion<T>::size)
-      .def_property_readonly("maximised", &Criterion<T>::maximised)
-      .def(
-          "value_and_gradient",
-          [](Criterion<T>& criterion, const Array<T>& p) {
-            const Matrix<T> rotation = as_matrix(p);
-            Matrix<T> gradient(rotation.rows(), rotation.cols());
-            T value;
-            {
-              const py::gil_scoped_release nogil;
-              value = criterion.value_and_gradient(rotation, gradient, SignalPoll());
-            }
-            return py::make_tuple(value, to_array(gradient));
-          },
-          py::arg("p").noconvert());
-  py::class_<Brockett<T>, Criterion<T>>(m, ("Brockett" + suffix).c_str())
-      .def(py::init([](const Array<T>& a, const Array<T>& b) {
-             return Brockett<T>(as_vector(a), as_matrix(b));
-           }),
-           py::arg("a").noconvert(), py::arg("b").noconvert());
-  py::class_<DiagonalSum<T>, Criterion<T>>(m, ("DiagonalSum" + suffix).c_str())
-      .def(py::init([](const Array<T>& w) { return DiagonalSum<T>(as_matrix(w)); }),
-           py::arg("w").noconvert());
-  py::class_<DiagonalNormSquare<T>, Criterion<T>>(m, ("DiagonalNormSquare" + suffix).c_str())
-      .def(py::init([](const Array<T>& w) { return DiagonalNormSquare<T>(as_matrix(w)); }),
-           py::arg("w").noconvert());
-}
-
-template <class T>
 void bind_optimiser(py::module_& m, const std::string& suffix) {
-  bind_criteria<T>(m, suffix);
   // One chart, its storage kept: what a loop outside may call for value and gradient.
   py::class_<CayleyChart<T>>(m, ("CayleyChart" + suffix).c_str())
-      .def(py::init([](Criterion<T>& criterion) { return CayleyChart<T>(criterion, SignalPoll()); }),
+      .def(py::init([](Criterion<T>& criterion) {
+             const Index n = criterion.size();
+             return CayleyChart<T>({criterion, false}, Matrix<T>::Identity(n, n), SignalPoll());
+           }),
            py::arg("criterion"), py::keep_alive<1, 2>())
       .def(
           "value_and_gradient",
@@ -79,18 +49,23 @@ void bind_optimiser(py::module_& m, const std::string& suffix) {
           py::arg("generator").noconvert());
   m.def(
       "cayley_lbfgs",
-      [](Criterion<T>& criterion, const Options& options) {
-        CayleyChart<T> chart(criterion, SignalPoll());
-        return minimise(chart, criterion, options);
+      [](Criterion<T>& criterion, bool maximised, const Array<T>& start, const Options& options,
+         const Cancellation& cancellation) {
+        CayleyChart<T> chart({criterion, maximised}, as_matrix(start), SignalPoll(cancellation));
+        return minimise(chart, maximised, options);
       },
-      py::arg("criterion"), py::arg("options"));
+      py::arg("criterion"), py::arg("maximised"), py::arg("start").noconvert(), py::arg("options"),
+      py::arg("cancellation"));
   m.def(
       "riemannian_lbfgs",
-      [](Criterion<T>& criterion, RetractionKind retraction, const Options& options) {
-        RecentredChart<T> chart(criterion, retraction, SignalPoll());
-        return minimise(chart, criterion, options);
+      [](Criterion<T>& criterion, bool maximised, const Array<T>& start, RetractionKind retraction,
+         const Options& options, const Cancellation& cancellation) {
+        RecentredChart<T> chart({criterion, maximised}, as_matrix(start), retraction,
+                                SignalPoll(cancellation));
+        return minimise(chart, maximised, options);
       },
-      py::arg("criterion"), py::arg("retraction"), py::arg("options"));
+      py::arg("criterion"), py::arg("maximised"), py::arg("start").noconvert(), py::arg("retraction"),
+      py::arg("options"), py::arg("cancellation"));
 }
 
 inline void bind_options(py::module_& m) {
@@ -98,7 +73,11 @@ inline void bind_options(py::module_& m) {
       .value("converged", Status::converged)
       .value("max_iterations", Status::max_iterations)
       .value("line_search_failed", Status::line_search_failed)
-      .value("stopped", Status::stopped);
+      .value("stopped", Status::stopped)
+      .value("interrupted", Status::interrupted);
+  py::class_<std::atomic<bool>, Cancellation>(m, "Cancellation")
+      .def(py::init([] { return std::make_shared<std::atomic<bool>>(false); }))
+      .def("cancel", [](std::atomic<bool>& flag) { flag = true; });
   py::enum_<RetractionKind>(m, "Retraction")
       .value("cayley", RetractionKind::cayley)
       .value("exponential", RetractionKind::exponential)
@@ -108,8 +87,14 @@ inline void bind_options(py::module_& m) {
       .def_readonly("objective", &Progress::objective)
       .def_readonly("gradient_norm", &Progress::gradient_norm);
   py::class_<Options>(m, "Options")
-      .def(py::init<Index, Index, double, std::function<bool(const Progress&)>>(), py::arg("memory"),
-           py::arg("max_iterations"), py::arg("tolerance"), py::arg("stop") = nullptr);
+      .def(py::init([](Index memory, Index max_iterations, double tolerance, py::function stop) {
+             const auto asked = [stop = std::move(stop)](const Progress& progress) {
+               const py::gil_scoped_acquire gil;
+               return interruptible([&] { return stop(progress).cast<bool>(); });
+             };
+             return Options{memory, max_iterations, tolerance, asked};
+           }),
+           py::arg("memory"), py::arg("max_iterations"), py::arg("tolerance"), py::arg("stop"));
 }
 
 }  // namespace DESCRAMBLER_VARIANT

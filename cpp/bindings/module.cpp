@@ -1,3 +1,4 @@
+#include "bind_criteria.hpp"
 #include "bind_gram.hpp"
 #include "bind_group.hpp"
 #include "bind_optimiser.hpp"
@@ -11,9 +12,18 @@ PYBIND11_MODULE(DESCRAMBLER_MODULE, m, pybind11::mod_gil_not_used()) {
                             std::to_string(EIGEN_MINOR_VERSION);
   m.attr("compiler") = DESCRAMBLER_COMPILER;
   pybind11::register_exception<OutsideChart>(m, "OutsideChart", PyExc_ValueError);
+  pybind11::register_exception_translator([](std::exception_ptr thrown) {
+    try {
+      if (thrown) std::rethrow_exception(thrown);
+    } catch (const Interrupted&) {
+      PyErr_SetNone(PyExc_KeyboardInterrupt);
+    }
+  });
   bind_options(m);
   bind_group<float>(m);
   bind_group<double>(m);
+  bind_criteria<float>(m, "32");
+  bind_criteria<double>(m, "64");
   bind_optimiser<float>(m, "32");
   bind_optimiser<double>(m, "64");
   bind_gram(m);

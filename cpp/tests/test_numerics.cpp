@@ -5,6 +5,7 @@
 
 #include "descrambler/gram.hpp"
 #include "descrambler/lbfgs.hpp"
+#include "descrambler/signal_criteria.hpp"
 
 using namespace descrambler;
 
@@ -84,10 +85,11 @@ template <class T>
 void test_no_allocation() {
   const Index n = 24;
   Brockett<T> criterion = brockett<T>(n);
-  CayleyChart<T> chart(criterion, no_poll);
-  RecentredChart<T> recentred(criterion, RetractionKind::cayley, no_poll);
+  CayleyChart<T> chart({criterion, false}, Matrix<T>::Identity(n, n), no_poll);
+  RecentredChart<T> recentred({criterion, false}, Matrix<T>::Identity(n, n), RetractionKind::cayley,
+                              no_poll);
   const Vector<T> direction = Vector<T>::Random(packed_size(n)) / T(n);
-  Vector<T> gradient(packed_size(n));
+  Vector<T> gradient(packed_size(n)), curvature(packed_size(n));
   Memory<T> memory(packed_size(n), 5);
   chart.start(gradient);
   recentred.start(gradient);
@@ -98,7 +100,8 @@ void test_no_allocation() {
     chart.accept();
     recentred.sample(direction, T(0.1), gradient);
     recentred.accept();
-    memory.direction(gradient, next);
+    recentred.curvature(curvature);
+    memory.direction(gradient, &curvature, next);
     memory.add(direction, gradient);
   }
   Eigen::internal::set_is_malloc_allowed(true);
@@ -110,8 +113,9 @@ void test_optimisers() {
   const Index n = 8;
   Brockett<T> criterion = brockett<T>(n);
   const Options options{10, 2000, 1e-5, nullptr};
-  CayleyChart<T> chart(criterion, no_poll);
-  RecentredChart<T> recentred(criterion, RetractionKind::polar, no_poll);
+  CayleyChart<T> chart({criterion, false}, Matrix<T>::Identity(n, n), no_poll);
+  RecentredChart<T> recentred({criterion, false}, Matrix<T>::Identity(n, n), RetractionKind::polar,
+                              no_poll);
   const Outcome first = lbfgs(chart, false, options), second = lbfgs(recentred, false, options);
   CHECK(first.history.back() <= first.history.front());
   for (std::size_t i = 1; i < second.history.size(); ++i)
@@ -119,21 +123,34 @@ void test_optimisers() {
   CHECK(std::abs(first.history.back() - second.history.back()) < 1e-3 * second.history.back());
 }
 
-// A poll that throws, as one does on Ctrl-C, leaves at once.
+// A poll that throws, as one does on Ctrl-C, ends the search at once, at the best point so far.
 void test_polling() {
-  struct Interrupt {};
   int polls = 0;
   Brockett<double> criterion = brockett<double>(16);
-  RecentredChart<double> chart(criterion, RetractionKind::cayley, [&] {
-    if (++polls == 100) throw Interrupt();
-  });
-  bool interrupted = false;
-  try {
-    lbfgs(chart, false, {5, 1000000, 0, nullptr});
-  } catch (const Interrupt&) {
-    interrupted = true;
-  }
-  CHECK(interrupted && polls == 100);
+  RecentredChart<double> chart({criterion, false}, Matrix<double>::Identity(16, 16),
+                               RetractionKind::cayley, [&] {
+                                 if (++polls == 30) throw Interrupted();
+                               });
+  const Outcome outcome = lbfgs(chart, false, {5, 1000000, 0, nullptr});
+  CHECK(outcome.status == Status::interrupted && polls == 30);
+  Matrix<double> gradient(16, 16);
+  CHECK(std::abs(criterion.value_and_gradient(chart.rotation, gradient, no_poll) -
+                 outcome.history.back()) < 1e-12 * criterion.scale());
+}
+
+// Thinned or not, the curvature of y^4 is that of its formula where every signal is the same.
+template <class T>
+void test_curvature() {
+  const Index n = 6;
+  const Matrix<T> x = Vector<T>::Ones(3001) * Vector<T>::LinSpaced(n, 1, 2).transpose();
+  SignalSum<T> sum({{x.data(), x.rows(), x.cols()}, T(1)}, {{1.0, std::make_shared<Quartic<T>>()}});
+  const Matrix<T> p = Matrix<T>::Identity(n, n);
+  Matrix<T> gradient(n, n), pairs(n, n);
+  sum.value_and_gradient(p, gradient, no_poll);
+  CHECK(sum.curvature(pairs, no_poll));
+  const Vector<T> square = x.row(0).cwiseAbs2();
+  const Matrix<T> expected = T(12 * 3001) * square * square.transpose();
+  CHECK((pairs - expected).norm() < 1e-4 * expected.norm());
 }
 
 template <class T>
@@ -157,6 +174,7 @@ void test_all() {
   test_retractions<T>();
   test_no_allocation<T>();
   test_optimisers<T>();
+  test_curvature<T>();
   test_gram<T>();
 }
 

@@ -13,7 +13,10 @@ from .diagonal import diagonalize
 from .ensemble import Ensemble, ensemble
 from .errors import (
     ChartError,
+    ConvergenceWarning,
     DescramblerError,
+    DescramblerWarning,
+    GradientError,
     MissingExtraError,
     NoModulationError,
     WeightFileError,
@@ -21,14 +24,15 @@ from .errors import (
 from .findings import Finding
 from .gram import Gram, gram, joint_gram
 from .interpret import Interpretation, interpret
-from .iterate import State
+from .iterate import Starts, State
 from .layers import BatchNorm, Linear
 from .network import Network
 from .readers import load
-from .result import Descrambling, Status
+from .result import Descrambling
 from .rotation import Rotation
 from .saved import SavedResult, load_result
 from .solve import descramble, descramble_gram
+from .status import Status
 
 __version__ = _core.__version__
 
@@ -38,10 +42,13 @@ __all__ = [
     "BatchNorm",
     "ChartError",
     "Comparison",
+    "ConvergenceWarning",
     "Descrambling",
     "DescramblerError",
+    "DescramblerWarning",
     "Ensemble",
     "Finding",
+    "GradientError",
     "Gram",
     "Interpretation",
     "Linear",
@@ -51,6 +58,7 @@ __all__ = [
     "Renormalise",
     "Rotation",
     "SavedResult",
+    "Starts",
     "State",
     "Status",
     "WeightFileError",

@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 import scipy.fft
 import scipy.linalg
+from numpy.typing import NDArray
 
 from ._validate import Array
 
@@ -21,17 +22,24 @@ class LinkBasis:
 
     Periodic modes are 1, cos k, sin k (in this order, k ascending) and, for even n, the alternating
     Nyquist mode; Neumann modes are the DCT-II basis, Dirichlet modes the DST-I basis. A user's operator
-    brings its own eigenvectors.
+    brings its own eigenvectors; a circulant whose eigenvalues do not rise with frequency, the order of
+    the periodic modes.
     """
 
     boundary: str
     eigenvalues: Array
     vectors: Array | None = None
+    order: NDArray[np.intp] | None = None
 
     @property
     def n(self) -> int:
         """Number of points on the link axis, and of modes."""
         return len(self.eigenvalues)
+
+    @property
+    def norm(self) -> float:
+        """Spectral norm of A."""
+        return float(np.abs(self.eigenvalues[[0, -1]]).max())
 
     def to_modes(self, matrix: Array) -> Array:
         """V^T matrix, for a matrix with n rows."""
@@ -41,7 +49,8 @@ class LinkBasis:
             return cast(Array, scipy.fft.dct(matrix, axis=0, norm="ortho"))
         if self.boundary == "dirichlet":
             return cast(Array, scipy.fft.dst(matrix, type=1, axis=0, norm="ortho"))
-        return _real_fourier(matrix)
+        modes = _real_fourier(matrix)
+        return modes if self.order is None else modes[self.order]
 
     def from_modes(self, matrix: Array) -> Array:
         """V matrix, for a matrix with n rows."""
@@ -51,14 +60,17 @@ class LinkBasis:
             return cast(Array, scipy.fft.idct(matrix, axis=0, norm="ortho"))
         if self.boundary == "dirichlet":
             return cast(Array, scipy.fft.idst(matrix, type=1, axis=0, norm="ortho"))
+        if self.order is not None:
+            matrix = matrix[np.argsort(self.order)]
         return _inverse_real_fourier(matrix)
 
     def degenerate_blocks(self) -> Iterator[slice]:
         """Yield runs of modes with one eigenvalue, within which the criterion fixes no axes."""
         a = self.eigenvalues
-        closeness = 8 * self.n * np.finfo(np.float64).eps * float(a[-1])
-        # An analytic spectrum is exact; the eigenvalues of a user's operator carry rounding.
-        edges = np.flatnonzero(np.diff(a) > (closeness if self.vectors is not None else 0)) + 1
+        # An analytic spectrum is exact; other eigenvalues carry rounding.
+        exact = self.vectors is None and self.order is None
+        closeness = 0.0 if exact else 8 * self.n * np.finfo(np.float64).eps * self.norm
+        edges = np.flatnonzero(np.diff(a) > closeness) + 1
         for start, stop in zip([0, *edges], [*edges, self.n], strict=True):
             yield slice(int(start), int(stop))
 
@@ -105,3 +117,18 @@ def operator_basis(operator: Array) -> LinkBasis:
     d = operator.astype(np.float64, copy=False)
     eigenvalues, vectors = scipy.linalg.eigh(d.T @ d, driver="evd", check_finite=False)
     return LinkBasis("operator", np.maximum(eigenvalues, 0), np.ascontiguousarray(vectors))
+
+
+def circulant_basis(n: int, spectrum: Array) -> LinkBasis:
+    """Return the modes of a symmetric circulant with these eigenvalues at the frequencies 0..n//2."""
+    eigenvalues = np.asarray(spectrum, np.float64)[(np.arange(n) + 1) // 2]
+    order = np.argsort(eigenvalues, kind="stable")
+    if (order == np.arange(n)).all():
+        return LinkBasis("periodic", eigenvalues)
+    return LinkBasis("periodic", eigenvalues[order], order=order)
+
+
+def matrix_basis(a: Array) -> LinkBasis:
+    """Return the modes of any symmetric A, shape (n, n)."""
+    eigenvalues, vectors = scipy.linalg.eigh(a, driver="evd", check_finite=False)
+    return LinkBasis("operator", eigenvalues, np.ascontiguousarray(vectors))

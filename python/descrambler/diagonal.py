@@ -21,9 +21,10 @@ from numpy.typing import ArrayLike
 from ._validate import Array, choice, matrix
 from .criteria import DiagonalNormSquare, DiagonalSum
 from .group import random_rotation
-from .iterate import MESSAGES, METHODS, Settings, State, run
-from .result import Descrambling, Status
+from .iterate import MESSAGES, METHODS, Objective, Settings, State, run, warn_unless_converged
+from .result import Descrambling
 from .rotation import Rotation, has_negative_determinant, nearest_completion
+from .status import Status
 
 __all__ = ["diagonalize"]
 
@@ -293,5 +294,15 @@ def _iterate(
     size = float(np.linalg.norm(w)) / np.sqrt(len(w)) or 1.0
     kernel = problem.kernel(np.ascontiguousarray(start @ (w / size), dtype))
     unit = size if isinstance(problem, DiagonalSum) else size**2
-    p, outcome = run(kernel, settings, unit)
-    return _Found(p @ start, exact.bound, **outcome)
+    objective = Objective(lambda: kernel, problem.maximised, unit)
+    outcome = run(objective, np.eye(len(w), dtype=dtype), settings)
+    warn_unless_converged(outcome, settings)
+    return _Found(
+        outcome.rotation @ start,
+        exact.bound,
+        outcome.status,
+        MESSAGES[outcome.status],
+        outcome.n_iter,
+        outcome.n_eval,
+        outcome.history,
+    )

@@ -1,4 +1,4 @@
-"""Errors that the package raises on purpose, under one root."""
+"""Errors that the package raises on purpose, and its warnings: each kind under one root."""
 
 
 class DescramblerError(Exception):
@@ -13,9 +13,21 @@ class ChartError(DescramblerError, ValueError):
     """A rotation that lies outside the chart asked for (it has an eigenvalue -1)."""
 
 
+class GradientError(DescramblerError, ValueError):
+    """A user's gradient that disagrees with finite differences of the user's function."""
+
+
 class NoModulationError(DescramblerError, ValueError):
     """A trace without dipolar modulation, to which no distance distribution belongs."""
 
 
 class MissingExtraError(DescramblerError, ImportError):
     """An optional dependency that is not installed; the message names the extra."""
+
+
+class DescramblerWarning(UserWarning):
+    """Root of every warning that this package gives."""
+
+
+class ConvergenceWarning(DescramblerWarning):
+    """An iteration that ended before it reached what was asked; the result is the best it found."""

@@ -12,14 +12,16 @@ import scipy.linalg
 from . import gauge as gauges
 from ._validate import Array
 from .basis import LinkBasis
-from .criteria import Smoothness
+from .criteria import Criterion, Smoothness
+from .criteria.base import QuadraticForm
 from .gram import Gram
 from .iterate import Settings, State
 from .krylov import Formed, Operator, Search, Streamed, leading_pairs
 from .leading import Leading
-from .result import Descrambling, Status
+from .result import Descrambling
 from .rotation import Rotation
 from .sources import Source
+from .status import Status
 
 # Leading modes are found by LAPACK's whole solution below this size, or where they are more than this
 # share of all: there it is the faster one. Streaming beats forming the Gram matrix at another share.
@@ -54,19 +56,20 @@ class _Found:
 def solve(
     data: Gram | Streamed,
     source: Source | None,
-    criterion: Smoothness,
+    criterion: Criterion,
+    form: QuadraticForm,
     settings: Settings,
     gauge: str,
     reference: Descrambling | None,
     rank: int | str | None,
     dtype: type[np.floating[Any]],
 ) -> Descrambling:
-    """Descramble for smoothness; arguments as :func:`descrambler.descramble` has checked them.
+    """Descramble for a quadratic criterion; arguments as :func:`descrambler.descramble` has checked them.
 
     Solved in float32 if `settings` say so, else in float64; `dtype` is that of the rotation.
     """
     start = time.perf_counter()
-    basis = criterion.basis(data.n)
+    basis = link_basis(criterion, form, data.n)
     found = _found(data, source, rank, basis, settings)
     search, statistics = found.search, found.statistics
     leading = search.leading
@@ -79,8 +82,8 @@ def solve(
     return Descrambling(
         rotation=rotation.astype(dtype),
         criterion=criterion,
-        bound=leading.bound(basis) if first is None else first.bound(basis),
-        rounding=rounding(basis, trace),
+        bound=form.own_value(leading.bound(basis) if first is None else first.bound(basis)),
+        rounding=rounding(basis, trace, form),
         method="exact" if found.whole else "exact, block Lanczos",
         gauge=gauge,
         status=search.status,
@@ -209,9 +212,16 @@ def in_gauge(
     return Rotation(rotation, kept)
 
 
-def rounding(basis: LinkBasis, trace: float) -> float:
+def rounding(basis: LinkBasis, trace: float, form: QuadraticForm) -> float:
     """Bound what rounding may change in an objective: ||A|| tr B bounds the terms that it sums."""
-    return 4 * float(np.finfo(np.float64).eps * basis.eigenvalues[-1]) * trace
+    return 4 * float(np.finfo(np.float64).eps) * (basis.norm * trace + abs(form.constant))
+
+
+def link_basis(criterion: Criterion, form: QuadraticForm, n: int) -> LinkBasis:
+    """Return modes of A, in the order in which they take the principal components; of -A to maximise."""
+    if isinstance(criterion, Smoothness):
+        return criterion.basis(n)
+    return (form * (-1 if form.maximised else 1)).basis(n)
 
 
 def _over_all(mask: Array, kept: int, n: int) -> Array:

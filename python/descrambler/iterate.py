@@ -1,16 +1,22 @@
-"""Settings and outcome of the C++ optimisers."""
+"""The C++ optimisers: settings, one start or many, and what came of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+import inspect
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._native import core
 from ._validate import Array, choice
-from .result import Status
+from .errors import ConvergenceWarning
+from .group import random_rotation
+from .status import Status
 
 if TYPE_CHECKING:
     from . import _core
@@ -24,6 +30,7 @@ MESSAGES = {
     Status.MAX_ITERATIONS: "stopped at max_iter; raise it, or use the exact method where there is one",
     Status.LINE_SEARCH_FAILED: "no further decrease found: rounding reached, or a chart's edge",
     Status.STOPPED: "stopped by the callback",
+    Status.INTERRUPTED: "interrupted (Ctrl-C); this is the best found so far",
 }
 
 
@@ -55,52 +62,233 @@ class Settings:
     retraction: str
     random_state: int | np.random.Generator | None
     callback: Callable[[State], bool] | None
+    n_starts: int = 1
+    threads: int | None = 1
+    group: str = "SO"
+    progress: bool = False
     dtype: type[np.floating[Any]] = np.float64
 
     def __post_init__(self) -> None:
         choice("retraction", self.retraction, RETRACTIONS)
-        if self.max_iter < 1:
-            raise ValueError(f"max_iter must be at least 1, got {self.max_iter}")
+        choice("group", self.group, ("SO", "O"))
+        for name in ("max_iter", "n_starts"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads must be at least 1, got {self.threads}")
         if not self.tolerance >= 0:
             raise ValueError(f"tolerance must be >= 0, got {self.tolerance}")
 
+    def using(self, method: str) -> Settings:
+        """Return the same settings for another method."""
+        return replace(self, method=method)
 
-class Outcome(TypedDict):
-    """How a run ended."""
 
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """Where a run ended, and how."""
+
+    rotation: Array
     status: Status
-    message: str
     n_iter: int
     n_eval: int
     history: Array
+    gradient_norm: float
+
+    @property
+    def objective(self) -> float:
+        """Value at the end, with the criterion's own sign."""
+        return float(self.history[-1])
 
 
-def run(kernel: _core.Criterion, settings: Settings, unit: float) -> tuple[Array, Outcome]:
-    """Optimise a C++ criterion from P = 1; returns P and how it was reached.
+@dataclass(frozen=True, eq=False)
+class Starts:
+    """What came of every start.
 
-    The criterion is of data divided so that `unit` is the unit of its values: the optimiser's first
-    step has a length of its own.
+    Attributes
+    ----------
+    seeds : tuple of (int or None)
+        Seed of each start's rotation; None is the identity. ``random_state=seed`` repeats one.
+    objectives : ndarray, shape (n_starts,)
+        Where each ended.
+    statuses : tuple of Status
+    n_best : int
+        How many ended within 1e-6 (relative) of the best.
     """
-    callback = settings.callback
+
+    seeds: tuple[int | None, ...]
+    objectives: Array
+    statuses: tuple[Status, ...]
+    n_best: int
+
+    def __str__(self) -> str:
+        spread = f"{self.objectives.min():.8g} to {self.objectives.max():.8g}"
+        return f"{self.n_best} of {len(self.seeds)} starts reached the best; values {spread}"
+
+
+class Bar:
+    """Progress bar over iterations, and the user's callback behind it."""
+
+    def __init__(self, settings: Settings, unit: float) -> None:
+        self.callback, self.unit = settings.callback, unit
+        self.bar = None
+        if settings.progress:
+            from tqdm import tqdm  # takes a while to load
+
+            self.bar = tqdm(total=settings.max_iter, unit="iteration")
+
+    def __call__(self, progress: _core.Progress) -> bool:
+        """Show where the iteration stands; whether the user's callback stops it."""
+        state = State(
+            progress.iteration, self.unit * progress.objective, self.unit * progress.gradient_norm
+        )
+        if self.bar is not None:
+            self.bar.set_postfix(objective=f"{state.objective:.6g}", refresh=False)
+            self.bar.update(state.iteration - self.bar.n)
+        return self.callback is not None and bool(self.callback(state))
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        if self.bar is not None:
+            self.bar.close()
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """A C++ criterion, made anew for every thread since it keeps storage, with sense and unit."""
+
+    kernel: Callable[[], _core.Criterion]
+    maximised: bool
+    unit: float = 1.0
+
+
+def run(
+    objective: Objective,
+    start: Array,
+    settings: Settings,
+    cancellation: _core.CancellationType | None = None,
+) -> Outcome:
+    """Optimise from one start."""
+    unit = objective.unit
+    last = [0.0]
+    bar = Bar(settings, unit)
 
     def stop(progress: _core.Progress) -> bool:
-        assert callback is not None
-        state = State(progress.iteration, unit * progress.objective, unit * progress.gradient_norm)
-        return bool(callback(state))
+        last[0] = unit * progress.gradient_norm
+        return bar(progress)
 
-    options = core.Options(
-        METHODS[settings.method], settings.max_iter, settings.tolerance, stop if callback else None
+    options = core.Options(METHODS[settings.method], settings.max_iter, settings.tolerance, stop)
+    kernel = objective.kernel()
+    try:
+        if settings.method == "cayley-lbfgs":
+            p, code, n_iter, n_eval, history = core.cayley_lbfgs(
+                kernel, objective.maximised, start, options, cancellation
+            )
+        else:
+            retraction = getattr(core.Retraction, settings.retraction)
+            p, code, n_iter, n_eval, history = core.riemannian_lbfgs(
+                kernel, objective.maximised, start, retraction, options, cancellation
+            )
+    finally:
+        bar.close()
+    return Outcome(p, Status(code.name), n_iter, n_eval, unit * np.asarray(history), last[0])
+
+
+def start_seeds(settings: Settings) -> list[int | np.random.Generator | None]:
+    """Seed of each start: the user's own for one, drawn from it for many."""
+    if settings.n_starts == 1:
+        return [settings.random_state]
+    if settings.random_state is None:
+        return list(range(settings.n_starts))
+    generator = np.random.default_rng(settings.random_state)
+    return [int(seed) for seed in generator.integers(2**32, size=settings.n_starts)]
+
+
+def search(
+    objective: Objective,
+    n: int,
+    dtype: type[np.floating[Any]],
+    settings: Settings,
+    *,
+    reflections: bool = False,
+    chart: Callable[[Array], Array] | None = None,
+) -> tuple[Outcome, Starts]:
+    """Optimise from every start, in threads of which the result does not depend.
+
+    With `reflections`, from each start and from its mirror image, which SO(n) does not reach; `chart`
+    takes a start to the coordinates of the criterion.
+    """
+    seeds = start_seeds(settings)
+    starts = [np.eye(n) if seed is None else random_rotation(n, seed) for seed in seeds]
+    if reflections:
+        seeds = [seed for seed in seeds for _ in range(2)]
+        mirror = np.append(np.ones(n - 1), -1.0)[:, None]
+        starts = [start for own in starts for start in (own, mirror * own)]
+    starts = [np.ascontiguousarray(chart(p) if chart else p, dtype) for p in starts]
+    outcomes = _run_all(objective, starts, settings)
+    sign = 1 if objective.maximised else -1
+    objectives = np.array([outcome.objective for outcome in outcomes])
+    best = int(np.argmax(sign * objectives))
+    near = np.abs(objectives - objectives[best]) <= 1e-6 * abs(objectives[best])
+    report = Starts(
+        tuple(
+            seed if seed is None or isinstance(seed, int) else None
+            for seed in seeds[: len(outcomes)]
+        ),
+        objectives,
+        tuple(outcome.status for outcome in outcomes),
+        int(near.sum()),
     )
-    if settings.method == "cayley-lbfgs":
-        p, code, n_iter, n_eval, history = core.cayley_lbfgs(kernel, options)
-    else:
-        retraction = getattr(core.Retraction, settings.retraction)
-        p, code, n_iter, n_eval, history = core.riemannian_lbfgs(kernel, retraction, options)
-    status = Status(code.name)
-    return p, {
-        "status": status,
-        "message": MESSAGES[status],
-        "n_iter": n_iter,
-        "n_eval": n_eval,
-        "history": unit * np.asarray(history),
+    return outcomes[best], report
+
+
+def _run_all(objective: Objective, starts: Sequence[Array], settings: Settings) -> list[Outcome]:
+    """Outcomes in the order of the starts; after Ctrl-C, of those that began."""
+    if len(starts) == 1 or settings.threads == 1:
+        outcomes = []
+        for start in starts:
+            outcomes.append(run(objective, start, settings))
+            if outcomes[-1].status in (Status.INTERRUPTED, Status.STOPPED):
+                break
+        return outcomes
+    cancellation = core.Cancellation()
+    workers = settings.threads or len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(run, objective, start, settings, cancellation) for start in starts]
+        try:
+            wait(futures)
+        except KeyboardInterrupt:
+            cancellation.cancel()
+            pool.shutdown(cancel_futures=True)
+        except BaseException:
+            cancellation.cancel()
+            raise
+        return [future.result() for future in futures if not future.cancelled()]
+
+
+def warn_unless_converged(outcome: Outcome, settings: Settings) -> None:
+    """Give a ConvergenceWarning that states what was reached, what was asked, and the remedy."""
+    remedies = {
+        Status.MAX_ITERATIONS: f"raise max_iter (it was {settings.max_iter})",
+        Status.LINE_SEARCH_FAILED: "if rounding is the cause, raise tolerance or give float64 signals; "
+        "else try another random_state",
+        Status.INTERRUPTED: "continue from the checkpoint, or use the result as it is",
     }
+    if outcome.status not in remedies:
+        return
+    asked = settings.tolerance * abs(outcome.objective)
+    warnings.warn(
+        f"{settings.method}: {MESSAGES[outcome.status].split(';')[0]} after {outcome.n_iter} iterations; "
+        f"gradient norm {outcome.gradient_norm:.2e} reached, {asked:.2e} asked (tolerance "
+        f"{settings.tolerance:g} x |objective|); {remedies[outcome.status]}",
+        ConvergenceWarning,
+        stacklevel=_depth_of_the_package(),
+    )
+
+
+def _depth_of_the_package() -> int:
+    """Count the frames between a warning and the user's call."""
+    depth, frame = 1, inspect.currentframe()
+    while frame and frame.f_globals.get("__name__", "").startswith("descrambler"):
+        depth, frame = depth + 1, frame.f_back
+    return depth - 1

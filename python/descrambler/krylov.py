@@ -18,8 +18,8 @@ import scipy.linalg
 from ._validate import Array
 from .gram import Gram
 from .leading import Leading
-from .result import Status
 from .sources import Source, blocks_of
+from .status import Status
 
 MAX_PASSES = 60
 

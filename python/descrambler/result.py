@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import cached_property
 from pathlib import Path
 
@@ -13,27 +12,18 @@ from numpy.typing import ArrayLike
 
 from ._validate import Array
 from .basis import LinkBasis
-from .criteria import DiagonalNormSquare, DiagonalSum, Smoothness
+from .criteria import Criterion, DiagonalNormSquare, DiagonalSum, Smoothness
+from .criteria.base import Data
 from .files import write_arrays
 from .gram import Gram
+from .iterate import Starts
 from .leading import Leading
 from .rotation import Rotation
+from .status import Status
 
 SCHEMA = "descrambler.result.v1"
 
-AnyCriterion = Smoothness | DiagonalSum | DiagonalNormSquare
-
-
-class Status(str, Enum):
-    """How a solve ended."""
-
-    CONVERGED = "converged"
-    MAX_ITERATIONS = "max_iterations"
-    LINE_SEARCH_FAILED = "line_search_failed"
-    STOPPED = "stopped"
-
-    def __str__(self) -> str:
-        return self.value
+AnyCriterion = Criterion | DiagonalSum | DiagonalNormSquare
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +37,9 @@ class Descrambling:
     ----------
     rotation : Rotation
         P in SO(n).
-    criterion : Smoothness, DiagonalSum or DiagonalNormSquare
+    criterion : criterion of the signals, DiagonalSum or DiagonalNormSquare
     bound : float
-        Proven bound: from below when minimising, from above when maximising.
+        Proven bound: from below when minimising, from above when maximising; infinite where none is known.
     rounding : float
         What rounding may change in the objective; differences below it count as none.
     method, gauge, message : str
@@ -70,6 +60,10 @@ class Descrambling:
         With a rank: the leading modes, of which objective, bound, gap and gradient norm then speak.
     proven : bool
         Whether `bound` was computed in float64. In float32 rounding may have moved it.
+    signals : ndarray, shape (m, n), or None
+        The signals, not copied, where the criterion needs them to be evaluated.
+    starts : Starts or None
+        What came of every start of an iterative method.
     """
 
     rotation: Rotation
@@ -90,6 +84,8 @@ class Descrambling:
     eigenvalues: Array | None = field(default=None, repr=False)
     leading: Leading | None = field(default=None, repr=False)
     proven: bool = True
+    signals: Array | None = field(default=None, repr=False)
+    starts: Starts | None = field(default=None, repr=False)
 
     @cached_property
     def objective(self) -> float:
@@ -100,8 +96,11 @@ class Descrambling:
 
     @property
     def optimality(self) -> str:
-        """Whether the bound proves P optimal to 1e-9: "certified", else "unknown"."""
-        return "certified" if self.proven and self.gap <= 1e-9 else "unknown"
+        """What is known: "certified" (by the bound, to 1e-9), "local" (no step improves), "unknown"."""
+        if self.proven and self.gap <= 1e-9:
+            return "certified"
+        iterated = len(self.history) > 0
+        return "local" if iterated and self.converged else "unknown"
 
     @property
     def gap(self) -> float:
@@ -170,9 +169,9 @@ class Descrambling:
         return self.criterion.basis(self.rotation.n)
 
     def _value_and_gradient(self, p: Array) -> tuple[float, Array]:
-        if isinstance(self.criterion, Smoothness):
+        if isinstance(self.criterion, Criterion):
             assert self.gram is not None
-            return self.criterion.value_and_gradient(p, gram=self.gram.matrix)
+            return self.criterion.evaluate(p, Data(self.gram, self.signals))
         return self.criterion.value_and_gradient(p)
 
     def transform(self, signals: ArrayLike) -> Array:
@@ -210,6 +209,7 @@ class Descrambling:
         """Return the status table: names and values, as printed."""
         n = self.rotation.n
         side = "upper" if self.criterion.maximised else "lower"
+        starts = [] if self.starts is None else [("starts", str(self.starts))]
         return [
             ("criterion", str(self.criterion)),
             ("units", str(n)),
@@ -218,6 +218,7 @@ class Descrambling:
             ("objective", f"{self.objective:.8g} (before {self.initial_objective:.8g})"),
             (f"{side} bound", f"{self.bound:.8g}"),
             ("gap", f"{self.gap:.1e} ({self.optimality})"),
+            *starts,
             ("gradient norm", f"{self.gradient_norm:.1e}"),
             ("orthogonality error", f"{self.orthogonality_error:.1e}"),
             ("resolved modes", f"{int(self.resolved.sum())} of {n}"),

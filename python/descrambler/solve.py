@@ -12,11 +12,13 @@ from numpy.typing import ArrayLike, DTypeLike
 from . import gauge as gauges
 from ._native import core
 from ._validate import Array, choice, working_dtype
-from .criteria import Smoothness, spectral_kernel
-from .exact import all_pairs, in_gauge, is_streamed, rounding, solve
+from .criteria import Criterion, Smoothness, named
+from .criteria.base import Data, QuadraticForm
+from .criteria.quadratic import spectral_kernel
+from .exact import all_pairs, in_gauge, is_streamed, link_basis, rounding, solve
+from .general import descramble_locally
 from .gram import Gram, as_gram, gram
-from .group import random_rotation
-from .iterate import METHODS, Settings, State, run
+from .iterate import MESSAGES, METHODS, Objective, Settings, State, search, warn_unless_converged
 from .krylov import Streamed
 from .result import Descrambling
 from .sources import Signals, Source, as_source
@@ -26,7 +28,7 @@ __all__ = ["descramble", "descramble_gram"]
 
 def descramble(
     signals: Signals,
-    criterion: str | Smoothness = "smoothness",
+    criterion: str | Criterion = "smoothness",
     *,
     method: str = "auto",
     gauge: str = "canonical",
@@ -38,6 +40,10 @@ def descramble(
     tolerance: float = 1e-8,
     retraction: str = "cayley",
     random_state: int | np.random.Generator | None = None,
+    n_starts: int = 1,
+    threads: int | None = 1,
+    group: str = "SO",
+    progress: bool = False,
     callback: Callable[[State], bool] | None = None,
 ) -> Descrambling:
     """Find the rotation that makes signals readable.
@@ -49,13 +55,16 @@ def descramble(
         sampling error of the modes and the third moments that settle signs are measured in a second
         pass; from an iterator only the Gram matrix is kept, and the sampling error is that of Gaussian
         signals.
-    criterion : "smoothness" or Smoothness
-        What readable means. The string stands for ``Smoothness()``, the paper's.
+    criterion : str or Criterion
+        What readable means: a criterion of :mod:`descrambler.criteria`, or the short name of one.
+        Those that need the signals at every step read an iterator or a file into memory.
     method : {"auto", "exact", "cayley-lbfgs", "riemannian-lbfgs"}
-        "auto" is the exact solution. "cayley-lbfgs" is the reference's algorithm (L-BFGS with five
-        pairs on one Cayley generator), "riemannian-lbfgs" starts a new chart at every step.
+        "auto" is the exact solution of quadratic criteria and their sums, and "riemannian-lbfgs" for
+        the others (``docs/criteria.md``). "cayley-lbfgs" is the reference's algorithm (L-BFGS with
+        five pairs on one Cayley generator), "riemannian-lbfgs" starts a new chart at every step.
     gauge : {"canonical", "identity", "align", "none"}
-        Which of the optimal rotations: see ``docs/gauge.md``.
+        Which of the optimal rotations: see ``docs/gauge.md``. For criteria without an exact solution
+        "canonical" sorts rows by power and makes mean responses positive where these are free.
     reference : Descrambling, optional
         What to align to, for ``gauge="align"``: another result on the same units.
     rank : int or "auto", optional
@@ -76,6 +85,15 @@ def descramble(
     random_state : int, Generator or None
         Start of the iterative methods: a Haar-random rotation, or the identity where it is None. Of
         block Lanczos: the first block, that of seed 0 where it is None.
+    n_starts : int
+        Number of random starts, of which the best counts; every start is reported in ``starts``.
+    threads : int or None
+        Threads that share the starts, of which the result does not depend; None: one a processor.
+    group : {"SO", "O"}
+        Rotations, or reflections too. For exact solutions and for criteria that leave the signs of
+        rows free the best value is the same, and the result a rotation.
+    progress : bool
+        Show a bar, in the iterative methods.
     callback : callable, optional
         Called once an iteration, or pass, with a :class:`State`; stops when it returns True.
 
@@ -88,11 +106,32 @@ def descramble(
     ------
     TypeError, ValueError
         If an argument is of the wrong kind, shape or value, or the signals are not finite.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If an iterative method ended before it reached the tolerance; after Ctrl-C the result is the
+        best found so far, its status INTERRUPTED.
     """
+    criterion = named(criterion)
     # Non-finite entries are found by the Gram matrix.
     source = as_source("signals", signals)
+    if criterion.needs_signals:
+        source = as_source("signals", _prepared(source.whole(), centre))
     work = working_dtype(dtype or np.float64)
-    settings = Settings(method, max_iter, tolerance, retraction, random_state, callback, work)
+    settings = Settings(
+        method,
+        max_iter,
+        tolerance,
+        retraction,
+        random_state,
+        callback,
+        n_starts=n_starts,
+        threads=threads,
+        group=group,
+        progress=progress,
+        dtype=work,
+    )
     if dtype is None and source.dtype == np.float32:
         work = np.float32
     data: Gram | Streamed
@@ -106,7 +145,7 @@ def descramble(
 
 def descramble_gram(
     gram: Gram | ArrayLike,
-    criterion: str | Smoothness = "smoothness",
+    criterion: str | Criterion = "smoothness",
     *,
     method: str = "auto",
     gauge: str = "canonical",
@@ -117,6 +156,10 @@ def descramble_gram(
     tolerance: float = 1e-8,
     retraction: str = "cayley",
     random_state: int | np.random.Generator | None = None,
+    n_starts: int = 1,
+    threads: int | None = 1,
+    group: str = "SO",
+    progress: bool = False,
     callback: Callable[[State], bool] | None = None,
 ) -> Descrambling:
     """Descramble signals known by their Gram matrix alone.
@@ -125,7 +168,7 @@ def descramble_gram(
     ----------
     gram : Gram or array_like, shape (n, n)
         From a bare matrix all signs are undetermined, and modes are judged by rounding alone.
-    criterion, method, gauge, reference, rank, dtype, max_iter, tolerance, retraction, random_state, callback
+    criterion, method, gauge, reference, rank, dtype, max_iter, tolerance, retraction, random_state, n_starts, threads, group, progress, callback
         As in :func:`descramble`.
 
     Returns
@@ -138,28 +181,50 @@ def descramble_gram(
         As :func:`descramble`.
     """
     work = working_dtype(dtype or np.float64)
-    settings = Settings(method, max_iter, tolerance, retraction, random_state, callback, work)
-    return _descramble(as_gram(gram), None, criterion, settings, gauge, reference, rank, work)
+    settings = Settings(
+        method,
+        max_iter,
+        tolerance,
+        retraction,
+        random_state,
+        callback,
+        n_starts=n_starts,
+        threads=threads,
+        group=group,
+        progress=progress,
+        dtype=work,
+    )
+    return _descramble(
+        as_gram(gram), None, named(criterion), settings, gauge, reference, rank, work
+    )
 
 
 def _descramble(
     data: Gram | Streamed,
     source: Source | None,
-    criterion: str | Smoothness,
+    criterion: Criterion,
     settings: Settings,
     gauge: str,
     reference: Descrambling | None,
     rank: int | str | None,
     dtype: type[np.floating[Any]],
 ) -> Descrambling:
-    criterion = _as_smoothness(criterion)
     choice("method", settings.method, ("auto", "exact", *METHODS))
     _check_gauge(gauge, reference, data.n)
     _checked_rank(rank, data.n, settings.method)
-    if settings.method not in METHODS:
-        return solve(data, source, criterion, settings, gauge, reference, rank, dtype)
+    if rank is not None and not isinstance(criterion, Smoothness):
+        raise ValueError(f"rank needs smoothness, got {criterion}")
+    if isinstance(data, Streamed):
+        form: QuadraticForm | None = QuadraticForm()  # the value of smoothness is the trace itself
+    else:
+        form = criterion.form(Data(data))
+    if form is not None and settings.method not in METHODS:
+        return solve(data, source, criterion, form, settings, gauge, reference, rank, dtype)
     assert isinstance(data, Gram)
-    return _iterated(data, source, criterion, settings, gauge, reference, dtype)
+    if form is None:
+        signals = source.whole() if criterion.needs_signals and source else None
+        return descramble_locally(Data(data, signals), criterion, settings, gauge, dtype)
+    return _iterated(data, source, criterion, form, settings, gauge, reference, dtype)
 
 
 def _checked_rank(rank: int | str | None, n: int, method: str) -> int | str | None:
@@ -172,13 +237,8 @@ def _checked_rank(rank: int | str | None, n: int, method: str) -> int | str | No
     return rank
 
 
-def _as_smoothness(criterion: str | Smoothness) -> Smoothness:
-    if isinstance(criterion, Smoothness):
-        return criterion
-    if isinstance(criterion, str):
-        choice("criterion", criterion, ("smoothness",))
-        return Smoothness()
-    raise TypeError(f"criterion must be 'smoothness' or a Smoothness, got {criterion!r}")
+def _prepared(rows: Array, centre: bool) -> Array:
+    return rows - rows.mean(axis=0, dtype=np.float64).astype(rows.dtype) if centre else rows
 
 
 def _check_gauge(gauge: str, reference: Descrambling | None, n: int) -> None:
@@ -192,7 +252,8 @@ def _check_gauge(gauge: str, reference: Descrambling | None, n: int) -> None:
 def _iterated(
     g: Gram,
     source: Source | None,
-    criterion: Smoothness,
+    criterion: Criterion,
+    form: QuadraticForm,
     settings: Settings,
     gauge: str,
     reference: Descrambling | None,
@@ -200,32 +261,35 @@ def _iterated(
 ) -> Descrambling:
     """Iterate in the basis of the link modes, where A is diagonal."""
     began = time.perf_counter()
-    basis = criterion.basis(g.n)
+    basis = link_basis(criterion, form, g.n)
     exact = all_pairs(g, np.float64)
-    start: Array = np.eye(g.n)
-    if settings.random_state is not None:
-        start = random_rotation(g.n, settings.random_state)
-    start = basis.to_modes(start)
     unit = float(np.trace(g.matrix)) / g.n or 1.0
-    b = np.ascontiguousarray(start @ (g.matrix / unit) @ start.T, dtype)
-    p, outcome = run(spectral_kernel(basis.eigenvalues.astype(dtype), b), settings, unit)
-    modes: Array = core.polar(p.astype(np.float64, copy=False)) @ start
+    a, b = basis.eigenvalues.astype(dtype), np.ascontiguousarray(g.matrix / unit, dtype)
+    objective = Objective(lambda: spectral_kernel(a, b), False, unit)
+    outcome, starts = search(objective, g.n, dtype, settings, chart=basis.to_modes)
+    warn_unless_converged(outcome, settings)
+    modes: Array = core.polar(outcome.rotation.astype(np.float64, copy=False))
     modes = gauges.sorted_within_blocks(modes, basis, g)
     statistics = _judged_at(gauges.mode_statistics(exact, source), exact.modes, modes)
     rotation = in_gauge(modes, g.n, statistics.sign, basis, gauge, reference)
     return Descrambling(
         rotation=rotation.astype(dtype),
         criterion=criterion,
-        bound=exact.bound(basis),
-        rounding=rounding(basis, exact.trace),
+        bound=form.own_value(exact.bound(basis)),
+        rounding=rounding(basis, exact.trace, form),
         method=settings.method,
         gauge=gauge,
+        status=outcome.status,
+        message=MESSAGES[outcome.status],
         resolved=statistics.resolved,
         sign_resolved=statistics.sign_resolved,
+        n_iter=outcome.n_iter,
+        n_eval=outcome.n_eval,
+        history=np.array([form.own_value(value) for value in outcome.history]),
         seconds=time.perf_counter() - began,
         gram=g,
         eigenvalues=np.maximum(exact.values, 0),
-        **outcome,
+        starts=starts,
     )
 
 

@@ -79,6 +79,10 @@ class Source(ABC):
     def blocks(self, skip: int = 0) -> Iterator[Array]:
         """Yield blocks of rows, float32 or float64, without the first `skip` rows."""
 
+    def whole(self) -> Array:
+        """Return all rows at once."""
+        return np.concatenate(list(self.blocks()))
+
     def gather(self, make: Callable[[], A]) -> A:
         """Add all rows to what `make` returns."""
         total = make()
@@ -141,6 +145,10 @@ class Rows(Source):
             # Not beyond m: some datasets refuse what a NumPy slice allows.
             slab = np.asarray(self._rows[start : min(start + step, self.m)])
             yield from _split(self.name, slab)
+
+    def whole(self) -> Array:
+        """Return all rows at once: an array that is in memory, or mapped to it, as it is."""
+        return matrix(self.name, np.asarray(self._rows), finite=False)
 
     def _slab(self) -> int:
         """Rows to read at once: whole chunks, where the file has chunks of a fair size."""

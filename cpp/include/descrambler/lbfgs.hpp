@@ -29,15 +29,18 @@ class Memory {
     count_ = std::min(count_ + 1, steps_.cols());
   }
 
-  // direction = -H gradient, by the two-loop recursion.
-  void direction(const Vector<T>& gradient, Vector<T>& direction) {
+  // direction = -H gradient, by the two-loop recursion from H = 1 / curvature where it is given.
+  void direction(const Vector<T>& gradient, const Vector<T>* curvature, Vector<T>& direction) {
     direction = -gradient;
     for (Index k = 0; k < count_; ++k) {
       const Index i = place(k);
       alpha_(i) = rho_(i) * steps_.col(i).dot(direction);
       direction -= alpha_(i) * changes_.col(i);
     }
-    if (count_ > 0) direction /= rho_(newest_) * changes_.col(newest_).squaredNorm();
+    if (curvature)
+      direction.array() /= curvature->array();
+    else if (count_ > 0)
+      direction /= rho_(newest_) * changes_.col(newest_).squaredNorm();
     for (Index k = count_; k-- > 0;) {
       const Index i = place(k);
       direction += (alpha_(i) - rho_(i) * changes_.col(i).dot(direction)) * steps_.col(i);
@@ -52,7 +55,7 @@ class Memory {
   Index newest_ = 0, count_ = 0;
 };
 
-enum class Status { converged, max_iterations, line_search_failed, stopped };
+enum class Status { converged, max_iterations, line_search_failed, stopped, interrupted };
 
 struct Progress {
   Index iteration;
@@ -76,60 +79,92 @@ struct Outcome {
 
 // Minimises from where `problem` stands; leaves the best point in problem.rotation.
 template <class T>
-Outcome lbfgs(Problem<T>& problem, bool maximised, const Options& options) {
-  const Index d = problem.dimension();
-  Vector<T> gradient(d), trial_gradient(d), direction(d), step(d);
-  Memory<T> memory(d, options.memory);
-  Outcome outcome{Status::max_iterations, 0, 1, {}};
-  outcome.history.reserve(static_cast<std::size_t>(options.max_iterations) + 1);
-  T value = problem.start(gradient);
-  const double sign = maximised ? -1 : 1;
-  const T rounding = std::numeric_limits<T>::epsilon() * problem.scale();
+class Lbfgs {
+ public:
+  Lbfgs(Problem<T>& problem, bool maximised, const Options& options)
+      : problem_(problem),
+        options_(options),
+        sign_(maximised ? -1 : 1),
+        gradient_(problem.dimension()),
+        trial_gradient_(problem.dimension()),
+        direction_(problem.dimension()),
+        curvature_(problem.dimension()),
+        memory_(problem.dimension(), options.memory) {
+    outcome.history.reserve(static_cast<std::size_t>(options.max_iterations) + 1);
+  }
 
-  for (;; ++outcome.iterations) {
-    // Frobenius norm of the skew gradient (M - M^T) / 2, whose strict lower triangle is half of ours.
-    const T norm = gradient.norm() / std::sqrt(T(2));
-    outcome.history.push_back(sign * value);
-    if (options.stop && options.stop({outcome.iterations, sign * value, norm})) {
-      outcome.status = Status::stopped;
-      break;
+  void run() {
+    try {
+      outcome.status = iterate();
+    } catch (const Interrupted&) {
+      outcome.status = Status::interrupted;
     }
-    if (norm <= T(options.tolerance) * std::abs(value) + rounding) {
-      outcome.status = Status::converged;
-      break;
-    }
-    if (outcome.iterations == options.max_iterations) break;
+  }
 
-    bool found = false;
-    while (!found) {
-      memory.direction(gradient, direction);
-      const Sample<T> start{T(0), value, gradient.dot(direction)};
-      const T first = memory.empty() ? std::min(T(1), T(1) / gradient.norm()) : T(1);
+ private:
+  Status iterate() {
+    value_ = problem_.start(gradient_);
+    outcome.evaluations = 1;
+    const T rounding = std::numeric_limits<T>::epsilon() * static_cast<T>(problem_.scale());
+    for (;; ++outcome.iterations) {
+      // Frobenius norm of the skew gradient (M - M^T) / 2, whose strict lower triangle is half of ours.
+      const T norm = gradient_.norm() / std::sqrt(T(2));
+      outcome.history.push_back(sign_ * value_);
+      if (options_.stop && options_.stop({outcome.iterations, sign_ * value_, norm}))
+        return Status::stopped;
+      if (norm <= T(options_.tolerance) * std::abs(value_) + rounding) return Status::converged;
+      if (outcome.iterations == options_.max_iterations) return Status::max_iterations;
+      if (!step()) return Status::line_search_failed;
+    }
+  }
+
+  // Along the quasi-Newton direction, or, where that fails, anew without memory.
+  bool step() {
+    const bool preconditioned = problem_.curvature(curvature_);
+    for (;;) {
+      memory_.direction(gradient_, preconditioned ? &curvature_ : nullptr, direction_);
+      const Sample<T> start{T(0), value_, gradient_.dot(direction_)};
       Sample<T> last = start;
       const auto phi = [&](T t) {
         ++outcome.evaluations;
-        return last = problem.sample(direction, t, trial_gradient);
+        return last = problem_.sample(direction_, t, trial_gradient_);
       };
-      found = start.slope < T(0) && strong_wolfe(phi, start, first);
-      if (found) {
-        value = last.value;
-        step = last.step * direction;
-        trial_gradient.swap(gradient);
-        problem.accept();
-      } else if (memory.empty()) {
-        break;
-      } else {
-        memory.clear();
+      if (start.slope < T(0) && strong_wolfe(phi, start, first_length(preconditioned))) {
+        value_ = last.value;
+        trial_gradient_.swap(gradient_);
+        problem_.accept();
+        direction_ *= last.step;
+        trial_gradient_ = gradient_ - trial_gradient_;
+        memory_.add(direction_, trial_gradient_);
+        return true;
       }
+      if (memory_.empty()) return false;
+      memory_.clear();
     }
-    if (!found) {
-      outcome.status = Status::line_search_failed;
-      break;
-    }
-    trial_gradient = gradient - trial_gradient;
-    memory.add(step, trial_gradient);
   }
-  return outcome;
+
+  // No plane turns by more than a radian at first.
+  T first_length(bool preconditioned) const {
+    if (preconditioned) return std::min(T(1), T(1) / direction_.cwiseAbs().maxCoeff());
+    return memory_.empty() ? std::min(T(1), T(1) / gradient_.norm()) : T(1);
+  }
+
+  Problem<T>& problem_;
+  const Options& options_;
+  const double sign_;
+  T value_ = 0;
+  Vector<T> gradient_, trial_gradient_, direction_, curvature_;
+  Memory<T> memory_;
+
+ public:
+  Outcome outcome{Status::max_iterations, 0, 0, {}};
+};
+
+template <class T>
+Outcome lbfgs(Problem<T>& problem, bool maximised, const Options& options) {
+  Lbfgs<T> search(problem, maximised, options);
+  search.run();
+  return std::move(search.outcome);
 }
 
 }  // namespace DESCRAMBLER_VARIANT

@@ -21,8 +21,9 @@ using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>
 template <class T>
 using Vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
 
-// Called every fraction of a second from long loops; leaves by an exception when the user interrupts.
+// Called every fraction of a second from long loops; throws Interrupted when the user asks to stop.
 using Poll = std::function<void()>;
+struct Interrupted {};
 
 // Products in panels of rows, so that the longest stretch without a poll stays well below a second.
 // Three named functions instead of one template over expressions: each kind costs seconds to compile.

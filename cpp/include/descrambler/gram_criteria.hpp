@@ -1,0 +1,154 @@
+// Criteria that know the signals by their Gram matrix B alone, and weighted sums of criteria.
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "criteria.hpp"
+
+namespace descrambler {
+inline namespace DESCRAMBLER_VARIANT {
+
+// tr(A P B P^T) for any symmetric A.
+template <class T>
+class Quadratic final : public Criterion<T> {
+ public:
+  Quadratic(Matrix<T> a, Matrix<T> b)
+      : a_(std::move(a)), b_(std::move(b)), product_(b_.rows(), b_.cols()), power_(b_.rows()) {}
+
+  Index size() const override { return b_.rows(); }
+  double scale() const override { return a_.norm() * b_.trace(); }
+
+  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Poll& poll) override {
+    multiply(product_, p, b_, poll);
+    power_ = product_.cwiseProduct(p).rowwise().sum();
+    multiply(gradient, a_, product_, poll);
+    double value = 0;
+    for (Index i = 0; i < p.rows(); ++i) value += gradient.row(i).dot(p.row(i));
+    gradient *= T(2);
+    return value;
+  }
+
+  bool curvature(Matrix<T>& pairs, const Poll&) override {
+    pairs.noalias() = T(2) * a_.diagonal() * power_.transpose();
+    return true;
+  }
+
+ private:
+  Matrix<T> a_, b_, product_;
+  Vector<T> power_;
+};
+
+// sum_i (p_i - t_i)^2 over the real Fourier modes 1, cos 1, sin 1, cos 2, ... in rows, where p_i is the
+// power v_i^T P B P^T v_i, averaged over a cosine and its sine: deviation of the two-sided spectrum.
+template <class T>
+class SpectrumDeviation final : public Criterion<T> {
+ public:
+  SpectrumDeviation(Matrix<T> modes, Vector<T> target, Matrix<T> b)
+      : modes_(std::move(modes)),
+        target_(std::move(target)),
+        b_(std::move(b)),
+        rotated_(b_.rows(), b_.cols()),
+        product_(b_.rows(), b_.cols()),
+        power_(b_.rows()) {}
+
+  Index size() const override { return b_.rows(); }
+  double scale() const override { return b_.squaredNorm() + target_.squaredNorm(); }
+
+  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Poll& poll) override {
+    multiply(rotated_, modes_, p, poll);
+    multiply(product_, rotated_, b_, poll);
+    power_ = product_.cwiseProduct(rotated_).rowwise().sum();
+    for (Index sine = 2; sine < size(); sine += 2)
+      power_.segment(sine - 1, 2).setConstant(power_.segment(sine - 1, 2).mean());
+    power_ -= target_;
+    product_.array().colwise() *= T(4) * power_.array();
+    multiply_tn(gradient, modes_, product_, poll);
+    return power_.template cast<double>().squaredNorm();
+  }
+
+ private:
+  Matrix<T> modes_;
+  Vector<T> target_;
+  Matrix<T> b_, rotated_, product_;
+  Vector<T> power_;
+};
+
+// sum_i (P B P^T)_ii^2: what varimax takes from quartimax.
+template <class T>
+class SquaredPower final : public Criterion<T> {
+ public:
+  explicit SquaredPower(Matrix<T> b) : b_(std::move(b)), power_(b_.rows()) {}
+
+  Index size() const override { return b_.rows(); }
+  double scale() const override { return b_.squaredNorm(); }
+
+  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Poll& poll) override {
+    multiply(gradient, p, b_, poll);
+    double value = 0;
+    for (Index i = 0; i < p.rows(); ++i) {
+      power_(i) = gradient.row(i).dot(p.row(i));
+      value += double(power_(i)) * power_(i);
+      gradient.row(i) *= T(4) * power_(i);
+    }
+    return value;
+  }
+
+  bool curvature(Matrix<T>& pairs, const Poll&) override {
+    pairs.noalias() = T(4) * power_ * power_.transpose();
+    return true;
+  }
+
+ private:
+  Matrix<T> b_;
+  Vector<T> power_;
+};
+
+template <class T>
+class WeightedSum final : public Criterion<T> {
+ public:
+  using Parts = std::vector<std::pair<double, std::shared_ptr<Criterion<T>>>>;
+  explicit WeightedSum(Parts parts) : parts_(std::move(parts)), part_(size(), size()) {}
+
+  Index size() const override { return parts_.front().second->size(); }
+
+  double scale() const override {
+    double sum = 0;
+    for (const auto& [weight, part] : parts_) sum += std::abs(weight) * part->scale();
+    return sum;
+  }
+
+  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Poll& poll) override {
+    return add_up(gradient, [&](Criterion<T>& part, Matrix<T>& out) {
+      return part.value_and_gradient(p, out, poll);
+    });
+  }
+
+  // Parts of unknown curvature count as flat.
+  bool curvature(Matrix<T>& pairs, const Poll& poll) override {
+    return add_up(pairs, [&](Criterion<T>& part, Matrix<T>& out) {
+             const bool known = part.curvature(out, poll);
+             if (!known) out.setZero();
+             return known ? 1.0 : 0.0;
+           }) != 0;
+  }
+
+ private:
+  template <class Visit>
+  double add_up(Matrix<T>& total, Visit visit) {
+    total.setZero();
+    double value = 0;
+    for (const auto& [weight, part] : parts_) {
+      value += weight * visit(*part, part_);
+      total += static_cast<T>(weight) * part_;
+    }
+    return value;
+  }
+
+  Parts parts_;
+  Matrix<T> part_;
+};
+
+}  // namespace DESCRAMBLER_VARIANT
+}  // namespace descrambler
