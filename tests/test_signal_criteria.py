@@ -289,7 +289,7 @@ def test_zero_signals():
             ValueError,
             "no exact solution",
         ),
-        (lambda: ds.descramble(SIGNALS, "entropy", rank=2), ValueError, "rank needs a quadratic"),
+        (lambda: ds.descramble(SIGNALS, "entropy", rank=2), ValueError, "rank needs smoothness"),
         (lambda: ds.descramble(SIGNALS, "entropy", gauge="identity"), ValueError, "gauge must be"),
         (lambda: ds.descramble(SIGNALS, "entropy", n_starts=0), ValueError, "n_starts must be"),
         (lambda: ds.descramble(SIGNALS, "entropy", group="U"), ValueError, "group must be one of"),
