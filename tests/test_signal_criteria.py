@@ -238,12 +238,14 @@ def test_reflections():
     assert np.linalg.det(ds.descramble(SIGNALS, "entropy", group="O").rotation.matrix) > 0
 
 
-def test_float32_signals():
-    for criterion in ("entropy", "kurtosis", "total_variation"):
-        single = ds.descramble(SIGNALS.astype(np.float32), criterion, tolerance=1e-4)
-        double = ds.descramble(SIGNALS, criterion, tolerance=1e-4)
-        assert single.rotation.matrix.dtype == np.float32
-        assert single.objective == pytest.approx(double.objective, rel=1e-3)
+@pytest.mark.parametrize("criterion", ["entropy", "kurtosis", "total_variation", "varimax"])
+def test_float32_signals(criterion):
+    result = ds.descramble(SIGNALS.astype(np.float32), criterion, tolerance=1e-4)
+    assert result.rotation.matrix.dtype == np.float32
+    assert result.optimality == "local"
+    # Judged in float64.
+    assert result.gradient_norm < 5e-4 * abs(result.objective)
+    assert result.history[-1] == pytest.approx(result.objective, rel=1e-5)
 
 
 def test_canonical_rows():
