@@ -61,14 +61,32 @@ def check_pictures(folder, names):
 
 def test_demo(tmp_path, capsys):
     assert main(["demo", "-o", str(tmp_path / "demo")]) == 0
-    check_pictures(tmp_path / "demo", ["layer1", "layer2", "layer2_structure"])
+    names = ["layer1", "layer2", "layer2_structure", "response", "jacobian"]
+    check_pictures(tmp_path / "demo", names)
     table = capsys.readouterr().out
-    assert len([line for line in table.splitlines() if line.startswith("trained")]) == 3
-    assert len([line for line in table.splitlines() if line.startswith("untrained")]) == 3
-    with np.load(tmp_path / "demo" / "trained_link1_joint.npz", allow_pickle=False) as saved:
-        p = saved["rotation"]
-        assert f"{saved['objective']:.6g}" in table
+    report = (tmp_path / "demo" / "report.md").read_text()
+    assert "supported" in table
+    with np.load(tmp_path / "demo" / "findings.npz", allow_pickle=False) as saved:
+        for what, sentence in zip(saved["what"], saved["sentence"], strict=True):
+            assert what in table
+            assert sentence in report
+    with np.load(tmp_path / "demo" / "layer1.npz", allow_pickle=False) as saved:
+        p = saved["before.rotation"]
     np.testing.assert_allclose(p @ p.T, np.eye(80), atol=1e-12)
+
+
+def test_interpret_with_axes(small, capsys):
+    names = ["--activations", "tanh", "relu", "logistic"]
+    inputs = ["--inputs", str(small / "x.npy"), "-o", str(small / "out"), "--nulls", "20"]
+    axes = ["--axis", "time", "distance", "--unit", "µs", "Å", "--span", "0", "2", "15", "60"]
+    assert main(["interpret", str(small / "net.npz"), *names, *inputs, *axes]) == 0
+    check_pictures(small / "out", ["layer1", "layer2", "layer3", "layer3_structure", "jacobian"])
+    assert "not testable" in capsys.readouterr().out
+    report = (small / "out" / "report.md").read_text()
+    assert "time" in report
+    assert "1/µs" in report
+    assert main(["interpret", str(small / "net.npz"), *names, *inputs, "--nulls", "3"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_run_on_a_deeper_network_of_plain_arrays(small, capsys):
@@ -361,7 +379,7 @@ def test_ctrl_c_exits_130(monkeypatch, capsys):
     def interrupted(output):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("descrambler.commands.study.demo", interrupted)
+    monkeypatch.setattr("descrambler.commands.interpret.demo", interrupted)
     assert main(["demo"]) == 130
     assert capsys.readouterr().err == "descrambler: interrupted\n"
 

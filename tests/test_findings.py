@@ -1,14 +1,27 @@
 """Findings: exact p-values, nulls that are what they say, planted effects found, none where there are none."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 import scipy.stats
 from threadpoolctl import threadpool_limits
 
 import descrambler as ds
-from descrambler.detectors import DETECTORS
+from descrambler.detectors import DETECTORS, table
 from descrambler.nulls import KINDS, Setting
 from descrambler.significance import step_down_max_t
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def controls():
+    spec = importlib.util.spec_from_file_location("controls", ROOT / "benchmarks" / "controls.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(autouse=True)
@@ -151,8 +164,9 @@ def interpreted():
 
 def test_findings_have_a_verdict_by_a_null(interpreted):
     _, _, result = interpreted
-    assert len(result.findings) == sum(len(d.places(result.study.network)) for d in DETECTORS)
-    for finding in result.findings:
+    places = [len(d.places(result.study.network)) for d in DETECTORS]
+    assert len(result.findings) == sum(places) + 1
+    for finding in result.findings[:-1]:
         assert finding.nulls
         assert 0 < finding.p <= 1
         assert finding.p == max(s.p for s in finding.nulls.values())
@@ -183,9 +197,9 @@ def test_layers_are_descrambled_and_saved(interpreted, tmp_path):
 
 def test_threads_and_scrambling_change_nothing(interpreted):
     net, x, result = interpreted
-    initial = result.initial.network
+    initial = result.setting.initial
     threads = ds.interpret(net, x, initial, nulls=20, workers=3)
-    assert [f.p for f in threads.findings] == [f.p for f in result.findings]
+    assert [f.p for f in threads.findings[:-1]] == [f.p for f in result.findings[:-1]]
     other = ds.interpret(net, x, initial, nulls=20, random_state=1)
     assert [f.nulls for f in other.findings] != [f.nulls for f in result.findings]
 
@@ -198,3 +212,44 @@ def test_bad_arguments():
         ds.interpret(net, traces(n=16))
     with pytest.raises(ValueError, match="stop must be above start"):
         ds.Axis("time", "s", 1.0, 1.0)
+
+
+def test_the_page_on_nulls_holds_the_tables_of_the_code():
+    page = (ROOT / "docs" / "nulls.md").read_text()
+    assert table.markdown() in page, "python -m descrambler.detectors.table prints them"
+
+
+def test_planted_effects_are_found(controls):
+    """Two scramblings of each; `make controls` tries a hundred."""
+    jobs = [
+        (name, controls.STRENGTHS[0], seed) for name in controls.PLANTS for seed in (1000, 1001)
+    ]
+    for job in jobs:
+        assert all(controls.positive(job)), job
+
+
+def test_every_detector_has_a_planted_effect(controls):
+    planted = {what for plant in controls.PLANTS.values() for what, _ in plant.targets}
+    assert planted == {detector.name for detector in table.ALL}
+
+
+def test_random_networks_are_not_found_to_do_anything(controls):
+    false = sum(controls.negative(seed) for seed in range(1000, 1007))
+    assert false <= 2  # at a level of 0.05, one run in 250 has more
+
+
+def test_directions_make_rejection_testable():
+    net, x = network(np.random.default_rng(0)), traces()
+    finding = next(
+        f for f in ds.interpret(net, x, nulls=20).findings if f.what == "nuisance rejection"
+    )
+    assert finding.verdict == "not testable"
+    assert "no nuisance and wanted directions were given" in finding.sentence
+    assert np.isnan(finding.p)
+    rows = np.eye(32)
+    given = ds.interpret(net, x, nulls=20, nuisance=rows[:3], wanted=rows[3:6])
+    finding = next(f for f in given.findings if f.what == "nuisance rejection")
+    gains = [np.linalg.norm(given.measured.jacobian @ d.T) for d in (rows[:3], rows[3:6])]
+    assert finding.value == pytest.approx(20 * np.log10(gains[1] / gains[0]))
+    with pytest.raises(ValueError, match="wanted must have 32 columns"):
+        ds.interpret(net, x, nulls=20, nuisance=rows, wanted=np.eye(5))

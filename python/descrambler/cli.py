@@ -1,4 +1,4 @@
-"""Command line: descrambler demo, inspect, report, run, train, simulate, deer, ensemble, bench, info."""
+"""Command line: descrambler demo, interpret, inspect, report, run, train, simulate, deer, ensemble, bench, info."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 
 from . import __version__
-from .commands import bench, deer, ensemble, inspect, report, simulate, study, train
+from .commands import bench, deer, ensemble, inspect, interpret, report, simulate, study, train
 from .errors import DescramblerError
 
 
@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"descrambler {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (study, inspect, report, train, simulate, deer, ensemble, bench):
+    for module in (interpret, study, inspect, report, train, simulate, deer, ensemble, bench):
         module.add_to(commands)
     return root
 

@@ -72,10 +72,10 @@ class Finding:
         Whether the value depends on the descrambling rotation P.
     nulls : mapping of str to NullSummary
         By null kind.
-    effect : float
-        The smallest over the null kinds.
-    p : float
-        The largest over the null kinds; each is corrected for the whole family of claims.
+    strongest : str
+        Null kind with the largest p and, among equals, the smallest effect; empty where none applies.
+    effect, p : float
+        Of the strongest null. Each p is corrected for the whole family of claims.
     verdict : str
         "supported", "explained by ..." (the null that comes closest), "not found" or "not testable".
     sentence : str
@@ -87,6 +87,7 @@ class Finding:
     unit: str
     rotation_matters: bool
     nulls: Mapping[str, NullSummary]
+    strongest: str
     effect: float
     p: float
     verdict: str
@@ -102,6 +103,8 @@ def measure(study: Study, family: Sequence[Claim], null: Null | None = None) -> 
     """Values of the claims, NaN where there is none or the null does not apply, shape (d,)."""
     values = np.full(len(family), np.nan)
     for index, (detector, layer) in enumerate(family):
+        if layer and not study.raw(layer).any():
+            continue  # nothing can be said of zeros
         if null is None or not detector.reason_against(null):
             values[index] = detector.statistic(study, layer)
     return values
@@ -167,15 +170,14 @@ def _finding(
     study: Study, claim: Claim, value: float, nulls: dict[str, NullSummary], axes: Axes
 ) -> Finding:
     detector = claim.detector
-    if not np.isfinite(value) or not nulls:
-        reason = "no null applies" if np.isfinite(value) else "it has no value here"
-        verdict, ending, effect, p = NOT_TESTABLE, reason, float("nan"), float("nan")
-        text = f"{detector.name[0].upper()}{detector.name[1:]}, {claim.where}"
-    else:
-        name, strongest = max(nulls.items(), key=lambda item: (item[1].p, -item[1].effect))
-        effect, p = min(s.effect for s in nulls.values()), strongest.p
-        verdict = _verdict(detector, value, name, nulls)
-        ending = f"{_ending(detector, verdict, strongest, name)}; p = {p:.2g}"
+    strongest, effect, p = "", float("nan"), float("nan")
+    text = f"{detector.name[0].upper()}{detector.name[1:]}, {claim.where}"
+    verdict, ending = NOT_TESTABLE, detector.missing
+    if nulls:
+        strongest = max(nulls, key=lambda name: (nulls[name].p, -nulls[name].effect))
+        effect, p = nulls[strongest].effect, nulls[strongest].p
+        verdict = _verdict(detector, value, strongest, nulls)
+        ending = f"{_ending(detector, verdict, nulls[strongest], strongest)}; p = {p:.2g}"
         text = detector.sentence(study, claim.layer, axes)
     return Finding(
         what=detector.name,
@@ -184,6 +186,7 @@ def _finding(
         unit=detector.unit,
         rotation_matters=detector.rotation_matters,
         nulls=nulls,
+        strongest=strongest,
         effect=effect,
         p=p,
         verdict=verdict,

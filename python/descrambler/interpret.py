@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
@@ -13,8 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._validate import Array, matrix
+from .analysis import two_sided_spectrum
+from .analysis.jacobian import directions_matrix
 from .axis import Axis, index_axis
-from .detectors import DETECTORS, Axes, Detector
+from .detectors import DETECTORS, Axes, Detector, rejection
 from .files import write_arrays, write_bytes
 from .findings import Claim, Finding, claims, judge, measure, ordered
 from .network import Network
@@ -58,14 +61,10 @@ class Interpretation:
     ----------
     study : Study
         The network on all inputs.
-    initial : Study or None
-        The untrained network on the same inputs.
     findings : tuple of Finding
     axes : Axes
     n_nulls : int
         Draws of each null kind.
-    n_null_inputs : int
-        Inputs on which the values of the findings and all null draws were measured.
     kinds : tuple of Null
         The null kinds that were drawn.
     setting : Setting
@@ -75,11 +74,9 @@ class Interpretation:
     """
 
     study: Study
-    initial: Study | None
     findings: tuple[Finding, ...]
     axes: Axes
     n_nulls: int
-    n_null_inputs: int
     kinds: tuple[Null, ...]
     setting: Setting
     seed: int
@@ -101,6 +98,40 @@ class Interpretation:
             )
             for k in range(1, len(links) + 2)
         }
+
+    @property
+    def n_null_inputs(self) -> int:
+        """Inputs on which the values of the findings and all null draws were measured."""
+        return len(self.setting.inputs)
+
+    def look_alike(self, layer: int) -> tuple[Null, float, Study]:
+        """Return the null whose descrambled layer looks most like the trained one.
+
+        By the correlation of the amplitudes ``|F+ P W P^T F-|`` of one draw of each kind, which no
+        phase of a link mode changes.
+
+        Returns
+        -------
+        null : Null
+        correlation : float
+        study : Study
+            That draw.
+        """
+        own = two_sided_spectrum(self.measured.weights(layer)).ravel()
+
+        def likeness(study: Study) -> float:
+            other = two_sided_spectrum(study.weights(layer)).ravel()
+            return float(np.corrcoef(own, other)[0, 1])
+
+        draws = [(kind, self.draw(kind)) for kind in self.kinds]
+        return max(((kind, likeness(study), study) for kind, study in draws), key=lambda d: d[1])
+
+    @cached_property
+    def measured(self) -> Study:
+        """The network on the inputs that it shares with the nulls."""
+        if self.setting.inputs is self.study.inputs:
+            return self.study
+        return Study(self.study.network, self.setting.inputs)
 
     def table(self) -> list[tuple[str, ...]]:
         """Return the findings as rows of text, the first of them the header."""
@@ -208,11 +239,11 @@ def _row(finding: Finding) -> tuple[str, ...]:
     start = (finding.what, finding.where, "yes" if finding.rotation_matters else "no")
     if not finding.nulls:
         return (*start, "-", "-", "-", "-", finding.verdict)
-    name, null = max(finding.nulls.items(), key=lambda item: (item[1].p, -item[1].effect))
+    null = finding.nulls[finding.strongest]
     return (
         *start,
         f"{finding.value:.3g}{unit}",
-        f"{name} {null.mean:.3g} ± {null.sd:.2g}",
+        f"{finding.strongest} {null.mean:.3g} ± {null.sd:.2g}",
         f"{finding.effect:.1f}",
         f"{finding.p:.2g}",
         finding.verdict,
@@ -229,6 +260,8 @@ def interpret(
     random_state: int | np.random.Generator | None = 0,
     input_axis: Axis | None = None,
     output_axis: Axis | None = None,
+    nuisance: ArrayLike | None = None,
+    wanted: ArrayLike | None = None,
     detectors: Sequence[Detector] = DETECTORS,
     workers: int | None = None,
     progress: Callable[[str], None] | None = None,
@@ -253,7 +286,11 @@ def interpret(
         Seed. Every draw has its own, so that the number of workers changes nothing.
     input_axis, output_axis : Axis, optional
         What inputs and outputs are; plain numbers otherwise.
+    nuisance, wanted : array_like, shape (any, n_in), optional
+        Directions in which the inputs vary for reasons that do not, and that do matter: differences
+        between baselines, say, and between noise-free signals.
     detectors : sequence of Detector
+        What to look for, beside the rejection of the nuisance.
     workers : int, optional
         Threads; by default as many as there are processors.
     progress : callable, optional
@@ -277,8 +314,14 @@ def interpret(
     entropy = cast(int, np.random.SeedSequence(_seed(random_state)).entropy)
     shared = _shared(study.inputs, null_inputs, entropy)
     setting = Setting(network, shared, initial or network.initial)
-    kinds = tuple(kind for kind in KINDS if kind is not UNTRAINED or setting.initial is not None)
-    family = claims(network, detectors)
+    directions = _directions("nuisance", nuisance, network), _directions("wanted", wanted, network)
+    family = claims(network, (*detectors, rejection(*directions)))
+    kinds = tuple(
+        kind
+        for kind in KINDS
+        if (kind is not UNTRAINED or setting.initial is not None)
+        and any(kind in claim.detector.nulls for claim in family)
+    )
     axes = Axes(
         input_axis or index_axis("input", network.n_in),
         output_axis or index_axis("output", network.n_out),
@@ -287,15 +330,17 @@ def interpret(
     measured = study if shared is study.inputs else Study(network, shared)
     return Interpretation(
         study=study,
-        initial=None if setting.initial is None else Study(setting.initial, study.inputs),
         findings=judge(measured, family, measure(measured, family), draws, axes),
         axes=axes,
         n_nulls=nulls,
-        n_null_inputs=len(shared),
         kinds=kinds,
         setting=setting,
         seed=entropy,
     )
+
+
+def _directions(name: str, value: ArrayLike | None, network: Network) -> Array | None:
+    return None if value is None else directions_matrix(name, value, network.n_in)
 
 
 def _seed(random_state: int | np.random.Generator | None) -> int | None:

@@ -1,4 +1,4 @@
-"""descrambler demo, run."""
+"""descrambler run."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import deer
 from .._validate import Array
 from ..network import Network
 from ..nulls import random_counterpart
 from ..readers import load
-from ..report import Axis, Pair, network_figures
+from ..report import Pair, network_figures
 from ..result import Descrambling
 from ..study import Study, descramble_network
 from .common import (
@@ -30,15 +29,9 @@ from .common import (
 if TYPE_CHECKING:
     from .common import Commands
 
-DEMO_INPUTS = 10_000
-
 
 def add_to(commands: Commands) -> None:
-    """Add the parsers."""
-    parser = commands.add_parser("demo", help="descramble the DEERNet that ships with the package")
-    output_argument(parser, Path("demo"))
-    parser.set_defaults(action=demo)
-
+    """Add the parser."""
     parser = commands.add_parser(
         "run",
         help="descramble a network",
@@ -51,41 +44,21 @@ def add_to(commands: Commands) -> None:
     parser.set_defaults(action=run)
 
 
-def demo(options: argparse.Namespace) -> None:
-    """Descramble the DEERNet that ships with the package."""
-    new_folder(options.output, options.force)
-    network = deer.pretrained()
-    data = deer.simulate(DEMO_INPUTS, random_state=1)
-    time = Axis("time", "µs", *_ends(data.time), "frequency", "MHz")
-    distance = Axis("distance", "Å", *_ends(data.distance), "distance frequency", "1/Å")
-    widths = [network.n_in, *(network.linear(k + 1).n_out for k in range(network.n_linear))]
-    print(f"DEERNet {'-'.join(map(str, widths))}, {DEMO_INPUTS} simulated DEER traces")
-    pair = _study(network, data.traces, options.output, time, distance)
-    _print_table(pair)
-    print(f"figures (.png, .svg) and rotations (.npz) are in {options.output}/")
-
-
 def run(options: argparse.Namespace) -> None:
     """Descramble a network from a file."""
     new_folder(options.output, options.force)
     network = load(options.network, options.activations)
     x = read_inputs(options.inputs, network)
     if options.json:
-        pair = _study(network, x, options.output, None, None)
+        pair = _study(network, x, options.output)
         print_json({"inputs": len(x), "output": str(options.output), "results": _summary(pair)})
         return
     print(f"{options.network}: {network.n_linear} linear layers; {options.inputs}: {len(x)} inputs")
-    _print_table(_study(network, x, options.output, None, None))
+    _print_table(_study(network, x, options.output))
     print(f"figures (.png, .svg) and rotations (.npz) are in {options.output}/")
 
 
-def _ends(values: Array) -> tuple[float, float]:
-    return float(values[0]), float(values[-1])
-
-
-def _study(
-    network: Network, x: Array, output: Path, inputs: Axis | None, outputs: Axis | None
-) -> Pair:
+def _study(network: Network, x: Array, output: Path) -> Pair:
     """Descramble, write rotations and figures."""
     untrained, name, note = network.initial, "untrained", ""
     if untrained is None:
@@ -100,7 +73,7 @@ def _study(
             for title, result in _results(study):
                 result.save(output / f"{prefix}_{title}.npz")
         pair = Pair(studies, ("trained", name), note)
-        for title, figure in network_figures(pair, inputs, outputs):
+        for title, figure in network_figures(pair):
             save_figure(figure, output / title)
             step(title)
     return pair

@@ -1,7 +1,7 @@
 """Detectors: what is looked for in a network. Thresholds were fixed on planted and random networks."""
 
 from .detector import Axes, Detector
-from .filters import BAND_PASS, LOW_PASS, NOTCH
+from .filters import BAND_PASS, LOW_PASS, NOTCH, rejection
 from .maps import FREQUENCY_MAP, LINK_ORDER
 from .structure import CYCLIC, DIAGONAL, LOW_RANK, ORTHOGONAL, POLYNOMIALS, SINUSOIDS
 
@@ -20,4 +20,4 @@ DETECTORS = (
 )
 """All of them, in the order of tables."""
 
-__all__ = ["DETECTORS", "Axes", "Detector"]
+__all__ = ["DETECTORS", "Axes", "Detector", "rejection"]

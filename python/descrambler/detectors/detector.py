@@ -48,6 +48,8 @@ class Detector:
         From study, layer and axes to the plain sentence.
     excluded : mapping of str to str
         Null kinds that do not apply, and why.
+    missing : str
+        Why there may be no value.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Detector:
     margin: float
     sentence: Callable[[Study, int, Axes], str]
     excluded: Mapping[str, str] = field(default_factory=dict)
+    missing: str = "it has no value here"
 
     @property
     def sign(self) -> int:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TypeAlias
+
 import numpy as np
 
 from .._validate import Array
-from ..analysis import aggregate_response, frequencies, notch_depth, pass_band, upper_band_level
+from ..analysis import (
+    aggregate_response,
+    frequencies,
+    gain,
+    gain_ratio,
+    notch_depth,
+    pass_band,
+    upper_band_level,
+)
 from ..study import Study
 from .detector import Axes, Detector, whole, whole_and_first
 
@@ -67,6 +78,44 @@ def _notch_sentence(study: Study, layer: int, axes: Axes) -> str:
     return (
         f"{_subject(layer)} answers to what is constant along the {axes.inputs.name} axis "
         f"{_notch(study, layer):.1f} dB less than at its peak"
+    )
+
+
+def rejection(nuisance: Array | None, wanted: Array | None) -> Detector:
+    """Return the detector of gain on nuisance directions against gain on wanted ones, rows of each.
+
+    Without directions it is not testable: what is a nuisance, no network says.
+    """
+    directions = None if nuisance is None or wanted is None else (nuisance, wanted)
+    return Detector(
+        name="nuisance rejection",
+        formula="gain of the mean Jacobian on the wanted directions, against that on the nuisance directions (r.m.s. of each)",
+        unit="dB",
+        rotation_matters=False,
+        places=whole,
+        statistic=partial(_rejection, directions),
+        tail="upper",
+        floor=3.0,
+        margin=3.0,
+        sentence=partial(_rejection_sentence, directions),
+        missing="no nuisance and wanted directions were given",
+    )
+
+
+Directions: TypeAlias = tuple[Array, Array] | None
+
+
+def _rejection(directions: Directions, study: Study, layer: int) -> float:
+    if directions is None:
+        return float("nan")
+    nuisance, wanted = (gain(study.jacobian, rows) for rows in directions)
+    return -gain_ratio(nuisance, wanted)
+
+
+def _rejection_sentence(directions: Directions, study: Study, layer: int, axes: Axes) -> str:
+    return (
+        f"{_subject(layer)} answers to the nuisance directions {_rejection(directions, study, layer):.1f} dB "
+        "less than to the wanted ones"
     )
 
 

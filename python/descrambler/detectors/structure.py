@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from .._validate import Array
-from ..analysis import participation_ratio
+from ..analysis import irrep_energy, off_diagonal_share, participation_ratio, subspace_overlap
 from ..network import Network
 from ..nulls import COMPONENTS, HAAR, NOISE, WEIGHTS_ALONE, WHITE
 from ..study import Study
@@ -42,16 +42,8 @@ def _rank_sentence(study: Study, layer: int, axes: Axes) -> str:
     )
 
 
-def _off_diagonal(product: Array) -> float:
-    total = float(np.sum(np.square(product)))
-    if total == 0:
-        return float("nan")
-    return 1 - float(np.sum(np.square(np.diagonal(product)))) / total
-
-
 def _columns(study: Study, layer: int) -> float:
-    w = study.weights(layer).astype(np.float64, copy=False)
-    return _off_diagonal(w.T @ w)
+    return off_diagonal_share(study.weights(layer))
 
 
 def _columns_sentence(study: Study, layer: int, axes: Axes) -> str:
@@ -71,8 +63,7 @@ def _shapes(n: int) -> tuple[Array, Array]:
 
 
 def _overlap(study: Study, layer: int, shapes: Array) -> float:
-    u = study.singular(layer)[0][:, :N_SHAPES]
-    return float(np.sum(np.square(shapes.T @ u))) / int(u.shape[1])
+    return subspace_overlap(study.singular(layer)[0][:, :N_SHAPES], shapes, centred=False)
 
 
 def _wide(network: Network) -> tuple[int, ...]:
@@ -94,8 +85,7 @@ def _polynomials_sentence(study: Study, layer: int, axes: Axes) -> str:
 
 def _cyclic(study: Study, layer: int) -> float:
     """Agreement of link frequencies on both sides beyond chance (Cohen's kappa of the energies)."""
-    energy = by_link_frequency(by_link_frequency(np.square(study.modes(layer))).T).T
-    table = energy / (energy.sum() or 1.0)
+    table = irrep_energy(study.weights(layer))
     n = min(table.shape)
     agreed = float(np.trace(table[:n, :n]))
     chance = float(table.sum(axis=1)[:n] @ table.sum(axis=0)[:n])

@@ -3,6 +3,7 @@
 from ..axis import Axis
 from .distances import distance_figure, unmodulated_figure
 from .ensemble import ensemble_figures
+from .evidence import evidence_figures
 from .figures import first_layer, inner_layer, last_layer, network_figures
 from .layout import Pair
 from .structure import last_layer_structure
@@ -14,6 +15,7 @@ __all__ = [
     "Axis",
     "Pair",
     "ensemble_figures",
+    "evidence_figures",
     "first_layer",
     "inner_layer",
     "last_layer",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from ..axis import Axis, index_axis
 from ..ensemble import Ensemble
 from .axes import link_axis, show_weights
 from .colours import MAGNITUDE, UNRESOLVED
-from .layout import SIGNED_QUANTILE, rms
+from .layout import SIGNED_QUANTILE, captioned, rms
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,7 +71,7 @@ def similarity_matrices(ensemble: Ensemble) -> Figure:
     axes[1, 0].set_xlabel("network, counted from 0")
     axes[1, 1].set_xlabel("network, counted from 0")
     figure.colorbar(image, ax=axes, label="cosine", extend="min", shrink=0.7)
-    return _captioned(
+    return captioned(
         figure,
         f"Descrambled {_weights(ensemble)} of {len(values)} networks on the same {ensemble.n_inputs} inputs, each compared "
         "with each over the modes that both resolve: in the canonical gauge, and in the gauge that brings the two "
@@ -104,7 +103,7 @@ def pair_histograms(ensemble: Ensemble) -> Figure:
         ax.xaxis.set_tick_params(labelbottom=True)
     lines, labels = axes[0].get_legend_handles_labels()
     figure.legend(lines, labels, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
-    return _captioned(
+    return captioned(
         figure,
         f"The {len(pairs[0])} pairs of networks. Untrained: what the shared inputs make alone. Random directions: the "
         "trained pictures with each mode in a random direction, which shows what the free signs of the gauge make of "
@@ -140,7 +139,7 @@ def consensus_pictures(ensemble: Ensemble, axis: Axis | None = None) -> Figure:
     figure.colorbar(
         image, ax=axes, label="weight / r.m.s. weight", extend="both", shrink=0.7, aspect=30
     )
-    return _captioned(
+    return captioned(
         figure,
         f"{_weights(ensemble)}, descrambled: the modes that more than half of the {len(agreement.bound)} networks "
         "resolve, in units of the r.m.s. weight of each row's networks. A: the one that the others are most like. "
@@ -178,7 +177,7 @@ def mode_agreement(ensemble: Ensemble) -> Figure:
     axes[2].set(ylabel="share of pairs\nthat resolve it", ylim=(0, 1.05))
     axes[2].set(xlabel="link mode, by variance of its signals", xlim=(0, last + 1))
     axes[0].legend(frameon=False, fontsize=9, loc="upper right")
-    return _captioned(
+    return captioned(
         figure,
         f"The same link mode of {_weights(ensemble)} in two networks; modes that fewer than a tenth of the pairs "
         "resolve are not drawn. Dashed: random directions, tossed signs.",
@@ -220,9 +219,3 @@ def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
-
-
-def _captioned(figure: Figure, caption: str) -> Figure:
-    lines = textwrap.wrap(caption, int(figure.get_size_inches()[0] * 13.5))
-    figure.supxlabel("\n".join(lines), fontsize=9, ha="left", x=0.01)
-    return figure

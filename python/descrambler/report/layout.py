@@ -93,8 +93,12 @@ def grid(pair: Pair, panels: Sequence[Panel], caption: str) -> Figure:
             name, (-0.36, 0.5), xycoords="axes fraction", rotation=90, va="center", ha="right",
             fontsize=12, fontweight="bold",
         )  # fmt: skip
-    text = " ".join(filter(None, [caption, pair.note]))
-    lines = textwrap.wrap(text, int(figure.get_size_inches()[0] * 13.5))
+    return captioned(figure, " ".join(filter(None, [caption, pair.note])))
+
+
+def captioned(figure: Figure, caption: str) -> Figure:
+    """Put a caption under a figure."""
+    lines = textwrap.wrap(caption, int(figure.get_size_inches()[0] * 13.5))
     figure.supxlabel("\n".join(lines), fontsize=9, ha="left", x=0.01)
     return figure
 
