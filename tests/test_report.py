@@ -185,11 +185,9 @@ def test_a_page_of_six_layers_of_512_units_stays_below_5_mb():
     kinds = tuple(kind for kind in KINDS if kind is not UNTRAINED)
     interpretation = Interpretation(
         study=Study(network, x),
-        initial=None,
         findings=(),
         axes=Axes(index_axis("input", 512), index_axis("output", 512)),
         n_nulls=0,
-        n_null_inputs=64,
         kinds=kinds,
         setting=Setting(network, x, None),
         seed=0,
