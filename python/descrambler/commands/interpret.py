@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import deer
 from .._validate import Array
 from ..axis import Axis, index_axis
 from ..detectors import Axes
-from ..interpret import interpret
+from ..findings import Finding
+from ..interpret import Interpretation, interpret
 from ..network import Network
 from ..nulls import KINDS
 from ..readers import load
@@ -100,10 +101,15 @@ def interpret_file(options: argparse.Namespace) -> None:
     axes = _axes(options, network)
     if options.json:
         result = _interpret(network, x, initial, axes, settings, options.output)
-        print_json([asdict(finding) for finding in result.findings])
+        print_json([_plain(finding) for finding in result.findings])
         return
     print(f"{_widths(network)}: {options.network}; {options.inputs}: {len(x)} inputs")
     _print(_interpret(network, x, initial, axes, settings, options.output), options.output)
+
+
+def _plain(finding: Finding) -> dict[str, Any]:
+    nulls = {name: summary._asdict() for name, summary in finding.nulls.items()}
+    return {**asdict(finding), "nulls": nulls}
 
 
 def _print(result: Interpretation, output: Path) -> None:
