@@ -119,7 +119,11 @@ def test_modes_of_pytorch_change_nothing():
             model(x[1000:])
     with bridge.Capture(model, TAPS) as learning:
         model(x.requires_grad_()).sum().backward()
-    for other in (mixed.result(), learning.result()):
+    with bridge.Capture(model, TAPS) as resumed, torch.no_grad():
+        model(x[:1000])
+    with resumed, torch.no_grad():
+        model(x[1000:])
+    for other in (mixed.result(), learning.result(), resumed.result()):
         for tap in TAPS:
             np.testing.assert_allclose(other[tap].matrix, plain[tap].matrix, rtol=1e-5, atol=1e-3)
     x = x.detach()

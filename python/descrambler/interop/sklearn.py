@@ -104,8 +104,7 @@ class Descrambler(base.ClassNamePrefixFeaturesOutMixin, base.TransformerMixin, b
         rows = validation.check_array(X, dtype=[np.float64, np.float32])
         if rows.shape[1] != self.n_features_in_:
             raise ValueError(f"X must have {self.n_features_in_} columns, got shape {rows.shape}")
-        restored: Array = rows @ self.rotation_.matrix.astype(rows.dtype, copy=False)
-        return restored
+        return self.rotation_.inverse().right(rows)
 
     def save(self, path: str | Path) -> None:
         """Write the fitted estimator to an .npz file, without pickle.

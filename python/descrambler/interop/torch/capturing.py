@@ -22,7 +22,7 @@ class Capture:
     """Context manager that collects the signals at taps of a model while it runs.
 
     The model is not changed: forward hooks look on, and are gone when the context is left, whatever
-    happened in it.
+    happened in it. Entered again, it goes on where it stopped.
 
     Parameters
     ----------
@@ -63,14 +63,11 @@ class Capture:
         self.mask: torch.Tensor | None = None
         self._modules = resolve(model, [layers] if isinstance(layers, str) else layers)
         self.taps = tuple(self._modules)
-        self._keep = keep
-        self._keepers: dict[str, Keeper] = {}
+        self._keepers = {tap: self._keeper(keep, tap) for tap in self.taps}
         self._seen: set[str] = set()
         self._hooks = ExitStack()
 
     def __enter__(self) -> Capture:
-        self._seen.clear()
-        self._keepers = {tap: self._keeper(tap) for tap in self.taps}
         with ExitStack() as hooks:
             for tap, module in self._modules.items():
                 handle = module.register_forward_hook(partial(self._look, tap), with_kwargs=True)
@@ -86,9 +83,9 @@ class Capture:
     ) -> None:
         self._hooks.close()
 
-    def _keeper(self, tap: str) -> Keeper:
+    def _keeper(self, keep: str, tap: str) -> Keeper:
         side = tap.rpartition(":")[2]
-        return Signals(side) if self._keep == "signals" else gram_keeper(self._modules[tap], side)
+        return Signals(side) if keep == "signals" else gram_keeper(self._modules[tap], side)
 
     def _look(
         self, tap: str, module: torch.nn.Module, args: Any, kwargs: Any, output: torch.Tensor

@@ -13,6 +13,7 @@ import numpy as np
 from ..._validate import require_extra
 from ...gram import Gram
 from ...result import Descrambling
+from ...rotation import Rotation
 from ...solve import descramble, descramble_gram
 from .taps import Forward, call, evaluating, named, resolve
 
@@ -48,11 +49,16 @@ class DescrambledLinear:
 
     def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
         """Compute the original layer's outputs through this one, P^T P inserted."""
-        p = torch.as_tensor(self.result.rotation.matrix).to(inputs)
+        p = self.result.rotation
         linear = torch.nn.functional.linear
         if self.side == "input":
-            return linear(inputs @ p.T, self.weight, self.bias)
-        return linear(inputs, self.weight, self.bias) @ p
+            return linear(_rotated(p, inputs), self.weight, self.bias)
+        return _rotated(p.inverse(), linear(inputs, self.weight, self.bias))
+
+
+def _rotated(p: Rotation, signals: torch.Tensor) -> torch.Tensor:
+    rows: Any = p.right(signals.reshape(-1, p.n))
+    return torch.reshape(rows, signals.shape)
 
 
 def descramble_module(
@@ -87,19 +93,24 @@ def descramble_module(
         kept = captured[tap]
         solve = descramble_gram if isinstance(kept, Gram) else descramble
         result = named(tap, partial(solve, kept, criterion, **options))
-        layers[tap] = _rotated(tap, module, result)
+        layers[tap] = _seen_through(tap, module, result)
     return layers
 
 
-def _rotated(tap: str, module: torch.nn.Linear, result: Descrambling) -> DescrambledLinear:
-    p = torch.as_tensor(np.asarray(result.rotation.matrix, np.float64))
-    weight = module.weight.detach()
-    bias = None if module.bias is None else module.bias.detach()
-    wide = weight.to("cpu", torch.float64)
+def _seen_through(tap: str, module: torch.nn.Linear, result: Descrambling) -> DescrambledLinear:
+    p = result.rotation
+    weight, bias = module.weight.detach(), module.bias
+    wide: Any = weight.to("cpu", torch.float64)
     if tap.endswith(":input"):
-        return DescrambledLinear(tap, result, (wide @ p.T).to(weight), bias)
-    turned = None if bias is None else (p @ bias.to(p)).to(bias)
-    return DescrambledLinear(tap, result, (p @ wide).to(weight), turned)
+        turned: Any = p.right(wide)
+    else:
+        turned = p.left(wide)
+        if bias is not None:
+            column: Any = p.left(bias.to(wide)[:, None])
+            bias = column[:, 0].to(bias)
+    return DescrambledLinear(
+        tap, result, turned.to(weight), None if bias is None else bias.detach()
+    )
 
 
 @dataclass(frozen=True)
