@@ -61,6 +61,13 @@ def add_to(commands: Commands) -> None:
         default=2000,
         help="inputs that findings and nulls share (default: 2000)",
     )
+    for name, what in (("nuisance", "do not matter"), ("wanted", "matter")):
+        parser.add_argument(
+            f"--{name}",
+            type=Path,
+            metavar="D",
+            help=f"directions of the inputs that {what}, in rows",
+        )
     parser.add_argument("--seed", type=int, default=0)
     names = ("INPUTS", "OUTPUTS")
     parser.add_argument("--axis", nargs=2, metavar=names, help="what inputs and outputs are")
@@ -88,7 +95,10 @@ def demo(options: argparse.Namespace) -> None:
     )
     print(f"{_widths(network)}: a DEERNet, {DEMO_INPUTS} simulated DEER traces")
     settings = DEMO_NULLS, DEMO_INPUTS, 0
-    _print(_interpret(network, data.traces, None, axes, settings, options.output), options.output)
+    result = _interpret(
+        network, data.traces, None, axes, settings, options.output, deer.variations()
+    )
+    _print(result, options.output)
 
 
 def interpret_file(options: argparse.Namespace) -> None:
@@ -98,13 +108,18 @@ def interpret_file(options: argparse.Namespace) -> None:
     x = read_inputs(options.inputs, network)
     initial = None if options.initial is None else load(options.initial, options.activations)
     settings = options.nulls, options.null_inputs, options.seed
+    nuisance, wanted = (
+        None if path is None else read_inputs(path, network)
+        for path in (options.nuisance, options.wanted)
+    )
     axes = _axes(options, network)
+    if not options.json:
+        print(f"{_widths(network)}: {options.network}; {options.inputs}: {len(x)} inputs")
+    result = _interpret(network, x, initial, axes, settings, options.output, (nuisance, wanted))
     if options.json:
-        result = _interpret(network, x, initial, axes, settings, options.output)
         print_json([_plain(finding) for finding in result.findings])
-        return
-    print(f"{_widths(network)}: {options.network}; {options.inputs}: {len(x)} inputs")
-    _print(_interpret(network, x, initial, axes, settings, options.output), options.output)
+    else:
+        _print(result, options.output)
 
 
 def _plain(finding: Finding) -> dict[str, Any]:
@@ -142,6 +157,7 @@ def _interpret(
     axes: Axes,
     settings: tuple[int, int, int],
     output: Path,
+    directions: tuple[Array | None, Array | None],
 ) -> Interpretation:
     """Interpret; write report, arrays and figures."""
     nulls, null_inputs, seed = settings
@@ -156,6 +172,8 @@ def _interpret(
             random_state=seed,
             input_axis=axes.inputs,
             output_axis=axes.outputs,
+            nuisance=directions[0],
+            wanted=directions[1],
             progress=step,
         )
         result.save(output)

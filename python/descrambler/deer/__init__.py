@@ -11,6 +11,7 @@ from .replica import HIGH_PASS, LOW_PASS, Penalties, Replica, replica
 from .simulate import DeerData, simulate
 from .traces import Trace, load_trace, prepare
 from .train import train
+from .variations import variations
 
 __all__ = [
     "DIPOLAR_CONSTANT",
@@ -45,4 +46,5 @@ __all__ = [
     "ridge_regression",
     "simulate",
     "train",
+    "variations",
 ]

@@ -2,7 +2,7 @@
 
 from .detector import Axes, Detector
 from .filters import BAND_PASS, LOW_PASS, NOTCH, rejection
-from .maps import FREQUENCY_MAP, LINK_ORDER
+from .maps import FREQUENCY_MAP, LINK_MAP, LINK_ORDER
 from .structure import CYCLIC, DIAGONAL, LOW_RANK, ORTHOGONAL, POLYNOMIALS, SINUSOIDS
 
 DETECTORS = (
@@ -10,6 +10,7 @@ DETECTORS = (
     BAND_PASS,
     NOTCH,
     FREQUENCY_MAP,
+    LINK_MAP,
     LINK_ORDER,
     LOW_RANK,
     ORTHOGONAL,

@@ -104,6 +104,11 @@ def whole_and_first(network: Network) -> tuple[int, ...]:
     return (0, 1)
 
 
+def first(network: Network) -> tuple[int, ...]:
+    """Place of the first layer."""
+    return (1,)
+
+
 def last(network: Network) -> tuple[int, ...]:
     """Place of the last layer."""
     return (network.n_linear,)

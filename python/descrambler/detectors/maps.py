@@ -7,9 +7,10 @@ import scipy.fft
 import scipy.stats
 
 from .._validate import Array
+from ..analysis import FrequencyMap, frequency_map
 from ..nulls import COMPONENTS, NOISE
 from ..study import Study
-from .detector import LATER_LAYER, Axes, Detector, last, whole
+from .detector import LATER_LAYER, Axes, Detector, first, last, whole
 
 # Outputs and link frequencies with less than this part of the largest energy are left out.
 LEAST_ENERGY = 0.01
@@ -65,6 +66,26 @@ def _frequency_map_sentence(study: Study, layer: int, axes: Axes) -> str:
     )
 
 
+def link_map(study: Study) -> FrequencyMap | None:
+    """Ridge of input frequency against link frequency in P W_1, None for widths below eight."""
+    w = study.weights(1)
+    return frequency_map(w) if min(w.shape) >= LEAST_POINTS else None
+
+
+def _link_map(study: Study, layer: int) -> float:
+    found = link_map(study)
+    return float("nan") if found is None else found.evidence * max(found.exponent - 1, 0.0)
+
+
+def _link_map_sentence(study: Study, layer: int, axes: Axes) -> str:
+    found = link_map(study)
+    assert found is not None
+    return (
+        f"In P W_1, the strongest {axes.inputs.frequency_name} goes as the power {found.exponent:.2f} ± {found.error:.2f} "
+        f"of link frequency (evidence for a ridge: {found.evidence:.2f} nats a link frequency)"
+    )
+
+
 def _link_order_signed(study: Study) -> float:
     energy = by_link_frequency(np.square(study.modes(study.network.n_linear).T)).T
     frequency, outputs = _centroids(energy)
@@ -95,6 +116,21 @@ FREQUENCY_MAP = Detector(
     floor=0.6,
     margin=0.3,
     sentence=_frequency_map_sentence,
+)
+LINK_MAP = Detector(
+    name="link frequency map",
+    formula=(
+        "excess over 1 of the exponent of input frequency against link frequency in P W_1, times the evidence "
+        "for that ridge (nats a link frequency)"
+    ),
+    unit="",
+    rotation_matters=True,
+    places=first,
+    statistic=_link_map,
+    tail="upper",
+    floor=0.2,
+    margin=0.1,
+    sentence=_link_map_sentence,
 )
 LINK_ORDER = Detector(
     name="link order",
