@@ -186,7 +186,8 @@ def archive(content: bytes, rng: Rng) -> bytes:
         case 1:
             members.append((name, data))
         case 2:
-            members[at] = (any_bytes(name.encode(), rng).decode("latin1"), data)
+            renamed = any_bytes(name.encode(), rng).decode("latin1")
+            members[at] = (renamed.partition("\0")[0] or "x", data)  # zipfile ends it there
         case 3:
             members[at] = (name, members[rng.integers(len(members))][1])
         case _:
