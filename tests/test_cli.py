@@ -12,6 +12,7 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from scipy.io import loadmat, savemat
 from threadpoolctl import threadpool_limits
 
@@ -237,6 +238,16 @@ def test_json(small, capsys):
     assert len(shown["results"]) == 12
     assert {r["network"] for r in shown["results"]} == {"trained", "random weights"}
     assert all(r["after"] <= r["before"] for r in shown["results"])
+
+
+def test_layers_may_be_named(tmp_path, capsys):
+    path = tmp_path / "net.safetensors"
+    save_file({"out.weight": np.eye(2, 3), "first.weight": np.eye(3)}, path)
+    assert main(["inspect", str(path), "--activations", "first=tanh", "out=relu"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.index("tanh") < shown.index("relu")
+    assert main(["inspect", str(path), "--activations", "tanh", "relu"]) == 2
+    assert "must name every layer in its order" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("suffix", ["npz", "mat"])

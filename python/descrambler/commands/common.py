@@ -30,12 +30,31 @@ NETWORKS = ".npz, .mat, .onnx, .keras, .h5, .safetensors or .pt file"
 def network_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the network and its activations."""
     parser.add_argument("network", type=Path, metavar="NET", help=NETWORKS)
+    activations_argument(parser)
+
+
+def activations_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the activations: names, or a mapping if they have the names of layers."""
     parser.add_argument(
         "--activations",
         nargs="+",
+        action=_Activations,
         metavar="NAME",
-        help="after each linear layer, for files that hold weights alone",
+        help="after each linear layer, for files that hold weights alone; LAYER=NAME for state dicts",
     )
+
+
+class _Activations(argparse.Action):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        named = all("=" in value for value in values)
+        pairs = dict(value.split("=", 1) for value in values) if named else values
+        setattr(namespace, self.dest, pairs)
 
 
 def inputs_argument(parser: Any, *, required: bool = False) -> None:

@@ -14,6 +14,7 @@ from ..readers import load
 from ..report import Axis, ensemble_figures
 from .common import (
     NETWORKS,
+    activations_argument,
     inputs_argument,
     new_folder,
     output_argument,
@@ -36,12 +37,7 @@ def add_to(commands: Commands) -> None:
         epilog="example: descrambler ensemble nets/*.npz --simulate 10000 -o out",
     )
     parser.add_argument("networks", type=Path, nargs="+", metavar="NET", help=NETWORKS)
-    parser.add_argument(
-        "--activations",
-        nargs="+",
-        metavar="NAME",
-        help="after each linear layer, for files that hold weights alone",
-    )
+    activations_argument(parser)
     inputs = parser.add_mutually_exclusive_group(required=True)
     inputs_argument(inputs)
     inputs.add_argument(
