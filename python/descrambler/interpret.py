@@ -24,7 +24,7 @@ from .network import Network
 from .nulls import KINDS, UNTRAINED, Null, Setting
 from .result import Descrambling
 from .study import Study
-from .table import text_table
+from .table import html_table, text_table
 
 __all__ = ["Interpretation", "Layer", "interpret"]
 
@@ -149,6 +149,9 @@ class Interpretation:
 
     def __str__(self) -> str:
         return "\n".join([self.summary(), *text_table(self.table())])
+
+    def _repr_html_(self) -> str:
+        return html_table(self.table(), self.summary())
 
     def summary(self) -> str:
         """Return how many claims are supported, and against what, in a sentence."""

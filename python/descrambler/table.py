@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
 
@@ -12,3 +13,16 @@ def text_table(rows: Sequence[Sequence[str]]) -> list[str]:
         "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
+
+
+def html_table(rows: Sequence[Sequence[str]], caption: str) -> str:
+    """Return the rows, the first of them the header, as an HTML table for a notebook."""
+
+    def line(row: Sequence[str], tag: str) -> str:
+        cells = (f"<{tag} style='text-align:left'>{html.escape(c)}</{tag}>" for c in row)
+        return f"<tr>{''.join(cells)}</tr>"
+
+    head, *rest = rows
+    body = "".join(line(row, "td") for row in rest)
+    title = f"<caption style='text-align:left'>{html.escape(caption)}</caption>"
+    return f"<table>{title}<thead>{line(head, 'th')}</thead><tbody>{body}</tbody></table>"

@@ -42,6 +42,15 @@ def unresolved_frequencies(resolved: Array) -> Array:
     return np.unique(frequency[np.logical_not(resolved)])
 
 
+def resolved_end(resolved: Array) -> int:
+    """Last link frequency of the dense part of the resolved ones, 0 where there is none."""
+    frequency = np.arange(len(resolved) // 2 + 1)
+    known = np.isin(frequency, unresolved_frequencies(resolved), invert=True)
+    # A lone resolved mode far out, such as one of least variance, is no reason to zoom out.
+    dense = np.cumsum(known) >= (frequency + 1) / 2
+    return int(frequency[known & dense].max(initial=0))
+
+
 def show_weights(
     ax: Axes, values: Array, limit: float, horizontal: Axis, vertical: Axis
 ) -> AxesImage:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..deer import DistanceDistribution, Modulation, Trace
+from .layout import figure_of, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,12 +17,11 @@ MODEL = "#db6d00"
 SPREAD = "#9bb7d9"
 
 
-def distance_figure(trace: Trace, result: DistanceDistribution) -> Figure:
-    """Draw the trace with its model, and the distribution with its spread."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.4, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
+def distance_figure(
+    trace: Trace, result: DistanceDistribution, *, ax: tuple[Axes, Axes] | None = None
+) -> Figure:
+    """Draw the trace with its model, and the distribution with its spread, into `ax` if given."""
+    left, right = ax or new_axes(8.4, 3.6, 2)
     fit = result.fit
     _show_trace(left, trace, fit.scale)
     left.plot(trace.time, fit.model / fit.scale, color=MODEL, lw=1.3, label="from the distribution")
@@ -50,20 +50,17 @@ def distance_figure(trace: Trace, result: DistanceDistribution) -> Figure:
     right.legend(frameon=False, fontsize=8)
     count = len(result.members)
     right.set_title(f"{count} networks" if count > 1 else "one network", fontsize=9)
-    return figure
+    return figure_of(right)
 
 
-def unmodulated_figure(trace: Trace, found: Modulation) -> Figure:
-    """Draw a trace without modulation, and its background."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5.2, 3.6), layout="constrained")
-    ax = figure.subplots()
+def unmodulated_figure(trace: Trace, found: Modulation, *, ax: Axes | None = None) -> Figure:
+    """Draw a trace without modulation, and its background, into `ax` where it is given."""
+    ax = ax or new_axes(5.2, 3.6)
     _show_trace(ax, trace, found.fit.scale)
     ax.plot(trace.time, found.fit.background, color=MODEL, lw=1.3, label="background alone")
     ax.legend(frameon=False, fontsize=8)
     ax.set_title(f"no dipolar modulation (p = {found.p:.2g})", fontsize=9)
-    return figure
+    return figure_of(ax)
 
 
 def _show_trace(ax: Axes, trace: Trace, scale: float) -> None:

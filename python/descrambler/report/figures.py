@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
 from .._validate import Array
 from ..analysis import two_sided_spectrum
 from ..axis import Axis, index_axis
@@ -16,10 +14,10 @@ from .axes import (
     link_axis,
     link_frequency_edges,
     link_frequency_label,
+    resolved_end,
     show_spectrum,
     show_weights,
     unit_axis,
-    unresolved_frequencies,
 )
 from .layout import Pair, Panel, grid
 from .structure import last_layer_structure
@@ -201,11 +199,5 @@ def _counts(results: Sequence[Descrambling]) -> tuple[str, str]:
 
 def _resolved_end(results: Sequence[Descrambling]) -> float:
     """Where to end a view of the link frequencies that either network resolves."""
-    ends = [0]
-    frequency = np.arange(results[0].rotation.n // 2 + 1)
-    for result in results:
-        known = np.isin(frequency, unresolved_frequencies(result.resolved), invert=True)
-        # A lone resolved mode far out, such as one of least variance, is no reason to zoom out.
-        dense = np.cumsum(known) >= (frequency + 1) / 2
-        ends.append(int(frequency[known & dense].max(initial=0)))
-    return min(max(ends) + 3.5, len(frequency) - 0.5)
+    last = results[0].rotation.n // 2
+    return min(max(resolved_end(result.resolved) for result in results) + 3.5, last + 0.5)

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 
@@ -124,6 +124,24 @@ def _limit(panels: Sequence[Panel], magnitude: bool) -> float:
     quantile = MAGNITUDE_QUANTILE if magnitude else SIGNED_QUANTILE
     tops = [float(np.quantile(np.abs(v), quantile)) for panel in panels for v in panel.values]
     return max(tops) or 1.0
+
+
+@overload
+def new_axes(width: float, height: float) -> Axes: ...
+@overload
+def new_axes(width: float, height: float, count: Literal[2]) -> tuple[Axes, Axes]: ...
+def new_axes(width: float, height: float, count: int = 1) -> Any:
+    """Axes of a new figure of this size in inches: one, or as many side by side."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained").subplots(1, count)
+
+
+def figure_of(ax: Axes) -> Figure:
+    """Return the figure, not a part of one, that an axes lies in."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return figure
 
 
 def rms(values: Array) -> float:

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..deer import TrainState
+from .layout import figure_of, new_axes
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def learning_curve(states: Sequence[TrainState], rivals: Mapping[str, float]) -> Figure:
+def learning_curve(
+    states: Sequence[TrainState], rivals: Mapping[str, float], *, ax: Axes | None = None
+) -> Figure:
     """Draw the error against the steps, and the errors that the network has to beat.
 
     Parameters
@@ -22,11 +26,10 @@ def learning_curve(states: Sequence[TrainState], rivals: Mapping[str, float]) ->
         What the callback of `train` was told.
     rivals : mapping of str to float
         Validation errors of predictions without a network, by name.
+    ax : matplotlib Axes, optional
+        Made, with its figure, where none is given.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
-    ax = figure.subplots()
+    ax = ax or new_axes(6.4, 4.0)
     step, loss, validation = np.array([(s.step, s.loss, s.validation) for s in states]).T
     validated = np.isfinite(validation)
     ax.semilogy(step, loss, color="0.65", lw=0.7, label="training, 128 steps each")
@@ -43,4 +46,4 @@ def learning_curve(states: Sequence[TrainState], rivals: Mapping[str, float]) ->
     ax.yaxis.set_minor_formatter("{x:g}")
     ax.tick_params(axis="y", which="minor", labelsize=7)
     ax.legend(frameon=False, loc="upper right", bbox_to_anchor=(1, 0.86))
-    return figure
+    return figure_of(ax)

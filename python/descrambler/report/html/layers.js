@@ -106,9 +106,10 @@ function hatch(figure, { x, y }) {
       fill_alpha: 0.6,
       line_alpha: 0,
       hatch_pattern: "/",
-      hatch_color: "#7f7f7f",
-      hatch_alpha: 0.8,
-      hatch_weight: 0.6,
+      hatch_color: "#ffffff",
+      hatch_alpha: 0.35,
+      hatch_scale: 18,
+      hatch_weight: 1.2,
     });
     return (modes) => { source.data = modes === null ? { from: [], to: [] } : unresolved(modes, axis.modes); };
   };

@@ -3,7 +3,7 @@
 
 function describeNull() {
   const { weights, inputs } = content.networks[beside];
-  document.getElementById("null-note").textContent = `Weights: ${weights}. Inputs: ${inputs}.`;
+  document.getElementById("null-note").textContent = `Weights: ${weights}; inputs: ${inputs}`;
 }
 
 // One change after the other, lest an earlier one end last.

@@ -17,6 +17,7 @@ from ...files import read_arrays, write_arrays
 from ...layers import Linear
 from ...network import Network
 from ...study import Study
+from ..axes import resolved_end
 from ..layout import MAGNITUDE_QUANTILE, SIGNED_QUANTILE
 from .methods import methods
 from .packing import Packed, blocks, pack, picked
@@ -185,9 +186,7 @@ def _home(spectrum: NDArray[Any], axis: int, side: Side | None) -> int:
         energy = np.cumsum(np.square(spectrum).sum(axis=1 - axis))
         end = int(np.searchsorted(energy, 0.99 * energy[-1]))
     else:
-        frequency = (np.flatnonzero(side.resolved) + 1) // 2
-        # A lone resolved mode far out, such as one of least variance, is no reason to zoom out.
-        end = int(np.quantile(frequency, 0.95, method="higher")) if len(frequency) else last
+        end = resolved_end(side.resolved)
     return min(last, max(end + end // 4, 4))
 
 
