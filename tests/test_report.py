@@ -122,6 +122,9 @@ def test_nulls_shown_are_the_draws_that_were_tested(interpretation):
 def test_a_record_is_saved_and_read_again(kept, html, tmp_path):
     kept.save(tmp_path / "report.npz")
     assert page(Record.load(tmp_path / "report.npz")) == html
+    Record({"title": "half"}, {}, {}).save(tmp_path / "half.npz")
+    with pytest.raises(ValueError, match="lacks parts"):
+        Record.load(tmp_path / "half.npz")
     (tmp_path / "bad.npz").write_bytes(b"nothing")
     with pytest.raises(ValueError, match=r"not a readable \.npz"):
         Record.load(tmp_path / "bad.npz")

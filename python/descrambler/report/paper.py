@@ -14,7 +14,14 @@ from ..axis import Axis, index_axis
 from ..files import write_bytes
 from ..result import Descrambling
 from ..study import Study
-from .axes import link_axis, link_frequency_edges, link_frequency_label, show_spectrum, show_weights
+from .axes import (
+    link_axis,
+    link_frequency_edges,
+    link_frequency_label,
+    resolved_end,
+    show_spectrum,
+    show_weights,
+)
 from .layout import MAGNITUDE_QUANTILE, SIGNED_QUANTILE, rms
 
 if TYPE_CHECKING:
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 WIDTHS = {"single": 8.7 / 2.54, "middle": 11.4 / 2.54, "double": 17.8 / 2.54}
 """Inches: one column, one and a half, two, of PNAS; other journals differ by millimetres."""
@@ -96,14 +104,14 @@ def plot_weights(
     across, up = _axes(study, layer, inputs, outputs)
     limit = float(np.quantile(np.abs(weights), SIGNED_QUANTILE)) or 1.0
     image = show_weights(ax, weights, limit, across, up)
-    ax.figure.colorbar(image, ax=ax, label="weight / r.m.s. weight", extend="both")
+    _add_bar(ax, image, "weight / r.m.s. weight", "both")
     return ax
 
 
 def plot_spectrum(
     study: Study, layer: int, *, inputs: Axis | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Draw ``|F+ P_k W_k P_{k-1}^T F-|`` of a layer but the last, link frequency of its outputs across.
+    """Draw ``|F+ P_k W_k P_{k-1}^T F-|`` of a layer but the last, near the resolved link frequencies.
 
     Parameters
     ----------
@@ -122,16 +130,19 @@ def plot_spectrum(
     n_in = spectrum.shape[1]
     axis = inputs or index_axis("input", n_in)
     first = layer == 1
+    resolved = study.links[layer - 1].before.resolved
     image = show_spectrum(
         ax,
         spectrum,
         float(np.quantile(spectrum, MAGNITUDE_QUANTILE)) or 1.0,
-        study.links[layer - 1].before.resolved,
+        resolved,
         axis.frequency_edges(n_in) if first else link_frequency_edges(n_in),
         None if first else study.links[layer - 2].after.resolved,
     )
     ax.set_ylabel(axis.frequency_label if first else link_frequency_label("input "))
-    ax.figure.colorbar(image, ax=ax, label="magnitude / r.m.s. weight", extend="max")
+    _add_bar(ax, image, "magnitude / r.m.s. weight", "max")
+    end = min(resolved_end(resolved) + 3.5, len(resolved) // 2 + 0.5)
+    ax.set_xlim(-end, end)
     return ax
 
 
@@ -156,8 +167,19 @@ def plot_gram(result: Descrambling, *, ax: Axes | None = None) -> Axes:
     ax.semilogy(number[resolved], values[resolved], label="resolved", **style)
     ax.semilogy(number[other], values[other], mfc="white", label="not resolved", **style)
     ax.set(xlabel="link mode, by variance", ylabel="Gram eigenvalue / largest")
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, fontsize=_tick_size(ax))
     return ax
+
+
+def _add_bar(ax: Axes, image: AxesImage, label: str, extend: str) -> None:
+    """Add a colour bar with lettering as large as that of the axes."""
+    bar = ax.figure.colorbar(image, ax=ax, extend=extend)
+    bar.set_label(label, size=ax.xaxis.label.get_fontsize())
+    bar.ax.tick_params(labelsize=_tick_size(ax))
+
+
+def _tick_size(ax: Axes) -> float:
+    return float(ax.xaxis.get_ticklabels()[0].get_fontsize())
 
 
 def _axes(study: Study, layer: int, inputs: Axis | None, outputs: Axis | None) -> tuple[Axis, Axis]:

@@ -32,6 +32,22 @@ CELLS = 2_000_000
 """What all pictures of a page may hold; of larger ones, every second, third, ... row is drawn."""
 
 
+LEAST_VIEW = 16
+"""Frequencies in the first view of a spectrum, where there are as many."""
+
+TEXTS = {
+    "title",
+    "stride",
+    "networks",
+    "chain",
+    "layers",
+    "sides",
+    "findings",
+    "summary",
+    "methods",
+}
+
+
 @dataclass(frozen=True, eq=False)
 class Record:
     """What a page shows.
@@ -78,6 +94,8 @@ class Record:
             }
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"{path} is not a whole report file: {error}") from error
+        if not isinstance(text, dict) or not TEXTS <= text.keys():
+            raise ValueError(f"{path} is not a whole report file: its text lacks parts")
         start = "number:"
         numbers = {k[len(start) :]: v for k, v in arrays.items() if k.startswith(start)}
         return cls(text, pictures, numbers)
@@ -187,7 +205,7 @@ def _home(spectrum: NDArray[Any], axis: int, side: Side | None) -> int:
         end = int(np.searchsorted(energy, 0.99 * energy[-1]))
     else:
         end = resolved_end(side.resolved)
-    return min(last, max(end + end // 4, 4))
+    return min(last, max(end + end // 4, LEAST_VIEW))
 
 
 def _numbers(seen: View) -> Iterator[tuple[str, NDArray[Any]]]:
