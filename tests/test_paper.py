@@ -13,6 +13,7 @@ import descrambler as ds
 from descrambler.axis import Axis
 from descrambler.findings import Finding, NullSummary
 from descrambler.interpret import Interpretation
+from descrambler.nulls import Setting
 from descrambler.report import paper_figure, plot_gram, plot_spectrum, plot_weights, save_paper
 from descrambler.study import Study
 
@@ -100,23 +101,19 @@ def test_notebook_table_of_a_descrambling():
 
 
 def test_notebook_table_of_an_interpretation(study):
-    evil = "<script>x</script>"
+    evil, nan = "<script>x</script>", float("nan")
     nulls = {"untrained": NullSummary(1.0, 0.5, 8.0, 0.005), evil: NullSummary(2.0, 0.5, 6.0, 0.01)}
     found = Finding(
-        "low-pass", "network", 5.0, "dB", False, nulls, 6.0, 0.01, "supported", "It is."
+        "low-pass", "network", 5.0, "dB", False, nulls, evil, 6.0, 0.01, "supported", "It is."
     )
-    missing = Finding(
-        evil, "layer 2", float("nan"), "", True, {}, float("nan"), float("nan"), "not testable", ""
-    )
+    missing = Finding(evil, "layer 2", nan, "", True, {}, "", nan, nan, "not testable", "")
     text = Interpretation(
         study=study,
-        initial=None,
         findings=(missing, found),
         axes=None,
         n_nulls=200,
-        n_null_inputs=300,
         kinds=(),
-        setting=None,
+        setting=Setting(study.network, study.inputs, None),
         seed=0,
     )._repr_html_()
     assert evil not in text

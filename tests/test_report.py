@@ -205,6 +205,9 @@ def test_command_makes_the_page(interpretation, tmp_path, capsys):
     written = (tmp_path / "out" / "report.html").read_text()
     interpretation.report(tmp_path / "direct.html")
     assert written == (tmp_path / "direct.html").read_text()
+    assert main(["report", str(tmp_path / "out")]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert main(["report", str(tmp_path / "out"), "--force"]) == 0
     assert main(["report", str(tmp_path / "nowhere")]) == 2
 
 

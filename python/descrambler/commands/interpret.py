@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,7 +97,7 @@ def demo(options: argparse.Namespace) -> None:
     print(f"{_widths(network)}: a DEERNet, {DEMO_INPUTS} simulated DEER traces")
     settings = DEMO_NULLS, DEMO_INPUTS, 0
     result = _interpret(
-        network, data.traces, None, axes, settings, options.output, deer.variations()
+        network, data.traces, None, axes, settings, options.output, deer.variations(), ()
     )
     _print(result, options.output)
 
@@ -113,9 +114,12 @@ def interpret_file(options: argparse.Namespace) -> None:
         for path in (options.nuisance, options.wanted)
     )
     axes = _axes(options, network)
+    files = options.network, options.inputs
     if not options.json:
         print(f"{_widths(network)}: {options.network}; {options.inputs}: {len(x)} inputs")
-    result = _interpret(network, x, initial, axes, settings, options.output, (nuisance, wanted))
+    result = _interpret(
+        network, x, initial, axes, settings, options.output, (nuisance, wanted), files
+    )
     if options.json:
         print_json([_plain(finding) for finding in result.findings])
     else:
@@ -130,6 +134,7 @@ def _plain(finding: Finding) -> dict[str, Any]:
 def _print(result: Interpretation, output: Path) -> None:
     print(result)
     print(f"report.md, figures (.png, .svg) and arrays (.npz) are in {output}/")
+    print(f"to look at them all in a browser: descrambler report {output}")
 
 
 def _widths(network: Network) -> str:
@@ -158,6 +163,7 @@ def _interpret(
     settings: tuple[int, int, int],
     output: Path,
     directions: tuple[Array | None, Array | None],
+    files: Sequence[Path],
 ) -> Interpretation:
     """Interpret; write report, arrays and figures."""
     nulls, null_inputs, seed = settings
@@ -176,7 +182,7 @@ def _interpret(
             wanted=directions[1],
             progress=step,
         )
-        result.save(output)
+        result.save(output, files)
         for title, figure in evidence_figures(result):
             save_figure(figure, output / title)
             step(title)

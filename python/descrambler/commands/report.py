@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..files import write_bytes
 from ..report.html import Record, page
+from .common import force_argument, new_file
 
 if TYPE_CHECKING:
     from .common import Commands
@@ -25,12 +26,13 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="default: report.html in the folder"
     )
+    force_argument(parser)
     parser.set_defaults(action=report)
 
 
 def report(options: argparse.Namespace) -> None:
     """Make the page."""
-    target = options.output or options.folder / "report.html"
+    target = new_file(options.output or options.folder / "report.html", options.force)
     content = page(Record.load(options.folder / "report.npz")).encode()
     write_bytes(target, content)
     print(f"{target}: {len(content) / 1e6:.1f} MB, needs no network")

@@ -44,6 +44,7 @@ TEXTS = {
     "sides",
     "findings",
     "summary",
+    "inputs",
     "methods",
 }
 
@@ -94,7 +95,7 @@ class Record:
             }
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"{path} is not a whole report file: {error}") from error
-        if not isinstance(text, dict) or not TEXTS <= text.keys():
+        if not isinstance(text, dict) or not text.keys() >= TEXTS:
             raise ValueError(f"{path} is not a whole report file: its text lacks parts")
         start = "number:"
         numbers = {k[len(start) :]: v for k, v in arrays.items() if k.startswith(start)}
@@ -135,9 +136,15 @@ def record(interpretation: Interpretation, files: Sequence[str | os.PathLike[str
         "sides": sides,
         "findings": _findings(interpretation),
         "summary": interpretation.summary(),
+        "inputs": [_count(interpretation.study), interpretation.n_null_inputs],
         "methods": methods(interpretation, files),
     }
     return Record(text, pictures, numbers)
+
+
+def _count(study: Study) -> int:
+    assert study.inputs is not None
+    return len(study.inputs)
 
 
 def _studies(interpretation: Interpretation) -> Iterator[Study]:
@@ -272,7 +279,7 @@ def _findings(interpretation: Interpretation) -> list[dict[str, Any]]:
 
     rows = []
     for finding in ordered(interpretation.findings):
-        names = ("what", "where", "unit", "rotation_matters", "verdict", "sentence")
+        names = ("what", "where", "unit", "rotation_matters", "strongest", "verdict", "sentence")
         row = {name: getattr(finding, name) for name in names}
         row |= {name: _finite(getattr(finding, name)) for name in ("value", "effect", "p")}
         row["nulls"] = [

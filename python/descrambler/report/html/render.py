@@ -134,7 +134,11 @@ def _row(finding: dict[str, Any]) -> dict[str, Any]:
         {"name": null["name"]} | {k: _short(null[k]) for k in ("mean", "sd", "effect", "p")}
         for null in finding["nulls"]
     ]
-    strongest = max(finding["nulls"], key=_strength, default=None)
+    strongest = [
+        f"{null['name']} {null['mean']} ± {null['sd']}"
+        for null in nulls
+        if null["name"] == finding["strongest"]
+    ]
     unit = f" {finding['unit']}" if finding["unit"] else ""
     return finding | {
         "kind": kind,
@@ -145,15 +149,8 @@ def _row(finding: dict[str, Any]) -> dict[str, Any]:
         "effect": _short(finding["effect"]),
         "p": _short(finding["p"]),
         "nulls": nulls,
-        "strongest": "–"
-        if strongest is None
-        else f"{strongest['name']} {_short(strongest['mean'])} ± {_short(strongest['sd'])}",
+        "strongest": strongest[0] if strongest else "–",
     }
-
-
-def _strength(null: dict[str, Any]) -> tuple[float, float]:
-    p, effect = (float("nan") if null[k] is None else float(null[k]) for k in ("p", "effect"))
-    return p, -effect
 
 
 def _short(value: float | str | None) -> str:
