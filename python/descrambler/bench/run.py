@@ -17,6 +17,8 @@ from .measure import Case, Row, Scale
 SECTIONS = (
     "smoothness",
     "diagonal",
+    "orthomax",
+    "evaluation",
     "precision",
     "exact",
     "cayley",
