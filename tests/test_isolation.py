@@ -342,6 +342,13 @@ class TestBombs:
         assert load(path, ["tanh"]).n_in == 2**11
 
 
+def test_mutant_on_which_scipy_loops(monkeypatch):
+    """Found by tests/fuzz.py: mutant 8 of the .mat files of seed 3."""
+    monkeypatch.setenv(_isolated.SECONDS, "3")
+    with pytest.raises(WeightFileError, match="hang.mat: (not read within 3 s|a damaged)"):
+        load(Path(__file__).parent / "data" / "hang.mat", ["tanh", "logistic"])
+
+
 class TestMutants:
     """Each loads or raises WeightFileError, and this process lives (tests/fuzz.py has more)."""
 
