@@ -12,6 +12,7 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
+from threadpoolctl import threadpool_limits
 
 from ._validate import Array, matrix
 from .analysis import two_sided_spectrum
@@ -398,7 +399,9 @@ def _in_threads(
 ) -> Iterator[Array]:
     pool = ThreadPoolExecutor(workers or len(os.sched_getaffinity(0)))
     try:
-        yield from pool.map(work, jobs)
+        # Threads of ours and of a BLAS together wait for each other most of the time.
+        with threadpool_limits(1, user_api="blas"):
+            yield from pool.map(work, jobs)
     finally:
         # After Ctrl-C or an error, only what has begun is finished.
         pool.shutdown(cancel_futures=True)

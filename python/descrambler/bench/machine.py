@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import os
 import time
 from pathlib import Path
 
 import scipy.linalg  # noqa: F401  (loads the BLAS that is described)
+import threadpoolctl
 
 import descrambler
 
@@ -41,10 +41,6 @@ def _processor() -> str:
 
 
 def _kernels() -> str:
-    if importlib.util.find_spec("threadpoolctl") is None:
-        return "unknown (threadpoolctl is not installed)"
-    import threadpoolctl
-
     found = [
         f"{Path(info['filepath']).name.split('-')[0]} {info['version']}: {info['architecture']}"
         for info in threadpoolctl.threadpool_info()
