@@ -108,8 +108,8 @@ class Interpretation:
     def look_alike(self, layer: int) -> tuple[Null, float, Study]:
         """Return the null whose descrambled layer looks most like the trained one.
 
-        By the correlation of the amplitudes ``|F+ P W P^T F-|`` of one draw of each kind, which no
-        phase of a link mode changes.
+        By the correlation of ``|F+ P W P^T F-|`` of one draw of each kind, each link frequency scaled to the
+        same energy: neither phases of link modes nor singular values count, but shapes do.
 
         Returns
         -------
@@ -118,11 +118,18 @@ class Interpretation:
         study : Study
             That draw.
         """
-        own = two_sided_spectrum(self.measured.weights(layer)).ravel()
+
+        def shapes(study: Study) -> Array:
+            amplitude = two_sided_spectrum(study.weights(layer))
+            across = 1 if layer <= len(study.links) else 0
+            size = np.linalg.norm(amplitude, axis=across, keepdims=True)
+            scaled: Array = (amplitude / np.where(size > 0, size, 1)).ravel()
+            return scaled
+
+        own = shapes(self.measured)
 
         def likeness(study: Study) -> float:
-            other = two_sided_spectrum(study.weights(layer)).ravel()
-            return float(np.corrcoef(own, other)[0, 1])
+            return float(np.corrcoef(own, shapes(study))[0, 1])
 
         draws = [(kind, self.draw(kind)) for kind in self.kinds]
         return max(((kind, likeness(study), study) for kind, study in draws), key=lambda d: d[1])

@@ -200,7 +200,7 @@ UNTRAINED = Null(
 )
 RANDOM = Null(
     "random weights",
-    "normal, of each trained layer's shape and r.m.s.",
+    "normal, as large as each trained layer's",
     "yours",
     "the architecture and the size of the weights",
     _random,
@@ -229,7 +229,7 @@ COMPONENTS = Null(
 WHITE = Null(
     "white inputs",
     "Haar-random singular vectors with each trained layer's singular values",
-    "white noise of your inputs' r.m.s.",
+    "white noise, as strong as yours",
     "the criterion, on weights that mean nothing and inputs that have no structure",
     _white,
 )

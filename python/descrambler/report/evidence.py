@@ -55,7 +55,7 @@ def _pair(result: Interpretation, layer: int) -> Pair:
     null, correlation, study = result.look_alike(layer)
     note = (
         f"Below: {null.name}, one draw, of {len(result.kinds)} kinds of nulls the one whose descrambled layer looks most like "
-        f"the trained one (correlation of amplitudes {correlation:.2f}). Its weights: {null.weights}; its inputs: {null.inputs}."
+        f"the trained one (correlation of the spectra's shapes {correlation:.2f}). Its weights: {null.weights}; its inputs: {null.inputs}."
     )
     return Pair((result.measured, study), ("trained", null.name), note)
 
@@ -105,7 +105,7 @@ def response_figure(result: Interpretation) -> Figure:
     return captioned(
         figure,
         f"Response to cosines along the {inputs.name} axis, r.m.s. over outputs, each against its own peak. Neither depends on P. "
-        f"Null: {null.weights}.",
+        f"Null: {null.name} ({null.weights}).",
     )
 
 
@@ -128,7 +128,7 @@ def jacobian_figure(result: Interpretation) -> Figure:
     ]
     caption = (
         f"Which {inputs.name} moves which {outputs.name}: derivatives of the outputs by the inputs, mean over the inputs. They do not "
-        f"depend on P. Below: {null.name}, one draw. Its weights: {null.weights}."
+        f"depend on P. Below: {null.name}, one draw (its weights: {null.weights})."
     )
     return grid(Pair(studies, ("trained", null.name)), panels, caption)
 
