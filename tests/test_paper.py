@@ -11,10 +11,18 @@ from threadpoolctl import threadpool_limits
 
 import descrambler as ds
 from descrambler.axis import Axis
+from descrambler.deer import TrainState
 from descrambler.findings import Finding, NullSummary
 from descrambler.interpret import Interpretation
 from descrambler.nulls import Setting
-from descrambler.report import paper_figure, plot_gram, plot_spectrum, plot_weights, save_paper
+from descrambler.report import (
+    learning_curve,
+    paper_figure,
+    plot_gram,
+    plot_spectrum,
+    plot_weights,
+    save_paper,
+)
 from descrambler.study import Study
 
 GOLDEN = Path(__file__).parent / "data" / "golden"
@@ -119,3 +127,13 @@ def test_notebook_table_of_an_interpretation(study):
     assert evil not in text
     assert html.escape(evil) in text
     same_as_golden(text, "interpretation.html")
+
+
+def test_a_learning_curve_goes_into_the_axes_it_is_given():
+    states = [
+        TrainState(step, step / 100, 1.0 * step, 0.1 / step, 0.2 / step) for step in (1, 10, 100)
+    ]
+    figure = paper_figure()
+    assert learning_curve(states, {"mean": 0.08}, ax=figure.axes[0]) is figure
+    assert len(figure.axes[0].lines) == 3
+    assert learning_curve(states, {}) is not figure

@@ -139,7 +139,8 @@ def _row(finding: dict[str, Any]) -> dict[str, Any]:
         for null in nulls
         if null["name"] == finding["strongest"]
     ]
-    unit = f" {finding['unit']}" if finding["unit"] else ""
+    known = finding["unit"] and finding["value"] is not None
+    unit = f" {finding['unit']}" if known else ""
     return finding | {
         "kind": kind,
         "symbol": symbol,
