@@ -78,7 +78,8 @@ class Races:
                 yield Row(self.case, "exact", peer.name, note=f"not installed: {peer.missing}")
                 continue
             peers[peer.name] = watch = peer.run(self.problem, self.goal, cap)
-            yield self._to_goal(seconds, watch, peer.name, EXACT_LIMIT)
+            limit = EXACT_LIMIT if self.goal == GOAL else None
+            yield self._to_goal(seconds, watch, peer.name, limit)
         if peers and self.problem.n <= 256:
             yield self._to_earlier(watches["riemannian-lbfgs"], peers)
 
