@@ -14,12 +14,12 @@ import numpy as np
 import scipy.fft
 import scipy.linalg
 
-from ._validate import Array, matrix
+from ._validate import Array
 from .layers import Linear
 from .network import Network
 from .study import Study
 
-__all__ = ["KINDS", "Null", "Setting", "random_counterpart"]
+__all__ = ["KINDS", "Null", "Setting", "draw", "random_counterpart"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,6 +245,7 @@ KINDS = (UNTRAINED, RANDOM, HAAR, NOISE, COMPONENTS, WHITE, WEIGHTS_ALONE)
 """All kinds, in the order of the table in ``docs/nulls.md``."""
 
 
-def setting(network: Network, inputs: Array, initial: Network | None) -> Setting:
-    """Return what nulls of this network are drawn from; arguments are checked."""
-    return Setting(network, matrix("inputs", inputs), initial or network.initial)
+def draw(setting: Setting, kind: Null, seed: int, number: int) -> Study:
+    """Return one draw of a null kind: each has a seed of its own."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(KINDS.index(kind), number))
+    return kind.draw(setting, np.random.default_rng(sequence))

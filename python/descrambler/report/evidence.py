@@ -11,7 +11,7 @@ from .._validate import Array
 from ..analysis import aggregate_response, frequencies
 from ..axis import Axis
 from ..detectors.maps import output_frequencies
-from ..interpret import Interpretation
+from ..interpretation import Interpretation
 from ..nulls import Null
 from ..study import Study
 from .axes import show_weights

@@ -15,7 +15,7 @@ from ...config import configuration
 from ...network import Network
 
 if TYPE_CHECKING:
-    from ...interpret import Interpretation
+    from ...interpretation import Interpretation
 
 CITATION = (
     "J. L. Amey, J. Keeley, T. Choudhury, I. Kuprov, Neural network interpretation using descrambler "

@@ -24,7 +24,7 @@ from .packing import Packed, blocks, pack, picked
 from .views import Side, View, view
 
 if TYPE_CHECKING:
-    from ...interpret import Interpretation
+    from ...interpretation import Interpretation
 
 SCHEMA = "descrambler.report.v1"
 
