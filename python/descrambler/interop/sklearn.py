@@ -47,7 +47,7 @@ class Descrambler(base.ClassNamePrefixFeaturesOutMixin, base.TransformerMixin, b
     ----------
     rotation_ : Rotation
         P, one row and one column for each feature.
-    resolved_, sign_resolved_ : ndarray of bool, shape (n_features_in_,)
+    resolved_, sign_resolved_ : ndarray of bool, shape (n_features,)
         Which modes the samples determine, and which of these have a determined sign.
     objective_, gap_ : float
         Figure of merit, and its relative distance to the proven bound.
