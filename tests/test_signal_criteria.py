@@ -202,6 +202,27 @@ def test_local_optima(criterion, method):
         assert sign * value >= sign * result.objective - 1e-7 * abs(result.objective)
 
 
+@pytest.mark.parametrize(
+    "criterion", [criteria.Kurtosis(), *map(criteria.Orthomax, (0, 1, 4))], ids=by_name
+)
+def test_polar_steps_rise_to_a_maximum_of_the_same_criterion(criterion):
+    result = ds.descramble(SIGNALS, criterion, random_state=3, tolerance=1e-9)
+    assert result.method == "polar" and result.converged
+    assert (np.diff(result.history) >= -1e-12 * abs(result.history[-1])).all()
+    assert result.history[-1] == pytest.approx(result.objective, rel=1e-12)
+    p = group.random_rotation(N, 3)
+    assert result.history[0] == pytest.approx(criterion.value_and_gradient(p, signals=SIGNALS)[0])
+    assert result.gradient_norm < 1e-8 * result.objective
+
+
+def test_independent_components_are_found():
+    sources = np.random.default_rng(5).laplace(size=(4000, 12))
+    white = np.linalg.qr(sources)[0] @ group.random_rotation(12, 1) * np.sqrt(4000)
+    unmixed = ds.descramble(white, "kurtosis").transform(white)
+    match = np.abs(np.corrcoef(unmixed.T, sources.T)[:12, 12:])
+    assert (match.max(axis=1) > 0.99).all()
+
+
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
 @pytest.mark.parametrize("criterion", ORDINARY, ids=by_name)
 def test_the_unit_of_the_signals_does_not_matter(criterion, scale):
@@ -291,6 +312,12 @@ def test_zero_signals():
             ValueError,
             "no exact solution",
         ),
+        (
+            lambda: ds.descramble(SIGNALS, "entropy", method="polar"),
+            ValueError,
+            "maximises kurtosis",
+        ),
+        (lambda: ds.descramble(SIGNALS, method="polar"), ValueError, "maximises kurtosis"),
         (lambda: ds.descramble(SIGNALS, "entropy", rank=2), ValueError, "rank needs smoothness"),
         (lambda: ds.descramble(SIGNALS, "entropy", gauge="identity"), ValueError, "gauge must be"),
         (lambda: ds.descramble(SIGNALS, "entropy", n_starts=0), ValueError, "n_starts must be"),

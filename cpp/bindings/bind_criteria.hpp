@@ -38,9 +38,10 @@ class UserCriterion final : public Criterion<T> {
   double scale_;
 };
 
+// The criterion may outlive its Python object, inside a sum: it keeps the array itself.
 template <class T>
 Signals<T> as_signals(const Array<T>& rows, T unit) {
-  return {as_matrix(rows), unit};
+  return {as_matrix(rows), unit, std::make_shared<const Array<T>>(rows)};
 }
 
 template <class T>
@@ -80,13 +81,12 @@ void bind_signal_criteria(py::module_& m, const std::string& suffix) {
       .def(py::init([](const Array<T>& rows, T unit, typename SignalSum<T>::Terms terms) {
              return std::make_shared<SignalSum<T>>(as_signals(rows, unit), std::move(terms));
            }),
-           py::arg("rows").noconvert(), py::arg("unit"), py::arg("terms"), py::keep_alive<1, 2>());
+           py::arg("rows").noconvert(), py::arg("unit"), py::arg("terms"));
   py::classh<Kurtosis<T>, Criterion<T>>(m, ("Kurtosis" + suffix).c_str())
       .def(py::init([](const Array<T>& rows, T unit, const Array<T>& b) {
              return std::make_shared<Kurtosis<T>>(as_signals(rows, unit), as_matrix(b));
            }),
-           py::arg("rows").noconvert(), py::arg("unit"), py::arg("b").noconvert(),
-           py::keep_alive<1, 2>());
+           py::arg("rows").noconvert(), py::arg("unit"), py::arg("b").noconvert());
 }
 
 template <class T>

@@ -143,7 +143,8 @@ template <class T>
 void test_curvature() {
   const Index n = 6;
   const Matrix<T> x = Vector<T>::Ones(3001) * Vector<T>::LinSpaced(n, 1, 2).transpose();
-  SignalSum<T> sum({{x.data(), x.rows(), x.cols()}, T(1)}, {{1.0, std::make_shared<Quartic<T>>()}});
+  SignalSum<T> sum({{x.data(), x.rows(), x.cols()}, T(1), nullptr},
+                   {{1.0, std::make_shared<Quartic<T>>()}});
   const Matrix<T> p = Matrix<T>::Identity(n, n);
   Matrix<T> gradient(n, n), pairs(n, n);
   sum.value_and_gradient(p, gradient, no_poll);

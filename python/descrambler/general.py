@@ -11,7 +11,8 @@ from ._validate import Array
 from .criteria import Criterion, Custom, WeightedSum
 from .criteria.base import Data
 from .group import polar
-from .iterate import MESSAGES, METHODS, Objective, Settings, search, warn_unless_converged
+from .iterate import MESSAGES, Objective, Settings, run, search, warn_unless_converged
+from .polar import PolarSteps, applies
 from .result import Descrambling
 from .rotation import Rotation, has_negative_determinant
 
@@ -27,14 +28,17 @@ def descramble_locally(
         raise ValueError(f"{criterion} has no exact solution: use method='auto'")
     if gauge not in GAUGES:
         raise ValueError(f"gauge must be one of {GAUGES} for {criterion}, got {gauge!r}")
-    settings = settings if settings.method in METHODS else settings.using("riemannian-lbfgs")
+    settings = settings.using(_method(settings.method, criterion))
     _check_gradients(criterion, data)
     work = np.dtype(dtype)
     unit = criterion.kernel(data, work)[1]
     objective = Objective(lambda: criterion.kernel(data, work)[0], criterion.maximised, unit)
     # Where the signs of rows are free, so is the determinant.
     reflections = settings.group == "O" and criterion.symmetry == "none"
-    outcome, starts = search(objective, data.n, dtype, settings, reflections=reflections)
+    optimise = PolarSteps(criterion, data, work) if settings.method == "polar" else run
+    outcome, starts = search(
+        objective, data.n, dtype, settings, optimise=optimise, reflections=reflections
+    )
     warn_unless_converged(outcome, settings)
     rotation = polar(outcome.rotation.astype(np.float64, copy=False))
     if gauge == "canonical":
@@ -59,6 +63,14 @@ def descramble_locally(
         signals=data.signals,
         starts=starts,
     )
+
+
+def _method(asked: str, criterion: Criterion) -> str:
+    if asked == "polar" and not applies(criterion):
+        raise ValueError(f"method='polar' maximises kurtosis and orthomax, not {criterion}")
+    if asked == "auto":
+        return "polar" if applies(criterion) else "riemannian-lbfgs"
+    return asked
 
 
 def _check_gradients(criterion: Criterion, data: Data) -> None:

@@ -126,31 +126,44 @@ class Starts:
         return f"{self.n_best} of {len(self.seeds)} starts reached the best; values {spread}"
 
 
-class Bar:
+class Monitor:
     """Progress bar over iterations, and the user's callback behind it."""
 
     def __init__(self, settings: Settings, unit: float) -> None:
         self.callback, self.unit = settings.callback, unit
+        self.gradient_norm = 0.0
         self.bar = None
         if settings.progress:
             from tqdm import tqdm  # takes a while to load
 
             self.bar = tqdm(total=settings.max_iter, unit="iteration")
 
-    def __call__(self, progress: _core.Progress) -> bool:
+    def stops(self, iteration: int, objective: float, gradient_norm: float) -> bool:
         """Show where the iteration stands; whether the user's callback stops it."""
-        state = State(
-            progress.iteration, self.unit * progress.objective, self.unit * progress.gradient_norm
-        )
+        state = State(iteration, self.unit * objective, self.unit * gradient_norm)
+        self.gradient_norm = state.gradient_norm
         if self.bar is not None:
             self.bar.set_postfix(objective=f"{state.objective:.6g}", refresh=False)
-            self.bar.update(state.iteration - self.bar.n)
+            self.bar.update(iteration - self.bar.n)
         return self.callback is not None and bool(self.callback(state))
 
     def close(self) -> None:
         """Leave the bar as it stands."""
         if self.bar is not None:
             self.bar.close()
+
+
+class Cancel:
+    """A request to stop, made to all threads."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.core = core.Cancellation()
+
+    def ask(self) -> None:
+        """Stop."""
+        self.asked = True
+        self.core.cancel()
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,35 +176,39 @@ class Objective:
 
 
 def run(
-    objective: Objective,
-    start: Array,
-    settings: Settings,
-    cancellation: _core.CancellationType | None = None,
+    objective: Objective, start: Array, settings: Settings, cancel: Cancel | None = None
 ) -> Outcome:
-    """Optimise from one start."""
-    unit = objective.unit
-    last = [0.0]
-    bar = Bar(settings, unit)
+    """Optimise from one start by L-BFGS in C++."""
+    monitor = Monitor(settings, objective.unit)
 
     def stop(progress: _core.Progress) -> bool:
-        last[0] = unit * progress.gradient_norm
-        return bar(progress)
+        return monitor.stops(progress.iteration, progress.objective, progress.gradient_norm)
 
     options = core.Options(METHODS[settings.method], settings.max_iter, settings.tolerance, stop)
-    kernel = objective.kernel()
+    kernel, flag = objective.kernel(), None if cancel is None else cancel.core
     try:
         if settings.method == "cayley-lbfgs":
             p, code, n_iter, n_eval, history = core.cayley_lbfgs(
-                kernel, objective.maximised, start, options, cancellation
+                kernel, objective.maximised, start, options, flag
             )
         else:
             retraction = getattr(core.Retraction, settings.retraction)
             p, code, n_iter, n_eval, history = core.riemannian_lbfgs(
-                kernel, objective.maximised, start, retraction, options, cancellation
+                kernel, objective.maximised, start, retraction, options, flag
             )
     finally:
-        bar.close()
-    return Outcome(p, Status(code.name), n_iter, n_eval, unit * np.asarray(history), last[0])
+        monitor.close()
+    return Outcome(
+        p,
+        Status(code.name),
+        n_iter,
+        n_eval,
+        objective.unit * np.asarray(history),
+        monitor.gradient_norm,
+    )
+
+
+Optimise = Callable[[Objective, Array, Settings, Cancel | None], Outcome]
 
 
 def start_seeds(settings: Settings) -> list[int | np.random.Generator | None]:
@@ -210,6 +227,7 @@ def search(
     dtype: type[np.floating[Any]],
     settings: Settings,
     *,
+    optimise: Optimise = run,
     reflections: bool = False,
     chart: Callable[[Array], Array] | None = None,
 ) -> tuple[Outcome, Starts]:
@@ -225,7 +243,7 @@ def search(
         mirror = np.append(np.ones(n - 1), -1.0)[:, None]
         starts = [start for own in starts for start in (own, mirror * own)]
     starts = [np.ascontiguousarray(chart(p) if chart else p, dtype) for p in starts]
-    outcomes = _run_all(objective, starts, settings)
+    outcomes = _run_all(optimise, objective, starts, settings)
     sign = 1 if objective.maximised else -1
     objectives = np.array([outcome.objective for outcome in outcomes])
     best = int(np.argmax(sign * objectives))
@@ -242,26 +260,28 @@ def search(
     return outcomes[best], report
 
 
-def _run_all(objective: Objective, starts: Sequence[Array], settings: Settings) -> list[Outcome]:
+def _run_all(
+    optimise: Optimise, objective: Objective, starts: Sequence[Array], settings: Settings
+) -> list[Outcome]:
     """Outcomes in the order of the starts; after Ctrl-C, of those that began."""
     if len(starts) == 1 or settings.threads == 1:
         outcomes = []
         for start in starts:
-            outcomes.append(run(objective, start, settings))
+            outcomes.append(optimise(objective, start, settings, None))
             if outcomes[-1].status in (Status.INTERRUPTED, Status.STOPPED):
                 break
         return outcomes
-    cancellation = core.Cancellation()
+    cancel = Cancel()
     workers = settings.threads or len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(run, objective, start, settings, cancellation) for start in starts]
+        futures = [pool.submit(optimise, objective, start, settings, cancel) for start in starts]
         try:
             wait(futures)
         except KeyboardInterrupt:
-            cancellation.cancel()
+            cancel.ask()
             pool.shutdown(cancel_futures=True)
         except BaseException:
-            cancellation.cancel()
+            cancel.ask()
             raise
         return [future.result() for future in futures if not future.cancelled()]
 

@@ -58,9 +58,10 @@ def descramble(
     criterion : str or Criterion
         What readable means: a criterion of :mod:`descrambler.criteria`, or the short name of one.
         Those that need the signals at every step read an iterator or a file into memory.
-    method : {"auto", "exact", "cayley-lbfgs", "riemannian-lbfgs"}
-        "auto" is the exact solution of quadratic criteria and their sums, and "riemannian-lbfgs" for
-        the others (``docs/criteria.md``). "cayley-lbfgs" is the reference's algorithm (L-BFGS with
+    method : {"auto", "exact", "polar", "riemannian-lbfgs", "cayley-lbfgs"}
+        "auto" is the exact solution of quadratic criteria and their sums, "polar" (fixed-point steps
+        to polar factors) for kurtosis and orthomax, and "riemannian-lbfgs" (preconditioned) for the
+        others: ``docs/criteria.md``. "cayley-lbfgs" is the reference's algorithm (L-BFGS with
         five pairs on one Cayley generator), "riemannian-lbfgs" starts a new chart at every step.
     gauge : {"canonical", "identity", "align", "none"}
         Which of the optimal rotations: see ``docs/gauge.md``. For criteria without an exact solution
@@ -209,7 +210,7 @@ def _descramble(
     rank: int | str | None,
     dtype: type[np.floating[Any]],
 ) -> Descrambling:
-    choice("method", settings.method, ("auto", "exact", *METHODS))
+    choice("method", settings.method, ("auto", "exact", "polar", *METHODS))
     _check_gauge(gauge, reference, data.n)
     _checked_rank(rank, data.n, settings.method)
     if rank is not None and not isinstance(criterion, Smoothness):
@@ -218,6 +219,8 @@ def _descramble(
         form: QuadraticForm | None = QuadraticForm()  # the value of smoothness is the trace itself
     else:
         form = criterion.form(Data(data))
+    if form is not None and settings.method == "polar":
+        raise ValueError(f"method='polar' maximises kurtosis and orthomax, not {criterion}")
     if form is not None and settings.method not in METHODS:
         return solve(data, source, criterion, form, settings, gauge, reference, rank, dtype)
     assert isinstance(data, Gram)

@@ -11,11 +11,12 @@
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
 
-// Signals in rows, owned by someone else, in a unit of their own.
+// Signals in rows, in storage of someone else that stays as long as this does, in a unit of their own.
 template <class T>
 struct Signals {
   Eigen::Map<const Matrix<T>> rows;
   T unit;
+  std::shared_ptr<const void> owner;
 };
 
 template <class T>
