@@ -150,11 +150,11 @@ print(result.status, result.history[-1] < result.history[0], result.orthogonalit
 def test_ctrl_c_returns_the_best_so_far_within_a_second(criterion, method, n, threads):
     command = [sys.executable, "-c", LONG_RUN, criterion, method, str(n), str(threads)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert child.stdout.readline() == "go\n"
+    assert child.stdout.readline().startswith("go")
     time.sleep(0.3)
     child.send_signal(signal.SIGINT)
     output, errors = child.communicate(timeout=120)
-    *_, seconds, found = output.splitlines()
+    *_, seconds, found = output.split("\n")[:-1]
     assert found == "interrupted True True"
     assert "ConvergenceWarning" in errors
     assert float(seconds) < 1
