@@ -19,8 +19,8 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 
 from ._validate import Array, choice, matrix
+from .charts import random_rotation
 from .criteria import DiagonalNormSquare, DiagonalSum
-from .group import random_rotation
 from .iterate import MESSAGES, METHODS, Objective, Settings, State, run, warn_unless_converged
 from .result import Descrambling
 from .rotation import Rotation, has_negative_determinant, nearest_completion

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from ._validate import Array
+from .charts import polar
 from .criteria import Criterion, Custom, WeightedSum
 from .criteria.base import Data
-from .group import polar
 from .iterate import MESSAGES, Objective, Settings, run, search, warn_unless_converged
 from .polar import PolarSteps, applies
 from .result import Descrambling
 from .rotation import Rotation, has_negative_determinant
+from .segments import segmented
 
 GAUGES = ("canonical", "none")
 
@@ -37,7 +38,12 @@ def descramble_locally(
     reflections = settings.group == "O" and criterion.symmetry == "none"
     optimise = PolarSteps(criterion, data, work) if settings.method == "polar" else run
     outcome, starts = search(
-        objective, data.n, dtype, settings, optimise=optimise, reflections=reflections
+        objective,
+        data.n,
+        dtype,
+        settings,
+        optimise=segmented(optimise, settings),
+        reflections=reflections,
     )
     warn_unless_converged(outcome, settings)
     rotation = polar(outcome.rotation.astype(np.float64, copy=False))

@@ -14,8 +14,8 @@ import numpy as np
 
 from ._native import core
 from ._validate import Array, choice
+from .charts import random_rotation
 from .errors import ConvergenceWarning
-from .group import random_rotation
 from .status import Status
 
 if TYPE_CHECKING:
@@ -66,16 +66,20 @@ class Settings:
     threads: int | None = 1
     group: str = "SO"
     progress: bool = False
+    checkpoint: str | os.PathLike[str] | None = None
+    checkpoint_every: int = 100
     dtype: type[np.floating[Any]] = np.float64
 
     def __post_init__(self) -> None:
         choice("retraction", self.retraction, RETRACTIONS)
         choice("group", self.group, ("SO", "O"))
-        for name in ("max_iter", "n_starts"):
+        for name in ("max_iter", "n_starts", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads must be at least 1, got {self.threads}")
+        if self.checkpoint is not None and self.n_starts > 1:
+            raise ValueError("checkpoint is for one start: give n_starts=1")
         if not self.tolerance >= 0:
             raise ValueError(f"tolerance must be >= 0, got {self.tolerance}")
 

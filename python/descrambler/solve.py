@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,9 +19,19 @@ from .criteria.quadratic import spectral_kernel
 from .exact import all_pairs, in_gauge, is_streamed, link_basis, rounding, solve
 from .general import descramble_locally
 from .gram import Gram, as_gram, gram
-from .iterate import MESSAGES, METHODS, Objective, Settings, State, search, warn_unless_converged
+from .iterate import (
+    MESSAGES,
+    METHODS,
+    Objective,
+    Settings,
+    State,
+    run,
+    search,
+    warn_unless_converged,
+)
 from .krylov import Streamed
 from .result import Descrambling
+from .segments import segmented
 from .sources import Signals, Source, as_source
 
 __all__ = ["descramble", "descramble_gram"]
@@ -44,6 +55,8 @@ def descramble(
     threads: int | None = 1,
     group: str = "SO",
     progress: bool = False,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int = 100,
     callback: Callable[[State], bool] | None = None,
 ) -> Descrambling:
     """Find the rotation that makes signals readable.
@@ -95,6 +108,11 @@ def descramble(
         rows free the best value is the same, and the result a rotation.
     progress : bool
         Show a bar, in the iterative methods.
+    checkpoint : path, optional
+        File that an iterative method writes, whole or not at all, every `checkpoint_every` iterations,
+        where it begins anew without memory. If it exists the iteration goes on from there, to the very
+        result that it had come to without a stop. For one start.
+    checkpoint_every : int
     callback : callable, optional
         Called once an iteration, or pass, with a :class:`State`; stops when it returns True.
 
@@ -131,6 +149,8 @@ def descramble(
         threads=threads,
         group=group,
         progress=progress,
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
         dtype=work,
     )
     if dtype is None and source.dtype == np.float32:
@@ -161,6 +181,8 @@ def descramble_gram(
     threads: int | None = 1,
     group: str = "SO",
     progress: bool = False,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int = 100,
     callback: Callable[[State], bool] | None = None,
 ) -> Descrambling:
     """Descramble signals known by their Gram matrix alone.
@@ -169,7 +191,7 @@ def descramble_gram(
     ----------
     gram : Gram or array_like, shape (n, n)
         From a bare matrix all signs are undetermined, and modes are judged by rounding alone.
-    criterion, method, gauge, reference, rank, dtype, max_iter, tolerance, retraction, random_state, n_starts, threads, group, progress, callback
+    criterion, method, gauge, reference, rank, dtype, max_iter, tolerance, retraction, random_state, n_starts, threads, group, progress, checkpoint, checkpoint_every, callback
         As in :func:`descramble`.
 
     Returns
@@ -193,6 +215,8 @@ def descramble_gram(
         threads=threads,
         group=group,
         progress=progress,
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
         dtype=work,
     )
     return _descramble(
@@ -222,6 +246,8 @@ def _descramble(
     if form is not None and settings.method == "polar":
         raise ValueError(f"method='polar' maximises kurtosis and orthomax, not {criterion}")
     if form is not None and settings.method not in METHODS:
+        if settings.checkpoint is not None:
+            raise ValueError("checkpoint needs an iterative method: the exact one takes no steps")
         return solve(data, source, criterion, form, settings, gauge, reference, rank, dtype)
     assert isinstance(data, Gram)
     if form is None:
@@ -269,7 +295,9 @@ def _iterated(
     unit = float(np.trace(g.matrix)) / g.n or 1.0
     a, b = basis.eigenvalues.astype(dtype), np.ascontiguousarray(g.matrix / unit, dtype)
     objective = Objective(lambda: spectral_kernel(a, b), False, unit)
-    outcome, starts = search(objective, g.n, dtype, settings, chart=basis.to_modes)
+    outcome, starts = search(
+        objective, g.n, dtype, settings, optimise=segmented(run, settings), chart=basis.to_modes
+    )
     warn_unless_converged(outcome, settings)
     modes: Array = core.polar(outcome.rotation.astype(np.float64, copy=False))
     modes = gauges.sorted_within_blocks(modes, basis, g)

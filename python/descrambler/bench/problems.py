@@ -9,7 +9,7 @@ import numpy as np
 import descrambler as ds
 
 from .._validate import Array
-from ..group import random_rotation
+from ..charts import random_rotation
 
 
 class Problem(Protocol):

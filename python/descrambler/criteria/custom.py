@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._validate import Array, choice, require_extra
+from ..charts import exp, random_rotation
 from ..errors import GradientError
-from ..group import exp, random_rotation
 from .base import Assembly, Criterion, Data
 
 if TYPE_CHECKING:
@@ -83,20 +83,25 @@ class Custom(Criterion):
             check_gradient(self._of_rotation(data, np.dtype(np.float64)), data.n, str(self))
 
     def _of_rotation(self, data: Data, dtype: np.dtype[np.floating]) -> Function:
-        function = _differentiated(self.function) if self.autograd else self.function
-        rows = data.rows(self, dtype) if self.of == "signals" else None
+        function = user_function(self.function, self.autograd, str(self))
+        if self.of == "rotation":
+            return function
+        rows = data.rows(self, dtype)
 
         def evaluate(p: Array) -> tuple[float, Array]:
-            if rows is None:
-                return _checked(function(p), p, self)
-            y = rows @ p.T
-            value, slope = _checked(function(y), y, self)
+            value, slope = function(rows @ p.T)
             return value, np.ascontiguousarray(slope.T @ rows)
 
         return evaluate
 
 
-def _checked(answer: Any, argument: Array, criterion: object) -> tuple[float, Array]:
+def user_function(function: Callable[[Any], Any], autograd: bool, name: str) -> Function:
+    """Return a user's function with its answers checked, differentiated where it is PyTorch's."""
+    own = _differentiated(function) if autograd else function
+    return lambda argument: _checked(own(argument), argument, name)
+
+
+def _checked(answer: Any, argument: Array, criterion: str) -> tuple[float, Array]:
     """Value and gradient of the user's function, or a clear error."""
     try:
         value, gradient = answer
