@@ -32,7 +32,7 @@ def contents(path: str) -> dict[str, Any]:
     """Return all tensors by name."""
     from safetensors import deserialize
 
-    entries: list[tuple[str, dict[str, Any]]] = deserialize(Path(path).read_bytes())  # type: ignore[no-untyped-call]
+    entries: list[tuple[str, dict[str, Any]]] = deserialize(Path(path).read_bytes())
     return {name: tensor(name, **entry) for name, entry in entries}
 
 
