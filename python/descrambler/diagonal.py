@@ -11,6 +11,7 @@ and the trace of the matrix square root is concave (proof: ``docs/theory.md``).
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,7 +22,17 @@ from numpy.typing import ArrayLike
 from ._validate import Array, choice, matrix
 from .charts import random_rotation
 from .criteria import DiagonalNormSquare, DiagonalSum
-from .iterate import MESSAGES, METHODS, Objective, Settings, State, run, warn_unless_converged
+from .errors import ConvergenceWarning
+from .iterate import (
+    MESSAGES,
+    METHODS,
+    Objective,
+    Settings,
+    State,
+    depth_of_the_package,
+    run,
+    warn_unless_converged,
+)
 from .result import Descrambling
 from .rotation import Rotation, has_negative_determinant, nearest_completion
 from .status import Status
@@ -206,7 +217,7 @@ def _majorise_maximise(w: Array, settings: Settings) -> _Found:
     u, s, vt = _svd(kept)
     here = _evaluate(kept, np.einsum("ki,ki->i", vt, s[:, None] * vt))
     bounds, history, evaluations = [here.bound], [here.value], 2
-    acceleration = _Anderson(terms=8)
+    acceleration = _Anderson(terms=20)
     status = None
     while status is None:
         there = _evaluate(kept, acceleration.propose(here.d, here.image))
@@ -223,6 +234,14 @@ def _majorise_maximise(w: Array, settings: Settings) -> _Found:
     message = MESSAGES[status] if status is not Status.CONVERGED else "global optimum, certified"
     iterations = len(history) - 1
     bound = bounds[-1] + beyond
+    if status in (Status.MAX_ITERATIONS, Status.LINE_SEARCH_FAILED):
+        warnings.warn(
+            f"diagonal norm square: {MESSAGES[status].split(';')[0]} after {iterations} iterations; "
+            f"certified gap {bound / history[-1] - 1:.1e} reached, {settings.tolerance:g} asked; raise "
+            "max_iter or tolerance: small singular values of the weights may carry rounding alone",
+            ConvergenceWarning,
+            stacklevel=depth_of_the_package(),
+        )
     return _Found(rotation, bound, status, message, iterations, evaluations, np.asarray(history))
 
 

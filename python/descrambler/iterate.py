@@ -306,11 +306,11 @@ def warn_unless_converged(outcome: Outcome, settings: Settings) -> None:
         f"gradient norm {outcome.gradient_norm:.2e} reached, {asked:.2e} asked (tolerance "
         f"{settings.tolerance:g} x |objective|); {remedies[outcome.status]}",
         ConvergenceWarning,
-        stacklevel=_depth_of_the_package(),
+        stacklevel=depth_of_the_package(),
     )
 
 
-def _depth_of_the_package() -> int:
+def depth_of_the_package() -> int:
     """Count the frames between a warning and the user's call."""
     depth, frame = 1, inspect.currentframe()
     while frame and frame.f_globals.get("__name__", "").startswith("descrambler"):
