@@ -217,7 +217,7 @@ def _majorise_maximise(w: Array, settings: Settings) -> _Found:
     u, s, vt = _svd(kept)
     here = _evaluate(kept, np.einsum("ki,ki->i", vt, s[:, None] * vt))
     bounds, history, evaluations = [here.bound], [here.value], 2
-    acceleration = _Anderson(terms=20)
+    acceleration = _Anderson(terms=12)
     status = None
     while status is None:
         there = _evaluate(kept, acceleration.propose(here.d, here.image))
