@@ -20,13 +20,16 @@ from descrambler.study import descramble_network
 # Workers cannot import this module: its functions travel by value.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
+# One cluster at a time; what Dask warns of (sockets, ports) is not ours, and must not stop its restarts.
+pytestmark = [pytest.mark.xdist_group("dask"), pytest.mark.filterwarnings("ignore")]
+
 RNG = np.random.default_rng(0)
 SIGNALS = RNG.standard_normal((6000, 40)) * np.geomspace(1, 0.1, 40) + 0.1
 
 
 @pytest.fixture(scope="module")
 def client():
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with LocalCluster(processes=True, **options) as cluster, Client(cluster) as client:
         yield client
 
