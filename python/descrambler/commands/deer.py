@@ -50,10 +50,10 @@ def add_to(commands: Commands) -> None:
 
 def predict(options: argparse.Namespace) -> None:
     """Print the peaks; write the distribution as CSV and picture."""
-    new_folder(options.output, options.force)
     raw = deer.load_trace(options.trace, options.time_unit)
     trace = deer.prepare(raw, start=options.start, stop=options.stop, zero=options.zero)
     networks = _networks(options.net)
+    new_folder(options.output, options.force)
     print(f"{raw.name}: {trace.time.size} points, {trace.time[-1]:.3f} us from the zero time")
     try:
         result = deer.predict_distances(
