@@ -308,7 +308,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--draws", type=int, default=100, help="scramblings at the greatest strength"
     )
-    parser.add_argument("--weak", type=int, default=20, help="scramblings at the others")
+    parser.add_argument("--weak", type=int, default=10, help="scramblings at the others")
     parser.add_argument("--random", type=int, default=200, help="random networks")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", nargs="*", default=list(PLANTS))
