@@ -390,5 +390,5 @@ class TestMutants:
         cells = np.array([np.eye(2), "text"], object)
         settings = {"noise": 1.0, "cells": cells}
         savemat(path, {"W1": W1, "b1": W1[:, 0], "W2": W2, "note": "text", "settings": settings})
-        outcomes = self.survive(tmp_path, path.read_bytes(), 170, ["tanh", "logistic"])
+        outcomes = self.survive(tmp_path, path.read_bytes(), 200, ["tanh", "logistic"])
         assert any("exit code -11" in outcome for outcome in outcomes)
