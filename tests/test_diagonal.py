@@ -74,8 +74,10 @@ def test_two_units_against_every_angle(criterion, seed):
 def test_iteration_from_random_starts_never_passes_the_bound():
     w = weights("random", 12)
     best = ds.diagonalize(w, "norm_square")
-    for seed in range(6):
+    # Among these starts are some that once stopped at rounding, and one (298) that flipped rows for ever.
+    for seed in (*range(40), 298):
         other = ds.diagonalize(w, "norm_square", method="riemannian-lbfgs", random_state=seed)
+        assert other.status is ds.Status.CONVERGED
         assert other.objective <= best.objective * (1 + 1e-9)
         assert other.gap >= 0
 

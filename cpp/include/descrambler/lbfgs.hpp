@@ -103,8 +103,7 @@ class Lbfgs {
 
  private:
   Status iterate() {
-    value_ = problem_.start(gradient_);
-    outcome.evaluations = 1;
+    evaluate();
     const T rounding = std::numeric_limits<T>::epsilon() * static_cast<T>(problem_.scale());
     for (;; ++outcome.iterations) {
       // Frobenius norm of the skew gradient (M - M^T) / 2, whose strict lower triangle is half of ours.
@@ -116,6 +115,11 @@ class Lbfgs {
       if (outcome.iterations == options_.max_iterations) return Status::max_iterations;
       if (!step()) return Status::line_search_failed;
     }
+  }
+
+  void evaluate() {
+    value_ = problem_.start(gradient_);
+    ++outcome.evaluations;
   }
 
   // Along the quasi-Newton direction, or, where that fails, anew without memory.
@@ -132,10 +136,11 @@ class Lbfgs {
       if (start.slope < T(0) && strong_wolfe(phi, start, first_length(preconditioned))) {
         value_ = last.value;
         trial_gradient_.swap(gradient_);
-        problem_.accept();
+        const bool anew = problem_.accept();
         direction_ *= last.step;
         trial_gradient_ = gradient_ - trial_gradient_;
         memory_.add(direction_, trial_gradient_);
+        if (anew) evaluate();
         return true;
       }
       if (memory_.empty()) return false;

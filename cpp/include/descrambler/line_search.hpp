@@ -35,9 +35,11 @@ bool strong_wolfe(Phi&& phi, const Sample<T>& start, T step) {
   constexpr T armijo = T(1e-4), curvature = T(0.9);
   constexpr int max_samples = 30;
   const T rounding = T(10) * std::numeric_limits<T>::epsilon() * std::abs(start.value);
+  // Only where rounding can hide the decrease: a huge step that turns rows by pi changes nothing either.
   const auto decreased = [&](const Sample<T>& s) {
-    return s.value <= start.value + armijo * s.step * start.slope ||
-           (s.value <= start.value + rounding && s.slope <= (T(2) * armijo - T(1)) * start.slope);
+    const T asked = armijo * s.step * start.slope;
+    return s.value <= start.value + asked || (-asked <= rounding && s.value <= start.value + rounding &&
+                                              s.slope <= (T(2) * armijo - T(1)) * start.slope);
   };
   const auto flat = [&](const Sample<T>& s) { return std::abs(s.slope) <= -curvature * start.slope; };
   Sample<T> low = start, high = start;

@@ -38,8 +38,9 @@ class Problem {
   virtual T start(Vector<T>& gradient) = 0;
   // The same at `step` along `direction`, and the slope there.
   virtual Sample<T> sample(const Vector<T>& direction, T step, Vector<T>& gradient) = 0;
-  // Moves to the point sampled last.
-  virtual void accept() = 0;
+  // Moves to the point sampled last. True where the move also undid rounding, which changes the value
+  // and the gradient by more than one evaluation's rounding: they are to be had anew from start().
+  virtual bool accept() = 0;
   // Positive estimates of the second derivatives at the current point; false where there are none.
   virtual bool curvature(Vector<T>&) { return false; }
 
@@ -102,9 +103,10 @@ class CayleyChart final : public Problem<T> {
     return {step, value, gradient.dot(direction)};
   }
 
-  void accept() override {
+  bool accept() override {
     here_.swap(there_);
     this->rotation.swap(trial_);
+    return false;
   }
 
  private:
@@ -139,10 +141,12 @@ class RecentredChart final : public Problem<T> {
     return {step, value, gradient.dot(velocity_)};
   }
 
-  void accept() override {
+  bool accept() override {
     this->rotation.swap(trial_);
     // Rounding drifts by about one unit a step: one Newton-Schulz step in a while undoes it.
-    if (++steps_ % 32 == 0) newton_schulz_step(this->rotation, this->product_, this->work_, this->poll_);
+    if (++steps_ % 32 != 0) return false;
+    newton_schulz_step(this->rotation, this->product_, this->work_, this->poll_);
+    return true;
   }
 
   // Turning y_i and y_j into each other by an angle changes sum f_i(y_i) to second order by
