@@ -62,7 +62,7 @@ def check_pictures(folder, names):
 
 def test_demo(tmp_path, capsys):
     assert main(["demo", "-o", str(tmp_path / "demo")]) == 0
-    names = ["layer1", "layer2", "layer2_structure", "response", "jacobian"]
+    names = ["layer1", "layer2", "layer2_structure", "response", "jacobian", "replica"]
     check_pictures(tmp_path / "demo", names)
     table = capsys.readouterr().out
     report = (tmp_path / "demo" / "report.md").read_text()
@@ -80,12 +80,14 @@ def test_interpret_with_axes(small, capsys):
     names = ["--activations", "tanh", "relu", "logistic"]
     inputs = ["--inputs", str(small / "x.npy"), "-o", str(small / "out"), "--nulls", "20"]
     axes = ["--axis", "time", "distance", "--unit", "µs", "Å", "--span", "0", "2", "15", "60"]
+    axes += ["--unordered", "outputs"]
     assert main(["interpret", str(small / "net.npz"), *names, *inputs, *axes]) == 0
     check_pictures(small / "out", ["layer1", "layer2", "layer3", "layer3_structure", "jacobian"])
     assert "not testable" in capsys.readouterr().out
     report = (small / "out" / "report.md").read_text()
     assert "time" in report
     assert "1/µs" in report
+    assert "order of the outputs" in report
     assert main(["interpret", str(small / "net.npz"), *names, *inputs, "--nulls", "3"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 

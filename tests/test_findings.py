@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 import descrambler as ds
 from descrambler.detectors import DETECTORS, table
 from descrambler.nulls import KINDS, Setting
+from descrambler.report import evidence_figures
 from descrambler.significance import step_down_max_t
 
 ROOT = Path(__file__).parent.parent
@@ -202,6 +203,28 @@ def test_threads_and_scrambling_change_nothing(interpreted):
     assert [f.p for f in threads.findings[:-1]] == [f.p for f in result.findings[:-1]]
     other = ds.interpret(net, x, initial, nulls=20, random_state=1)
     assert [f.nulls for f in other.findings] != [f.nulls for f in result.findings]
+
+
+def test_what_rests_on_order_is_not_testable_without_it():
+    net, x = network(np.random.default_rng(0)), traces()
+    plain = ds.Axis("index", "", 1, 32)
+    mixed = ds.Axis("blocks", "", 1, 32, ordered=False)
+    result = ds.interpret(net, x, nulls=20, input_axis=mixed, output_axis=plain)
+    barred = {f.what for f in result.findings if "order of the inputs" in f.sentence}
+    assert barred == {
+        "low-pass",
+        "band-pass",
+        "notch at zero",
+        "frequency map",
+        "link frequency map",
+    }
+    for finding in result.findings:
+        assert (finding.verdict == "not testable") == (
+            finding.what in barred or finding.what == "nuisance rejection"
+        )
+    names = [name for name, _ in evidence_figures(result)]
+    assert "response" not in names
+    assert "jacobian" in names
 
 
 def test_bad_arguments():

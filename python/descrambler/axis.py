@@ -16,6 +16,9 @@ class Axis:
         Value of the first and the last entry.
     frequency_name, frequency_unit : str
         Of its Fourier transform; from name and unit where they are left empty.
+    ordered : bool
+        Whether neighbours lie beside each other: False for a collection, such as several signals one
+        after the other. What rests on order is then not tested.
     """
 
     name: str
@@ -24,6 +27,7 @@ class Axis:
     stop: float
     frequency_name: str = ""
     frequency_unit: str = ""
+    ordered: bool = True
 
     def __post_init__(self) -> None:
         if not self.stop > self.start:

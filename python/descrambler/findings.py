@@ -25,10 +25,14 @@ EXPLAINED = "explained by "
 
 
 class Claim(NamedTuple):
-    """A detector at one place of a network: layer k, or 0 for the network as a whole."""
+    """A detector at one place of a network: layer k, or 0 for the network as a whole.
+
+    `barred` says why it is not to be measured there, empty where it is.
+    """
 
     detector: Detector
     layer: int
+    barred: str = ""
 
     @property
     def where(self) -> str:
@@ -94,16 +98,18 @@ class Finding:
     sentence: str
 
 
-def claims(network: Network, detectors: Sequence[Detector]) -> tuple[Claim, ...]:
+def claims(network: Network, detectors: Sequence[Detector], axes: Axes) -> tuple[Claim, ...]:
     """Return every detector at every place of the network that it applies to."""
-    return tuple(Claim(d, layer) for d in detectors for layer in d.places(network))
+    return tuple(
+        Claim(d, layer, d.barred_by(axes)) for d in detectors for layer in d.places(network)
+    )
 
 
 def measure(study: Study, family: Sequence[Claim], null: Null | None = None) -> Array:
     """Values of the claims, NaN where there is none or the null does not apply, shape (d,)."""
     values = np.full(len(family), np.nan)
-    for index, (detector, layer) in enumerate(family):
-        if layer and not study.raw(layer).any():
+    for index, (detector, layer, barred) in enumerate(family):
+        if barred or (layer and not study.raw(layer).any()):
             continue  # nothing can be said of zeros
         if null is None or not detector.reason_against(null):
             values[index] = detector.statistic(study, layer)
@@ -172,7 +178,7 @@ def _finding(
     detector = claim.detector
     strongest, effect, p = "", float("nan"), float("nan")
     text = f"{detector.name[0].upper()}{detector.name[1:]}, {claim.where}"
-    verdict, ending = NOT_TESTABLE, detector.missing
+    verdict, ending = NOT_TESTABLE, claim.barred or detector.missing
     if nulls:
         strongest = max(nulls, key=lambda name: (nulls[name].p, -nulls[name].effect))
         effect, p = nulls[strongest].effect, nulls[strongest].p

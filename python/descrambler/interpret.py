@@ -59,7 +59,8 @@ def interpret(
     random_state : int, Generator or None
         Seed. Every draw has its own, so that the number of workers changes nothing.
     input_axis, output_axis : Axis, optional
-        What inputs and outputs are; plain numbers otherwise.
+        What inputs and outputs are; plain numbers otherwise. What rests on the order of an axis with
+        ``ordered=False`` is not testable.
     nuisance, wanted : array_like, shape (any, n_in), optional
         Directions in which the inputs vary for reasons that do not, and that do matter: differences
         between baselines, say, and between noise-free signals.
@@ -89,16 +90,16 @@ def interpret(
     shared = _shared(study.inputs, null_inputs, entropy)
     setting = Setting(network, shared, initial or network.initial)
     directions = _directions("nuisance", nuisance, network), _directions("wanted", wanted, network)
-    family = claims(network, (*detectors, rejection(*directions)))
+    axes = Axes(
+        input_axis or index_axis("input", network.n_in),
+        output_axis or index_axis("output", network.n_out),
+    )
+    family = claims(network, (*detectors, rejection(*directions)), axes)
     kinds = tuple(
         kind
         for kind in KINDS
         if (kind is not UNTRAINED or setting.initial is not None)
-        and any(kind in claim.detector.nulls for claim in family)
-    )
-    axes = Axes(
-        input_axis or index_axis("input", network.n_in),
-        output_axis or index_axis("output", network.n_out),
+        and any(kind in claim.detector.nulls for claim in family if not claim.barred)
     )
     draws = _draw_all(setting, kinds, family, nulls, entropy, workers, progress)
     measured = study if shared is study.inputs else Study(network, shared)

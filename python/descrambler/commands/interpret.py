@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from ..network import Network
 from ..nulls import KINDS
 from ..readers import load
 from ..report import evidence_figures
+from ..report.replica import replica_figure
 from .common import (
     inputs_argument,
     json_argument,
@@ -31,10 +32,13 @@ from .common import (
 )
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from .common import Commands
 
 DEMO_INPUTS = 2000
 DEMO_NULLS = 50
+REPLICA_TRACES = 1000
 
 
 def add_to(commands: Commands) -> None:
@@ -80,6 +84,13 @@ def add_to(commands: Commands) -> None:
         metavar=("IN0", "IN1", "OUT0", "OUT1"),
         help="first and last value of both axes",
     )
+    parser.add_argument(
+        "--unordered",
+        nargs="+",
+        choices=("inputs", "outputs"),
+        default=(),
+        help="whose neighbours are none, such as several signals in a row: nothing is said of their order",
+    )
     output_argument(parser)
     json_argument(parser)
     parser.set_defaults(action=interpret_file)
@@ -99,7 +110,15 @@ def demo(options: argparse.Namespace) -> None:
     result = _interpret(
         network, data.traces, None, axes, settings, options.output, deer.variations(), ()
     )
+    save_figure(_replica(network), options.output / "replica")
     _print(result, options.output)
+
+
+def _replica(network: Network) -> Figure:
+    """Draw the network beside filters and a transform, on fresh traces."""
+    unfiltered = deer.replica(high_pass=None, low_pass=None)
+    data = deer.simulate(REPLICA_TRACES, random_state=2)
+    return replica_figure(data, network, deer.replica(), unfiltered)
 
 
 def interpret_file(options: argparse.Namespace) -> None:
@@ -143,16 +162,17 @@ def _widths(network: Network) -> str:
 
 
 def _axes(options: argparse.Namespace, network: Network) -> Axes:
-    plain = index_axis("input", network.n_in), index_axis("output", network.n_out)
+    plain = Axes(index_axis("input", network.n_in), index_axis("output", network.n_out))
     names = options.axis or [axis.name for axis in plain]
     span = options.span or [value for axis in plain for value in (axis.start, axis.stop)]
-    if options.axis is None and options.span is None and not any(options.unit):
-        return Axes(*plain)
-    inputs, outputs = (
-        Axis(name, unit, first, last)
-        for name, unit, first, last in zip(names, options.unit, span[::2], span[1::2], strict=True)
+    if options.axis is not None or options.span is not None or any(options.unit):
+        plain = Axes(*map(Axis, names, options.unit, span[::2], span[1::2]))
+    return Axes(
+        *(
+            replace(axis, ordered=name not in options.unordered)
+            for name, axis in plain._asdict().items()
+        )
     )
-    return Axes(inputs, outputs)
 
 
 def _interpret(

@@ -50,6 +50,8 @@ class Detector:
         Null kinds that do not apply, and why.
     missing : str
         Why there may be no value.
+    along : tuple of str
+        The axes on whose order it rests: "inputs", "outputs".
     """
 
     name: str
@@ -64,11 +66,17 @@ class Detector:
     sentence: Callable[[Study, int, Axes], str]
     excluded: Mapping[str, str] = field(default_factory=dict)
     missing: str = "it has no value here"
+    along: tuple[Literal["inputs", "outputs"], ...] = ()
 
     @property
     def sign(self) -> int:
         """+1 where large values count, -1 where small ones do."""
         return 1 if self.tail == "upper" else -1
+
+    def barred_by(self, axes: Axes) -> str:
+        """Return why the axes leave nothing to measure, empty where they do not."""
+        unordered = [name for name in self.along if not getattr(axes, name).ordered]
+        return f"it rests on the order of the {unordered[0]}, which have none" if unordered else ""
 
     def reason_against(self, null: Null) -> str:
         """Return why a null does not apply, empty where it does."""

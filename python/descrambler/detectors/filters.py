@@ -130,6 +130,7 @@ LOW_PASS = Detector(
     floor=6.0,
     margin=3.0,
     sentence=_low_pass_sentence,
+    along=("inputs",),
 )
 BAND_PASS = Detector(
     name="band-pass",
@@ -145,6 +146,7 @@ BAND_PASS = Detector(
     floor=6.0,
     margin=3.0,
     sentence=_band_pass_sentence,
+    along=("inputs",),
 )
 NOTCH = Detector(
     name="notch at zero",
@@ -157,4 +159,5 @@ NOTCH = Detector(
     floor=6.0,
     margin=3.0,
     sentence=_notch_sentence,
+    along=("inputs",),
 )

@@ -116,6 +116,7 @@ FREQUENCY_MAP = Detector(
     floor=0.6,
     margin=0.3,
     sentence=_frequency_map_sentence,
+    along=("inputs", "outputs"),
 )
 LINK_MAP = Detector(
     name="link frequency map",
@@ -131,6 +132,7 @@ LINK_MAP = Detector(
     floor=0.2,
     margin=0.1,
     sentence=_link_map_sentence,
+    along=("inputs",),
 )
 LINK_ORDER = Detector(
     name="link order",
@@ -143,5 +145,6 @@ LINK_ORDER = Detector(
     floor=0.6,
     margin=0.3,
     sentence=_link_order_sentence,
+    along=("outputs",),
     excluded={NOISE.name: LATER_LAYER, COMPONENTS.name: LATER_LAYER},
 )

@@ -200,6 +200,7 @@ POLYNOMIALS = Detector(
     floor=0.5,
     margin=0.2,
     sentence=_polynomials_sentence,
+    along=("outputs",),
 )
 CYCLIC = Detector(
     name="cyclic structure",

@@ -30,6 +30,8 @@ N_DRAWS = 20
 def evidence_figures(result: Interpretation) -> Iterator[tuple[str, Figure]]:
     """Draw every layer, the frequency response and the mean Jacobian, each beside a null.
 
+    Inputs without order have no frequency response.
+
     Parameters
     ----------
     result : Interpretation
@@ -47,7 +49,8 @@ def evidence_figures(result: Interpretation) -> Iterator[tuple[str, Figure]]:
     pair = _pair(result, last)
     yield f"layer{last}", last_layer(pair, result.axes.outputs)
     yield f"layer{last}_structure", last_layer_structure(pair, result.axes.outputs)
-    yield "response", response_figure(result)
+    if result.axes.inputs.ordered:
+        yield "response", response_figure(result)
     yield "jacobian", jacobian_figure(result)
 
 
@@ -122,10 +125,9 @@ def jacobian_figure(result: Interpretation) -> Figure:
     def order(row: int, ax: Axes, limit: float) -> None:
         _draw_order(ax, studies[row], inputs, outputs)
 
-    panels = [
-        Panel("mean Jacobian", picture, (first, second), "derivative / r.m.s."),
-        Panel("its rows' frequency", order, (first, second)),
-    ]
+    panels = [Panel("mean Jacobian", picture, (first, second), "derivative / r.m.s.")]
+    if inputs.ordered:
+        panels.append(Panel("its rows' frequency", order, (first, second)))
     caption = (
         f"Which {inputs.name} moves which {outputs.name}: derivatives of the outputs by the inputs, mean over the inputs. They do not "
         f"depend on P. Below: {null.name}, one draw (its weights: {null.weights})."

@@ -88,9 +88,9 @@ def first_layer(pair: Pair, inputs: Axis) -> Figure:
         _along("$W_1$, raw", raw, unit_axis(n), inputs),
         _along("$P W_1$", full, link_axis(n), inputs),
         _along("$P W_1$, resolved modes", part, link_axis(n), inputs, _counts(results)),
-        spectrum(near_zero=False),
-        spectrum(near_zero=True),
     ]
+    if inputs.ordered:
+        panels += [spectrum(near_zero=False), spectrum(near_zero=True)]
     caption = (
         f"First layer (paper's Fig. 2). The response along the {inputs.name} axis as a whole does not depend on P; "
         "order and waves along the link axis are made by P, which puts the principal components of the signals, by "

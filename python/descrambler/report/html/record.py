@@ -264,12 +264,13 @@ def _axis_record(axis: Axis | None, n: int) -> dict[str, Any]:
     link = axis is None
     axis = axis or index_axis("link", n)
     frequency_step = 1.0 if link else 1 / (n * axis.step(n)) if n > 1 else 1.0
+    frequency = axis.frequency_label if axis.ordered else f"Fourier index; {axis.name}: no order"
     return {
         "link": link,
         "label": "link coordinate" if link else axis.label,
         "start": axis.start,
         "step": axis.step(n),
-        "frequency": "link frequency k (modes 2k-1, 2k)" if link else axis.frequency_label,
+        "frequency": "link frequency k (modes 2k-1, 2k)" if link else frequency,
         "frequency_step": frequency_step,
     }
 
