@@ -25,6 +25,7 @@ SECTIONS = (
     "gram",
     "deer",
     "ensemble",
+    "interpret",
     "reader",
 )
 THREADS = (1, 2)

@@ -69,6 +69,8 @@ def replica_figure(
         xlabel="overlap with the truth",
         ylabel="share of traces",
         xlim=(0, 1),
+        ylim=(0, 1.6),
+        yticks=np.linspace(0, 1, 6),
     )
     axes[0, 2].set_title("C  cumulative share", fontsize=10, loc="left")
     axes[0, 2].legend(frameon=False, fontsize=8, loc="upper left")
@@ -76,15 +78,15 @@ def replica_figure(
     for letter, ax, part in zip("DEF", axes[1], (0.25, 0.5, 0.75), strict=True):
         k = int(order[int(part * len(order))])
         _draw_example(ax, data, {name: p[k] for name, p in predictions.items()}, k)
-        scores = ", ".join(f"{name} {values[k]:.2f}" for name, values in overlaps.items())
-        ax.set_title(f"{letter}  {scores}", fontsize=9, loc="left")
+        scores = " / ".join(f"{values[k]:.2f}" for values in overlaps.values())
+        ax.set_title(f"{letter}  overlaps {scores}", fontsize=10, loc="left")
     axes[1, 0].legend(frameon=False, fontsize=8)
     means = ", ".join(f"{name} {values.mean():.2f}" for name, values in overlaps.items())
     return captioned(
         figure,
         "Rational replica (paper's Figs 5, 6): what the network is said to do, done by two filters and a regularised transform. "
         f"Mean overlap with the truth over {len(data.traces)} fresh traces: {means}; no filters: the transform alone. "
-        "D to F: the traces at the quartiles of the replica's overlap, each density of unit area.",
+        "D to F: the traces at the quartiles of the replica's overlap, each density of unit area; above them the overlaps of network, replica and no filters.",
     )
 
 
