@@ -33,7 +33,7 @@ demo: $(VENV)/installed
 
 # Two processes, each on one thread of BLAS.
 test: test-cpp $(VENV)/test-tools
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 test-cpp: $(BIN)/pip
 	$(BIN)/pip install --quiet cmake ninja "cmeel-eigen>=3.4,<4"

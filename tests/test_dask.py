@@ -1,27 +1,21 @@
 """Dask: sums over blocks and a map over networks, by worker processes, one of which is killed."""
 
 import os
-import signal
-import sys
-import threading
-import time
 
-import cloudpickle
 import dask.array
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
+from killing import Killer, slow
 
 import descrambler as ds
 from descrambler import exact
 from descrambler.interop.dask import parallel_map
 from descrambler.study import descramble_network
 
-# Workers cannot import this module: its functions travel by value.
-cloudpickle.register_pickle_by_value(sys.modules[__name__])
-
-# One cluster at a time; what Dask warns of (sockets, ports) is not ours, and must not stop its restarts.
-pytestmark = [pytest.mark.xdist_group("dask"), pytest.mark.filterwarnings("ignore")]
+# What Dask warns of (sockets, ports) is not ours, and must not stop its restarts. A cluster that has lost its
+# workers for good waits for ever.
+pytestmark = [pytest.mark.timeout(60), pytest.mark.filterwarnings("ignore")]
 
 RNG = np.random.default_rng(0)
 SIGNALS = RNG.standard_normal((6000, 40)) * np.geomspace(1, 0.1, 40) + 0.1
@@ -34,37 +28,6 @@ def client():
         yield client
 
 
-class Killer:
-    """Kills the first worker process that is at work, and slows the work so that there is one."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.killed = None
-        self.thread = threading.Thread(target=self._kill)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.thread.join()
-
-    def _kill(self):
-        deadline = time.monotonic() + 60
-        while self.killed is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-            for mark in self.folder.glob("pid-*"):
-                self.killed = int(mark.name.split("-")[1])
-                os.kill(self.killed, signal.SIGKILL)
-                break
-
-
-def slow(value, folder):
-    (folder / f"pid-{os.getpid()}-{time.monotonic_ns()}").touch()
-    time.sleep(0.3)
-    return value
-
-
 def test_threads_without_a_cluster():
     array = dask.array.from_array(SIGNALS, chunks=(700, 15))
     gram, whole = ds.gram(array), ds.gram(SIGNALS)
@@ -73,10 +36,6 @@ def test_threads_without_a_cluster():
     assert gram.count == 6000
 
 
-@pytest.mark.skipif(
-    os.environ.get("CI") == "true",
-    reason="not yet understood: in CI's environment the cluster does not always go on after the kill",
-)
 def test_gram_although_a_worker_is_killed(client, tmp_path):
     array = dask.array.from_array(SIGNALS, chunks=(1000, 40)).map_blocks(
         slow, tmp_path, dtype=float, meta=np.empty((0, 0))
@@ -114,10 +73,6 @@ def networks(number):
     ]
 
 
-@pytest.mark.skipif(
-    os.environ.get("CI") == "true",
-    reason="not yet understood: in CI's environment the cluster does not always go on after the kill",
-)
 def test_ensemble_although_a_worker_is_killed(client, tmp_path):
     inputs = np.random.default_rng(2).standard_normal((2000, 12)) * np.geomspace(1, 0.1, 12)
 
