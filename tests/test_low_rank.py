@@ -156,6 +156,11 @@ def test_float32_throughout(rank, small_is_large):
     assert ds.descramble(signals, rank=rank).rotation.dtype == np.float32
 
 
+def test_bar_counts_passes(small_is_large, capsys):
+    result = ds.descramble(separated(), rank=5, progress=True)
+    assert f"{result.n_iter}pass [" in capsys.readouterr().err
+
+
 def test_callback_sees_each_pass_and_stops(small_is_large):
     states = []
     result = ds.descramble(

@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import descrambler as ds
+from descrambler import exact
 
 Descrambler = ds.interop.sklearn.Descrambler
 RNG = np.random.default_rng(0)
@@ -37,6 +38,15 @@ def test_parts_make_the_whole():
     whole = ds.descramble_gram(ds.gram(X))
     assert parts.gram_.count == len(X)
     np.testing.assert_allclose(parts.rotation_.matrix, whole.rotation.matrix, atol=1e-10)
+
+
+def test_parts_do_not_follow_a_fit_without_a_gram_matrix(monkeypatch):
+    monkeypatch.setattr(exact, "LEAST_UNITS", 12)
+    monkeypatch.setattr(exact, "STREAMED_SHARE", 0.5)
+    estimator = Descrambler(rank=1).fit(np.hstack([X, X[::-1] / 9, np.roll(X, 7, axis=0) / 9]))
+    assert estimator.gram_ is None
+    with pytest.raises(ValueError, match="rank=1.*Begin with partial_fit"):
+        estimator.partial_fit(np.ones((3, 36)))
 
 
 def test_in_a_pipeline():

@@ -15,7 +15,7 @@ from .basis import LinkBasis
 from .criteria import Criterion, Smoothness
 from .criteria.base import QuadraticForm
 from .gram import Gram
-from .iterate import Settings, State
+from .iterate import Monitor, Settings
 from .krylov import Formed, Operator, Search, Streamed, leading_pairs
 from .leading import Leading
 from .result import Descrambling
@@ -171,22 +171,27 @@ def all_pairs(gram: Gram, dtype: type[np.floating[Any]]) -> Leading:
 
 
 def _some_pairs(operator: Operator, number: int, basis: LinkBasis, settings: Settings) -> Search:
+    monitor = Monitor(settings, 1.0, passes=True)
+
     def stop(search: Search) -> bool:
-        if settings.callback is None:
+        if settings.callback is None and not settings.progress:
             return False
         first = search.leading.first(number)
         slope = float(np.linalg.norm(basis.eigenvalues[: len(first.values)] * first.residuals))
-        return bool(settings.callback(State(search.n_passes, first.bound(basis), 2 * slope)))
+        return monitor.stops(search.n_passes, first.bound(basis), 2 * slope)
 
-    return leading_pairs(
-        operator,
-        number,
-        basis.eigenvalues,
-        tolerance=TOLERANCE[settings.dtype],
-        seed=np.random.default_rng(settings.random_state or 0),
-        dtype=settings.dtype,
-        stop=stop,
-    )
+    try:
+        return leading_pairs(
+            operator,
+            number,
+            basis.eigenvalues,
+            tolerance=TOLERANCE[settings.dtype],
+            seed=np.random.default_rng(settings.random_state or 0),
+            dtype=settings.dtype,
+            stop=stop,
+        )
+    finally:
+        monitor.close()
 
 
 def in_gauge(

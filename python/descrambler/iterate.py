@@ -131,16 +131,18 @@ class Starts:
 
 
 class Monitor:
-    """Progress bar over iterations, and the user's callback behind it."""
+    """Progress bar over iterations, or over passes to no set number, and the user's callback behind it."""
 
-    def __init__(self, settings: Settings, unit: float) -> None:
+    def __init__(self, settings: Settings, unit: float, *, passes: bool = False) -> None:
         self.callback, self.unit = settings.callback, unit
         self.gradient_norm = 0.0
         self.bar = None
         if settings.progress:
             from tqdm import tqdm  # takes a while to load
 
-            self.bar = tqdm(total=settings.max_iter, unit="iteration")
+            self.bar = (
+                tqdm(unit="pass") if passes else tqdm(total=settings.max_iter, unit="iteration")
+            )
 
     def stops(self, iteration: int, objective: float, gradient_norm: float) -> bool:
         """Show where the iteration stands; whether the user's callback stops it."""

@@ -176,9 +176,10 @@ def leading_pairs(
             number > first_break and bool((sums <= before * (1 + tolerance)).all())
         )
         search = Search(_leading(operator, pairs, errors, dtype), number, error, Status.STOPPED)
+        stopped = stop(search)
         if len(pairs.values) > rank and error <= tolerance and settled:
             return replace(search, status=Status.CONVERGED)
-        if stop(search):
+        if stopped:
             return search
     return replace(search, status=Status.MAX_ITERATIONS)
 

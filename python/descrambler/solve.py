@@ -107,7 +107,7 @@ def descramble(
         Rotations, or reflections too. For exact solutions and for criteria that leave the signs of
         rows free the best value is the same, and the result a rotation.
     progress : bool
-        Show a bar, in the iterative methods.
+        Show a bar: of the iterations, or of the passes of block Lanczos.
     checkpoint : path, optional
         File that an iterative method writes, whole or not at all, every `checkpoint_every` iterations,
         where it begins anew without memory. If it exists the iteration goes on from there, to the very

@@ -89,7 +89,10 @@ class Descrambler(base.ClassNamePrefixFeaturesOutMixin, base.TransformerMixin, b
         seen = gram(self._rows(X, reset=first))
         if not first:
             if self.gram_ is None:
-                raise ValueError(f"partial_fit needs a Gram matrix; {self.criterion} has none")
+                raise ValueError(
+                    "partial_fit needs the Gram matrix of the samples seen so far, and fit did not keep one: "
+                    f"{self._without_gram()}"
+                )
             seen = self.gram_ + seen
         return self._keep(descramble_gram(seen, **self._options()))
 
@@ -163,6 +166,13 @@ class Descrambler(base.ClassNamePrefixFeaturesOutMixin, base.TransformerMixin, b
             self, X, reset=reset, dtype=[np.float64, np.float32], order="C"
         )
         return rows
+
+    def _without_gram(self) -> str:
+        if self.rank is None:
+            return f"criterion {self.criterion} has no use for it"
+        return (
+            f"it found the leading modes (rank={self.rank}) without. Begin with partial_fit instead"
+        )
 
     def _options(self) -> dict[str, Any]:
         return {str(name): value for name, value in self.get_params(deep=False).items()}
