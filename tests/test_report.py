@@ -16,7 +16,7 @@ from descrambler.axis import Axis, index_axis
 from descrambler.cli import main
 from descrambler.detectors import Axes
 from descrambler.interpret import Interpretation, interpret
-from descrambler.nulls import KINDS, UNTRAINED, Setting
+from descrambler.nulls import KINDS, UNTRAINED, Setting, draw
 from descrambler.report.html import Record, page, record
 from descrambler.report.html.packing import blocks, pack, picked
 from descrambler.report.html.record import CELLS, _stride
@@ -117,6 +117,29 @@ def test_nulls_shown_are_the_draws_that_were_tested(interpretation):
     again = interpretation.draw(kind)
     np.testing.assert_array_equal(again.raw(1), interpretation.draw(kind, 0).raw(1))
     assert np.abs(again.raw(1) - interpretation.draw(kind, 1).raw(1)).max() > 0.1
+    fresh = draw(interpretation.setting, kind, interpretation.seed, 0)
+    np.testing.assert_array_equal(again.raw(1), fresh.raw(1))
+
+
+@pytest.mark.parametrize("n_out", [1, 3])
+def test_the_look_alike_of_a_layer_with_one_output(n_out):
+    result = untested(chain([14, 12, n_out]), inputs=60)
+    for layer in (1, 2):
+        assert 0 < result.look_alike(layer)[1] <= 1
+
+
+def untested(network, inputs):
+    """An interpretation without findings."""
+    x = np.random.default_rng(1).standard_normal((inputs, network.n_in))
+    return Interpretation(
+        study=Study(network, x),
+        findings=(),
+        axes=Axes(index_axis("input", network.n_in), index_axis("output", network.n_out)),
+        n_nulls=0,
+        kinds=tuple(kind for kind in KINDS if kind is not UNTRAINED),
+        setting=Setting(network, x, None),
+        seed=0,
+    )
 
 
 def test_a_record_is_saved_and_read_again(kept, html, tmp_path):
@@ -183,18 +206,7 @@ def test_a_page_asks_for_nothing(html):
 
 def test_a_page_of_six_layers_of_512_units_stays_below_5_mb():
     """With weights of no structure, which compress worst."""
-    network = chain([512] * 7)
-    x = np.random.default_rng(1).standard_normal((64, 512))
-    kinds = tuple(kind for kind in KINDS if kind is not UNTRAINED)
-    interpretation = Interpretation(
-        study=Study(network, x),
-        findings=(),
-        axes=Axes(index_axis("input", 512), index_axis("output", 512)),
-        n_nulls=0,
-        kinds=kinds,
-        setting=Setting(network, x, None),
-        seed=0,
-    )
+    interpretation = untested(chain([512] * 7), inputs=64)
     assert 4_000_000 < len(page(record(interpretation)).encode()) < 5_000_000
 
 

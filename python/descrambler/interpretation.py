@@ -77,8 +77,17 @@ class Interpretation:
     seed: int
 
     def draw(self, kind: Null, number: int = 0) -> Study:
-        """Return one draw of a null kind, as the findings were held against it."""
-        return draw(self.setting, kind, self.seed, number)
+        """Return one draw of a null kind, as the findings were held against it; number 0 is kept."""
+        if number:
+            return draw(self.setting, kind, self.seed, number)
+        if kind.name not in self._first_draws:
+            self._first_draws[kind.name] = draw(self.setting, kind, self.seed, 0)
+        return self._first_draws[kind.name]
+
+    # Every picture shows them: descrambled once instead of once a layer.
+    @cached_property
+    def _first_draws(self) -> dict[str, Study]:
+        return {}
 
     @property
     def layers(self) -> dict[int, Layer]:
@@ -116,6 +125,9 @@ class Interpretation:
         def shapes(study: Study) -> Array:
             amplitude = two_sided_spectrum(study.weights(layer))
             across = 1 if layer <= len(study.links) else 0
+            # Of one number, scaling would leave nothing.
+            if amplitude.shape[across] == 1:
+                return amplitude.ravel()
             size = np.linalg.norm(amplitude, axis=across, keepdims=True)
             scaled: Array = (amplitude / np.where(size > 0, size, 1)).ravel()
             return scaled
@@ -123,7 +135,10 @@ class Interpretation:
         own = shapes(self.measured)
 
         def likeness(study: Study) -> float:
-            return float(np.corrcoef(own, shapes(study))[0, 1])
+            other = shapes(study)
+            if np.ptp(own) == 0 or np.ptp(other) == 0:
+                return 0.0
+            return float(np.corrcoef(own, other)[0, 1])
 
         draws = [(kind, self.draw(kind)) for kind in self.kinds]
         return max(((kind, likeness(study), study) for kind, study in draws), key=lambda d: d[1])

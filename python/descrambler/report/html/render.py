@@ -60,13 +60,17 @@ def page(record: Record) -> str:
         "content": jinja2.utils.htmlsafe_json_dumps(_content(record)),
         "findings_csv": base64.b64encode(_findings_csv(record).encode()).decode(),
     }
-    whole, part = (
-        str(
-            template.render(context | {"numbers_npz": _npz(numbers), "whole": numbers is not small})
-        )
-        for numbers in (record.numbers, small)
-    )
-    return whole if len(whole.encode()) <= LARGEST else part
+
+    def rendered(numbers: dict[str, Any]) -> str:
+        whole = numbers is not small
+        return str(template.render(context | {"numbers_npz": _npz(numbers), "whole": whole}))
+
+    # Compression seldom makes up for base64: weights that fill the page by themselves are not tried.
+    if sum(array.nbytes for array in record.numbers.values()) <= LARGEST:
+        whole = rendered(record.numbers)
+        if len(whole.encode()) <= LARGEST:
+            return whole
+    return rendered(small)
 
 
 def _own(name: str) -> str:
