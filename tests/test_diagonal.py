@@ -17,6 +17,10 @@ def weights(kind, n):
         "rotated diagonal": ds.group.random_rotation(n, 1) * RNG.uniform(0.5, 2, n),
         "low rank": RNG.standard_normal((n, rank)) @ RNG.standard_normal((rank, n)),
         "column decay": random * np.logspace(0, -12, n),
+        "row decay": random * np.logspace(0, -12, n)[:, None],
+        "ill-conditioned": scipy.linalg.qr(random)[0]
+        * np.logspace(0, -8, n)
+        @ scipy.linalg.qr(random.T)[0],
         "tall": RNG.standard_normal((n, max(1, n // 2))),
         "wide": RNG.standard_normal((n, 2 * n)),
         "zero": np.zeros((n, n)),
@@ -27,7 +31,17 @@ def weights(kind, n):
 @pytest.mark.parametrize("n", [1, 2, 3, 8, 24, 80])
 @pytest.mark.parametrize(
     "kind",
-    ["random", "rotated diagonal", "low rank", "column decay", "tall", "wide", "zero"],
+    [
+        "random",
+        "rotated diagonal",
+        "low rank",
+        "column decay",
+        "row decay",
+        "ill-conditioned",
+        "tall",
+        "wide",
+        "zero",
+    ],
 )
 def test_certified_from_either_side(kind, n, criterion):
     w = weights(kind, n)
