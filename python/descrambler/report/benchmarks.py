@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..bench.measure import power_law
+from .layout import panel_axes, root
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from .layout import Place
 
 Points = Sequence[tuple[float, float]]
 
@@ -21,27 +24,27 @@ _COLOURS = ("#15529b", "#da9259", "#444444", "#3f6ea4", "#a04010", "#868686", "#
 _MARKERS = "osD^v<>P*X"
 
 
-def gap_figure(traces: Mapping[str, Mapping[str, Points]]) -> Figure:
+def gap_figure(traces: Mapping[str, Mapping[str, Points]], *, ax: Place = None) -> Figure:
     """Draw the relative gap against seconds, a panel for each problem.
 
     Parameters
     ----------
     traces : mapping of str to mapping of str to points
         By problem and by method: seconds, and the gap from then on. One point is a direct solution.
+    ax : Figure, SubFigure or Axes, optional
+        Where to: one axes for each problem; a new figure otherwise.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5.2 * len(traces) + 0.4, 5.2), layout="constrained")
-    panels = figure.subplots(1, len(traces), sharey=True, squeeze=False)[0]
-    for ax, (problem, methods) in zip(panels, traces.items(), strict=True):
+    size = 5.2 * len(traces) + 0.4, 5.2
+    figure, (panels,) = panel_axes(ax, (1, len(traces)), size, sharey=True)
+    for panel, (problem, methods) in zip(panels, traces.items(), strict=True):
         for index, (name, points) in enumerate(methods.items()):
-            _draw_trace(ax, name, points, index)
-        ax.set(xscale="log", yscale="log", title=problem, xlabel="time (s)")
-        ax.grid(lw=0.3)
+            _draw_trace(panel, name, points, index)
+        panel.set(xscale="log", yscale="log", title=problem, xlabel="time (s)")
+        panel.grid(lw=0.3)
     panels[0].set_ylabel("relative gap to the optimum")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-    return figure
+    return root(figure)
 
 
 def _draw_trace(ax: Axes, name: str, points: Points, index: int) -> None:
@@ -54,30 +57,29 @@ def _draw_trace(ax: Axes, name: str, points: Points, index: int) -> None:
     ax.plot(seconds, gap, drawstyle="steps-post", ls=style, color=colour, lw=1.4, label=name)
 
 
-def cost_figure(costs: Mapping[str, Mapping[str, Points]]) -> Figure:
+def cost_figure(costs: Mapping[str, Mapping[str, Points]], *, ax: Place = None) -> Figure:
     """Draw time against size with the fitted powers of n, a panel for each kind of work.
 
     Parameters
     ----------
     costs : mapping of str to mapping of str to points
         By kind and by curve: n, and seconds.
+    ax : Figure, SubFigure or Axes, optional
+        Where to: one axes for each kind; a new figure otherwise.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.6 * len(costs) + 0.4, 6.4), layout="constrained")
-    panels = figure.subplots(1, len(costs), squeeze=False)[0]
-    for ax, (kind, curves) in zip(panels, costs.items(), strict=True):
+    figure, (panels,) = panel_axes(ax, (1, len(costs)), (4.6 * len(costs) + 0.4, 6.4))
+    for panel, (kind, curves) in zip(panels, costs.items(), strict=True):
         for index, (name, points) in enumerate(curves.items()):
-            _draw_cost(ax, name, points, index)
+            _draw_cost(panel, name, points, index)
         sizes = sorted({int(n) for points in curves.values() for n, _ in points})
-        ax.set(xscale="log", yscale="log", xlabel="number of units n")
-        ax.set_title(kind, fontsize=10)
-        ax.set_xticks(sizes, [str(n) for n in sizes])
-        ax.minorticks_off()
-        ax.grid(lw=0.3)
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False, fontsize=8)
+        panel.set(xscale="log", yscale="log", xlabel="number of units n")
+        panel.set_title(kind, fontsize=10)
+        panel.set_xticks(sizes, [str(n) for n in sizes])
+        panel.minorticks_off()
+        panel.grid(lw=0.3)
+        panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False, fontsize=8)
     panels[0].set_ylabel("time (s)")
-    return figure
+    return root(figure)
 
 
 def _draw_cost(ax: Axes, name: str, points: Points, index: int) -> None:

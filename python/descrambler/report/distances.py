@@ -7,21 +7,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..deer import DistanceDistribution, Modulation, Trace
-from .layout import figure_of, new_axes
+from .layout import new_axes, panel_axes, root
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from .layout import Place
+
 MODEL = "#db6d00"
 SPREAD = "#9bb7d9"
 
 
-def distance_figure(
-    trace: Trace, result: DistanceDistribution, *, ax: tuple[Axes, Axes] | None = None
-) -> Figure:
-    """Draw the trace with its model, and the distribution with its spread, into `ax` if given."""
-    left, right = ax or new_axes(8.4, 3.6, 2)
+def distance_figure(trace: Trace, result: DistanceDistribution, *, ax: Place = None) -> Figure:
+    """Draw the trace with its model, and the distribution with its spread.
+
+    Parameters
+    ----------
+    trace : Trace
+    result : DistanceDistribution
+    ax : Figure, SubFigure or two Axes, optional
+        Where to; a new figure otherwise.
+    """
+    _, ((left, right),) = panel_axes(ax, (1, 2), (8.4, 3.6))
     fit = result.fit
     _show_trace(left, trace, fit.scale)
     left.plot(trace.time, fit.model / fit.scale, color=MODEL, lw=1.3, label="from the distribution")
@@ -50,7 +58,7 @@ def distance_figure(
     right.legend(frameon=False, fontsize=8)
     count = len(result.members)
     right.set_title(f"{count} networks" if count > 1 else "one network", fontsize=9)
-    return figure_of(right)
+    return root(right)
 
 
 def unmodulated_figure(trace: Trace, found: Modulation, *, ax: Axes | None = None) -> Figure:
@@ -60,7 +68,7 @@ def unmodulated_figure(trace: Trace, found: Modulation, *, ax: Axes | None = Non
     ax.plot(trace.time, found.fit.background, color=MODEL, lw=1.3, label="background alone")
     ax.legend(frameon=False, fontsize=8)
     ax.set_title(f"no dipolar modulation (p = {found.p:.2g})", fontsize=9)
-    return figure_of(ax)
+    return root(ax)
 
 
 def _show_trace(ax: Axes, trace: Trace, scale: float) -> None:

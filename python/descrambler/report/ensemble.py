@@ -13,11 +13,13 @@ from ..axis import Axis, index_axis
 from ..ensemble import Ensemble
 from .axes import link_axis, show_weights
 from .colours import MAGNITUDE, UNRESOLVED
-from .layout import SIGNED_QUANTILE, captioned, rms
+from .layout import SIGNED_QUANTILE, finished, panel_axes, rms
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from .layout import Place
 
 SIMILARITY = "similarity (cosine)"
 BOUND = "bound over the gauge group"
@@ -44,34 +46,42 @@ def ensemble_figures(ensemble: Ensemble, axis: Axis | None = None) -> Iterator[t
     yield "modes", mode_agreement(ensemble)
 
 
-def similarity_matrices(ensemble: Ensemble) -> Figure:
-    """Similarity of each network with each and its bound, trained above untrained."""
+def similarity_matrices(ensemble: Ensemble, *, ax: Place = None) -> Figure:
+    """Similarity of each network with each and its bound, trained above untrained.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+    ax : Figure, SubFigure or Axes, optional
+        Where to: 2 x 2 axes in reading order; a new figure otherwise.
+    """
     from matplotlib.ticker import MaxNLocator
 
-    figure = _figure(6.6, 6.4)
-    axes = figure.subplots(2, 2, sharex=True, sharey=True)
+    figure, axes = panel_axes(ax, (2, 2), (6.6, 6.4), sharex=True, sharey=True)
     for row, (name, agreement) in zip(axes, _pair(ensemble), strict=True):
-        for ax, title, values in zip(
+        for panel, title, values in zip(
             row, (SIMILARITY, BOUND), (agreement.similarity, agreement.bound), strict=True
         ):
-            image = ax.imshow(
+            image = panel.imshow(
                 values,
                 cmap=MAGNITUDE,
                 vmin=0,
                 vmax=1,
                 interpolation="nearest",
             )
-            ax.set_facecolor(UNRESOLVED)
-            ax.set_title(f"{name}: {title}", fontsize=9)
-            ax.label_outer()
-    for ax in (*axes[:, 0], *axes[1]):
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.supylabel("network, counted from 0", fontsize=10)
+            panel.set_facecolor(UNRESOLVED)
+            panel.set_title(f"{name}: {title}", fontsize=9)
+            panel.label_outer()
+    for panel in (*axes[:, 0], *axes[1]):
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.yaxis.set_major_locator(MaxNLocator(integer=True))
+    for panel in axes[:, 0]:
+        panel.set_ylabel("network, counted from 0")
     axes[1, 0].set_xlabel("network, counted from 0")
     axes[1, 1].set_xlabel("network, counted from 0")
     figure.colorbar(image, ax=axes, label="cosine", extend="min", shrink=0.7)
-    return captioned(
+    return finished(
+        ax,
         figure,
         f"Descrambled {_weights(ensemble)} of {len(values)} networks on the same {ensemble.n_inputs} inputs, each compared "
         "with each over the modes that both resolve: in the canonical gauge, and in the gauge that brings the two "
@@ -79,10 +89,17 @@ def similarity_matrices(ensemble: Ensemble) -> Figure:
     )
 
 
-def pair_histograms(ensemble: Ensemble) -> Figure:
-    """How the pairs of networks are distributed over similarity and bound."""
-    figure = _figure(6.6, 5.0)
-    axes = figure.subplots(2, 1, sharex=True)
+def pair_histograms(ensemble: Ensemble, *, ax: Place = None) -> Figure:
+    """How the pairs of networks are distributed over similarity and bound.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+    ax : Figure, SubFigure or Axes, optional
+        Where to: two axes in reading order; a new figure otherwise.
+    """
+    figure, axes = panel_axes(ax, (2, 1), (6.6, 5.0), sharex=True)
+    axes = axes[:, 0]
     pairs = np.triu_indices(len(ensemble.trained.bound), 1)
     styles: dict[str, dict[str, Any]] = {
         "trained": {"histtype": "stepfilled", "color": "#15529b"},
@@ -93,17 +110,17 @@ def pair_histograms(ensemble: Ensemble) -> Figure:
     sets = (ensemble.trained, ensemble.untrained, ensemble.random)
     lowest = float(np.nanmin([agreement.similarity[pairs] for agreement in sets]))
     edges = np.linspace(min(0.0, lowest), 1, 81)
-    for ax, kind, title in zip(axes, ("similarity", "bound"), (SIMILARITY, BOUND), strict=True):
+    for panel, kind, title in zip(axes, ("similarity", "bound"), (SIMILARITY, BOUND), strict=True):
         values = [getattr(agreement, kind)[pairs] for agreement in sets]
         for name, style, value in zip(names, styles.values(), values, strict=True):
             shown = value[np.isfinite(value)]
             share = np.full(len(shown), 1 / max(len(shown), 1))
-            ax.hist(shown, edges, weights=share, label=name, **style)
-        ax.set(ylabel="share of pairs", xlabel=title)
-        ax.xaxis.set_tick_params(labelbottom=True)
-    lines, labels = axes[0].get_legend_handles_labels()
-    figure.legend(lines, labels, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
-    return captioned(
+            panel.hist(shown, edges, weights=share, label=name, **style)
+        panel.set(ylabel="share of pairs", xlabel=title)
+        panel.xaxis.set_tick_params(labelbottom=True)
+    axes[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False, fontsize=9)
+    return finished(
+        ax,
         figure,
         f"The {len(pairs[0])} pairs of networks. Untrained: what the shared inputs make alone. Random directions: the "
         "trained pictures with each mode in a random direction, which shows what the free signs of the gauge make of "
@@ -111,16 +128,24 @@ def pair_histograms(ensemble: Ensemble) -> Figure:
     )
 
 
-def consensus_pictures(ensemble: Ensemble, axis: Axis | None = None) -> Figure:
-    """One network, the mean over the networks in two gauges, and the spread of each."""
+def consensus_pictures(ensemble: Ensemble, axis: Axis | None = None, *, ax: Place = None) -> Figure:
+    """One network, the mean over the networks in two gauges, and the spread of each.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+    axis : Axis, optional
+        What the inputs (tap "before") or the outputs (tap "after") are.
+    ax : Figure, SubFigure or Axes, optional
+        Where to: 2 x 5 axes in reading order; a new figure otherwise.
+    """
     n, n_other = ensemble.trained.modes.shape[1:]
     other = axis or index_axis("input" if ensemble.tap == "before" else "output", n_other)
     links = link_axis(n)
     rows = [(name, agreement, _pictures(agreement)) for name, agreement in _pair(ensemble)]
     tops = [float(np.quantile(np.abs(v), SIGNED_QUANTILE)) for *_, row in rows for v in row]
     limit = max(tops) or 1.0
-    figure = _figure(10.5, 6.0)
-    axes = figure.subplots(2, 5, sharex=True, sharey=True)
+    figure, axes = panel_axes(ax, (2, 5), (10.5, 6.0), sharex=True, sharey=True)
     titles = (
         "one network",
         "mean, canonical",
@@ -129,17 +154,18 @@ def consensus_pictures(ensemble: Ensemble, axis: Axis | None = None) -> Figure:
         "its spread (s.d.)",
     )
     for line, (name, agreement, pictures) in zip(axes, rows, strict=True):
-        for ax, title, values, letter in zip(line, titles, pictures, "ABCDE", strict=True):
-            image = show_weights(ax, values.T, limit, links, other)
-            ax.label_outer()
+        for panel, title, values, letter in zip(line, titles, pictures, "ABCDE", strict=True):
+            image = show_weights(panel, values.T, limit, links, other)
+            panel.label_outer()
             if name == "trained":
-                ax.set_title(f"{letter}  {title}", fontsize=10, loc="left")
+                panel.set_title(f"{letter}  {title}", fontsize=10, loc="left")
         line[0].set_ylabel(f"{name}\n\n{other.label}")
         _note(line[1], f"{agreement.majority.sum()} of {n} modes")
     figure.colorbar(
         image, ax=axes, label="weight / r.m.s. weight", extend="both", shrink=0.7, aspect=30
     )
-    return captioned(
+    return finished(
+        ax,
         figure,
         f"{_weights(ensemble)}, descrambled: the modes that more than half of the {len(agreement.bound)} networks "
         "resolve, in units of the r.m.s. weight of each row's networks. A: the one that the others are most like. "
@@ -148,10 +174,18 @@ def consensus_pictures(ensemble: Ensemble, axis: Axis | None = None) -> Figure:
     )
 
 
-def mode_agreement(ensemble: Ensemble) -> Figure:
-    """Which modes agree: cosine between the same mode of two networks, and of its sign."""
-    figure = _figure(6.6, 6.6)
-    axes = figure.subplots(3, 1, sharex=True, height_ratios=(3, 1.5, 1.5))
+def mode_agreement(ensemble: Ensemble, *, ax: Place = None) -> Figure:
+    """Which modes agree: cosine between the same mode of two networks, and of its sign.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+    ax : Figure, SubFigure or Axes, optional
+        Where to: three axes in reading order; a new figure otherwise.
+    """
+    heights = (3, 1.5, 1.5)
+    figure, axes = panel_axes(ax, (3, 1), (6.6, 6.6), sharex=True, height_ratios=heights)
+    axes = axes[:, 0]
     pairs = np.triu_indices(len(ensemble.trained.bound), 1)
     last = 1
     for (name, agreement), colour, marker, shift in zip(
@@ -177,7 +211,8 @@ def mode_agreement(ensemble: Ensemble) -> Figure:
     axes[2].set(ylabel="share of pairs\nthat resolve it", ylim=(0, 1.05))
     axes[2].set(xlabel="link mode, by variance of its signals", xlim=(0, last + 1))
     axes[0].legend(frameon=False, fontsize=9, loc="upper right")
-    return captioned(
+    return finished(
+        ax,
         figure,
         f"The same link mode of {_weights(ensemble)} in two networks; modes that fewer than a tenth of the pairs "
         "resolve are not drawn. Dashed: random directions, tossed signs.",
@@ -213,9 +248,3 @@ def _note(ax: Axes, text: str) -> None:
         fontsize=8,
         bbox={"boxstyle": "round", "facecolor": "white", "alpha": 0.85, "linewidth": 0},
     )
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")

@@ -16,13 +16,15 @@ from ..nulls import Null
 from ..study import Study
 from .axes import show_weights
 from .figures import first_layer, inner_layer, last_layer
-from .layout import Pair, Panel, captioned, grid, rms
+from .layout import Pair, Panel, finished, grid, panel_axes, rms
 from .structure import last_layer_structure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
+
+    from .layout import Place
 
 N_DRAWS = 20
 
@@ -70,16 +72,20 @@ def _closest(result: Interpretation, what: str) -> Null:
     return next(null for null in result.kinds if null.name == name)
 
 
-def response_figure(result: Interpretation) -> Figure:
-    """Response to the frequencies of the input axis, of the whole network and of its first layer."""
-    from matplotlib.figure import Figure
+def response_figure(result: Interpretation, *, ax: Place = None) -> Figure:
+    """Response to the frequencies of the input axis, of the whole network and of its first layer.
 
+    Parameters
+    ----------
+    result : Interpretation
+    ax : Figure, SubFigure or two Axes, optional
+        Where to; a new figure otherwise.
+    """
     null = _closest(result, "low-pass")
     draws = [result.draw(null, number) for number in range(min(N_DRAWS, result.n_nulls))]
     inputs, n = result.axes.inputs, result.study.network.n_in
     frequency = frequencies(n) / (n * inputs.step(n))
-    figure = Figure(figsize=(8.6, 4.2), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
+    figure, (axes,) = panel_axes(ax, (1, 2), (8.6, 4.2), sharey=True)
 
     def level(weights: Array) -> Array:
         response = aggregate_response(weights)
@@ -89,31 +95,39 @@ def response_figure(result: Interpretation) -> Figure:
     def of(study: Study, column: int) -> Array:
         return study.raw(1) if column else study.jacobian
 
-    for column, (ax, title) in enumerate(
+    for column, (panel, title) in enumerate(
         zip(axes, ("whole network (mean Jacobian)", "first layer"), strict=True)
     ):
         levels = np.stack([level(of(study, column)) for study in draws])
-        ax.fill_between(
+        panel.fill_between(
             frequency, levels.min(axis=0), levels.max(axis=0), color="0.75", lw=0,
             label=f"{null.name}, {len(draws)} draws",
         )  # fmt: skip
-        ax.plot(
+        panel.plot(
             frequency, level(of(result.measured, column)), color="black", lw=1.2, label="trained"
         )
-        ax.set(xlabel=inputs.frequency_label, xlim=(0, frequency[-1]))
-        ax.set_title(f"{'AB'[column]}  {title}", fontsize=10, loc="left")
+        panel.set(xlabel=inputs.frequency_label, xlim=(0, frequency[-1]))
+        panel.set_title(f"{'AB'[column]}  {title}", fontsize=10, loc="left")
     axes[0].set_ylabel("response against its peak (dB)")
     axes[0].set_ylim(min(-20.0, axes[0].get_ylim()[0]), 1)
     axes[0].legend(frameon=False, fontsize=9)
-    return captioned(
+    return finished(
+        ax,
         figure,
         f"Response to cosines along the {inputs.name} axis, r.m.s. over outputs, each against its own peak. Neither depends on P. "
         f"Null: {null.name} ({null.weights}).",
     )
 
 
-def jacobian_figure(result: Interpretation) -> Figure:
-    """Mean Jacobian, and the input frequency that excites each output."""
+def jacobian_figure(result: Interpretation, *, ax: Place = None) -> Figure:
+    """Mean Jacobian, and the input frequency that excites each output.
+
+    Parameters
+    ----------
+    result : Interpretation
+    ax : Figure, SubFigure or Axes, optional
+        Where to: 2 x 2 axes in reading order; a new figure otherwise.
+    """
     null = _closest(result, "frequency map")
     studies = result.measured, result.draw(null)
     inputs, outputs = result.axes
@@ -132,7 +146,7 @@ def jacobian_figure(result: Interpretation) -> Figure:
         f"Which {inputs.name} moves which {outputs.name}: derivatives of the outputs by the inputs, mean over the inputs. They do not "
         f"depend on P. Below: {null.name}, one draw (its weights: {null.weights})."
     )
-    return grid(Pair(studies, ("trained", null.name)), panels, caption)
+    return grid(Pair(studies, ("trained", null.name)), panels, caption, ax)
 
 
 def _draw_order(ax: Axes, study: Study, inputs: Axis, outputs: Axis) -> None:

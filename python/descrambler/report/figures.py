@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
+    from .layout import Place
+
 T = TypeVar("T")
 
 WEIGHT = "weight / r.m.s. weight"
@@ -62,8 +64,16 @@ def network_figures(
     yield f"layer{last}_structure", last_layer_structure(pair, outputs)
 
 
-def first_layer(pair: Pair, inputs: Axis) -> Figure:
-    """First weights, raw and descrambled, and their two-sided spectrum (Fig. 2)."""
+def first_layer(pair: Pair, inputs: Axis, *, ax: Place = None) -> Figure:
+    """First weights, raw and descrambled, and their two-sided spectrum (Fig. 2).
+
+    Parameters
+    ----------
+    pair : Pair
+    inputs : Axis
+    ax : Figure, SubFigure or Axes, optional
+        Where to: 2 x 5 axes in reading order; a new figure otherwise.
+    """
     results = [study.links[0].before for study in pair.studies]
     raw = pair.weights(1)
     full = _each(result.rotation.left(w) for result, w in zip(results, raw, strict=True))
@@ -97,11 +107,20 @@ def first_layer(pair: Pair, inputs: Axis) -> Figure:
         "falling variance, on rising link frequencies: waves that interlock appear there for data without any "
         f"network. Hatched grey: link frequencies that the inputs do not resolve. {pair.scale(1)}"
     )
-    return grid(pair, panels, caption)
+    return grid(pair, panels, caption, ax)
 
 
-def inner_layer(pair: Pair, layer: int) -> Figure:
-    """Weights between two link dimensions, raw and descrambled from both sides (SI S4)."""
+def inner_layer(pair: Pair, layer: int, *, ax: Place = None) -> Figure:
+    """Weights between two link dimensions, raw and descrambled from both sides (SI S4).
+
+    Parameters
+    ----------
+    pair : Pair
+    layer : int
+        Counted from 1.
+    ax : Figure, SubFigure or Axes, optional
+        Where to: 2 x 5 axes in reading order; a new figure otherwise.
+    """
     ins = [study.links[layer - 2].after for study in pair.studies]
     outs = [study.links[layer - 1].before for study in pair.studies]
     raw = pair.weights(layer)
@@ -142,11 +161,19 @@ def inner_layer(pair: Pair, layer: int) -> Figure:
         "by the signals after the one before. The singular values do not depend on P; order along both axes is made by P. "
         f"Hatched grey: link frequencies that the inputs do not resolve. {pair.scale(layer)}"
     )
-    return grid(pair, panels, caption)
+    return grid(pair, panels, caption, ax)
 
 
-def last_layer(pair: Pair, outputs: Axis) -> Figure:
-    """Last weights, raw and descrambled jointly and from the signals alone (Fig. 3)."""
+def last_layer(pair: Pair, outputs: Axis, *, ax: Place = None) -> Figure:
+    """Last weights, raw and descrambled jointly and from the signals alone (Fig. 3).
+
+    Parameters
+    ----------
+    pair : Pair
+    outputs : Axis
+    ax : Figure, SubFigure or Axes, optional
+        Where to: 2 x 5 axes in reading order; a new figure otherwise.
+    """
     layer = pair.studies[0].network.n_linear
     raw = pair.weights(layer)
     n = raw[0].shape[1]
@@ -170,7 +197,7 @@ def last_layer(pair: Pair, outputs: Axis) -> Figure:
         "order along the link axis is made by P. Joint: signals and the weights themselves were made smooth together, "
         f"so smoothness of the weights is no finding there. {pair.scale(layer)}"
     )
-    return grid(pair, panels, caption)
+    return grid(pair, panels, caption, ax)
 
 
 def _along(

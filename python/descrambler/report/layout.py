@@ -1,4 +1,4 @@
-"""A figure as a grid: one panel in a column, the trained network above the one to compare with."""
+"""Where figures go, and figures as a grid: one panel in a column, the trained network above the one to compare with."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._validate import Array
 from ..study import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from matplotlib.image import AxesImage
+
+    Canvas: TypeAlias = Figure | SubFigure
+    Place: TypeAlias = Figure | SubFigure | Sequence[Axes] | NDArray[Any] | None
 
 SIGNED_QUANTILE = 0.995
 MAGNITUDE_QUANTILE = 0.9995
@@ -65,12 +69,10 @@ class Panel(NamedTuple):
     magnitude: bool = False
 
 
-def grid(pair: Pair, panels: Sequence[Panel], caption: str) -> Figure:
+def grid(pair: Pair, panels: Sequence[Panel], caption: str, ax: Place = None) -> Figure:
     """Draw the panels, lettered, and the caption under them."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(2.9 * len(panels) + 0.4, 7.6), layout="constrained")
-    axes = figure.subplots(2, len(panels), squeeze=False)
+    size = 2.9 * len(panels) + 0.4, 7.6
+    figure, axes = panel_axes(ax, (2, len(panels)), size)
     columns = iter(enumerate(panels))
     for (colour, magnitude), group in groupby(columns, lambda c: (c[1].colour, c[1].magnitude)):
         members = list(group)
@@ -88,19 +90,12 @@ def grid(pair: Pair, panels: Sequence[Panel], caption: str) -> Figure:
                 extendfrac=0.02,
                 extend="max" if magnitude else "both",
             )
-    for ax, name in zip(axes[:, 0], pair.names, strict=True):
-        ax.annotate(
+    for first, name in zip(axes[:, 0], pair.names, strict=True):
+        first.annotate(
             name, (-0.36, 0.5), xycoords="axes fraction", rotation=90, va="center", ha="right",
             fontsize=12, fontweight="bold",
         )  # fmt: skip
-    return captioned(figure, " ".join(filter(None, [caption, pair.note])))
-
-
-def captioned(figure: Figure, caption: str) -> Figure:
-    """Put a caption under a figure."""
-    lines = textwrap.wrap(caption, int(figure.get_size_inches()[0] * 13.5))
-    figure.supxlabel("\n".join(lines), fontsize=9, ha="left", x=0.01)
-    return figure
+    return finished(ax, figure, " ".join(filter(None, [caption, pair.note])))
 
 
 def _draw_column(axes: Any, panel: Panel, limit: float) -> AxesImage | None:
@@ -126,20 +121,56 @@ def _limit(panels: Sequence[Panel], magnitude: bool) -> float:
     return max(tops) or 1.0
 
 
-@overload
-def new_axes(width: float, height: float) -> Axes: ...
-@overload
-def new_axes(width: float, height: float, count: Literal[2]) -> tuple[Axes, Axes]: ...
-def new_axes(width: float, height: float, count: int = 1) -> Any:
-    """Axes of a new figure of this size in inches: one, or as many side by side."""
+def panel_axes(
+    ax: Place, shape: tuple[int, int], size: tuple[float, float], **subplots: Any
+) -> tuple[Canvas, NDArray[Any]]:
+    """Return what panels are laid out in, and their axes as an array of this shape.
+
+    Parameters
+    ----------
+    ax : Figure, SubFigure, or Axes in reading order, or None
+        None stands for a new figure.
+    shape : pair of int
+        Rows and columns.
+    size : pair of float
+        Width and height of a new figure in inches.
+    **subplots
+        For ``Figure.subplots``.
+    """
+    from matplotlib.figure import Figure, FigureBase
+
+    if ax is None:
+        ax = Figure(figsize=size, layout="constrained")
+    if isinstance(ax, FigureBase):
+        return ax, ax.subplots(*shape, squeeze=False, **subplots)
+    axes = np.array(ax, dtype=object)
+    if axes.size != shape[0] * shape[1]:
+        raise ValueError(
+            f"ax must be a Figure, a SubFigure or {shape[0]} x {shape[1]} Axes, got {axes.size} Axes"
+        )
+    return axes.flat[0].get_figure(root=False), axes.reshape(shape)
+
+
+def finished(ax: Place, canvas: Canvas, caption: str) -> Figure:
+    """Put a caption under the panels, unless they were given one by one; return the whole figure."""
+    from matplotlib.figure import FigureBase
+
+    if ax is None or isinstance(ax, FigureBase):
+        lines = textwrap.wrap(caption, int(canvas.bbox.width / canvas.dpi * 13.5))
+        canvas.supxlabel("\n".join(lines), fontsize=9, ha="left", x=0.01)
+    return root(canvas)
+
+
+def new_axes(width: float, height: float) -> Axes:
+    """Axes of a new figure of this size in inches."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained").subplots(1, count)
+    return Figure(figsize=(width, height), layout="constrained").subplots()
 
 
-def figure_of(ax: Axes) -> Figure:
-    """Return the figure, not a part of one, that an axes lies in."""
-    figure = ax.get_figure(root=True)
+def root(part: Axes | Canvas) -> Figure:
+    """Return the figure, not a part of one, that this lies in."""
+    figure = part.get_figure(root=True)
     assert figure is not None
     return figure
 

@@ -10,13 +10,14 @@ import scipy  # its submodules load at first use
 
 from .._validate import Array
 from .colours import signed
-from .layout import SIGNED_QUANTILE, captioned
+from .layout import SIGNED_QUANTILE, finished, panel_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from ..deer import DeerData, Replica
+    from .layout import Place
 
 Predictor = Callable[[Array], Array]
 
@@ -35,6 +36,8 @@ def replica_figure(
     replica: Replica,
     unfiltered: Replica,
     others: Mapping[str, Predictor] | None = None,
+    *,
+    ax: Place = None,
 ) -> Figure:
     """Draw filters, transform and overlaps, and the traces at the quartiles of the replica's overlap.
 
@@ -48,16 +51,15 @@ def replica_figure(
         With filters and, as what to hold it against, without.
     others : mapping of str to callable, optional
         More predictors for the panel of overlaps.
+    ax : Figure, SubFigure or Axes, optional
+        Where to: 2 x 3 axes in reading order; a new figure otherwise.
     """
-    from matplotlib.figure import Figure
-
     from ..deer import overlap
 
     drawn: dict[str, Predictor] = {"network": network, "replica": replica, "no filters": unfiltered}
     predictions = {name: predict(data.traces) for name, predict in drawn.items()}
     overlaps = {name: overlap(p, data.distributions) for name, p in predictions.items()}
-    figure = Figure(figsize=(11, 6.8), layout="constrained")
-    axes = figure.subplots(2, 3)
+    figure, axes = panel_axes(ax, (2, 3), (11, 6.8))
     _draw_filters(axes[0, 0], replica, float(data.time[1] - data.time[0]))
     _draw_transform(axes[0, 1], replica, data)
     for name, values in overlaps.items():
@@ -75,14 +77,15 @@ def replica_figure(
     axes[0, 2].set_title("C  cumulative share", fontsize=10, loc="left")
     axes[0, 2].legend(frameon=False, fontsize=8, loc="upper left")
     order = np.argsort(overlaps["replica"])
-    for letter, ax, part in zip("DEF", axes[1], (0.25, 0.5, 0.75), strict=True):
+    for letter, panel, part in zip("DEF", axes[1], (0.25, 0.5, 0.75), strict=True):
         k = int(order[int(part * len(order))])
-        _draw_example(ax, data, {name: p[k] for name, p in predictions.items()}, k)
+        _draw_example(panel, data, {name: p[k] for name, p in predictions.items()}, k)
         scores = " / ".join(f"{values[k]:.2f}" for values in overlaps.values())
-        ax.set_title(f"{letter}  overlaps {scores}", fontsize=10, loc="left")
+        panel.set_title(f"{letter}  overlaps {scores}", fontsize=10, loc="left")
     axes[1, 0].legend(frameon=False, fontsize=8)
     means = ", ".join(f"{name} {values.mean():.2f}" for name, values in overlaps.items())
-    return captioned(
+    return finished(
+        ax,
         figure,
         "Rational replica (paper's Figs 5, 6): what the network is said to do, done by two filters and a regularised transform. "
         f"Mean overlap with the truth over {len(data.traces)} fresh traces: {means}; no filters: the transform alone. "

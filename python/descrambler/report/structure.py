@@ -17,12 +17,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
+    from .layout import Place
+
 PRODUCT = "product / mean diagonal"
 N_VECTORS = 5
 
 
-def last_layer_structure(pair: Pair, outputs: Axis) -> Figure:
-    """Products and singular vectors of the last weights, in the joint frame (Fig. 4)."""
+def last_layer_structure(pair: Pair, outputs: Axis, *, ax: Place = None) -> Figure:
+    """Products and singular vectors of the last weights, in the joint frame (Fig. 4).
+
+    Parameters
+    ----------
+    pair : Pair
+    outputs : Axis
+    ax : Figure, SubFigure or Axes, optional
+        Where to: 2 x 4 axes in reading order; a new figure otherwise.
+    """
     layer = pair.studies[0].network.n_linear
     raw = pair.weights(layer)
     first, second = (
@@ -62,7 +72,7 @@ def last_layer_structure(pair: Pair, outputs: Axis) -> Figure:
         f"a constant) and the effective rank ({ranks}, of {first.shape[1]}) do not depend on P; A and C do: the joint "
         "criterion smooths the weights themselves, so near-sinusoids in C follow from it, for untrained weights too."
     )
-    return grid(pair, panels, caption)
+    return grid(pair, panels, caption, ax)
 
 
 def _draw_link_vectors(ax: Axes, vectors: Array, links: Axis) -> None:

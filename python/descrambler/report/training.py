@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..deer import TrainState
-from .layout import figure_of, new_axes
+from .layout import new_axes, root
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,4 +46,4 @@ def learning_curve(
     ax.yaxis.set_minor_formatter("{x:g}")
     ax.tick_params(axis="y", which="minor", labelsize=7)
     ax.legend(frameon=False, loc="upper right", bbox_to_anchor=(1, 0.86))
-    return figure_of(ax)
+    return root(ax)
