@@ -70,7 +70,7 @@ $(VENV)/bench-tools: $(VENV)/installed
 	touch $@
 
 bench: $(VENV)/bench-tools
-	$(BENCH) -o build/bench
+	$(BENCH) -o build/bench --force
 
 performance: bench
 	cp build/bench/performance.md build/bench/bench_*.png docs/

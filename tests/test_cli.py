@@ -275,15 +275,76 @@ def test_a_pipe_that_closes_early(small):
     assert (process.returncode, process.stderr) == (0, "")
 
 
-def test_every_command_has_help(capsys):
+COMMANDS = {
+    "inspect": ["nowhere.npz"],
+    "run": ["net.npz", "--inputs", "nowhere.npy", "-o", "new"],
+    "interpret": ["net.npz", "--inputs", "nowhere.npy", "-o", "new"],
+    "report": ["nowhere"],
+    "train": ["-o", "nowhere/net.npz"],
+    "simulate": ["30", "-o", "nowhere/traces.npz"],
+    "deer": ["nowhere.DTA", "-o", "new"],
+    "ensemble": ["nowhere.npz", "--simulate", "30", "-o", "new"],
+    "demo": ["-o", "net.npz"],
+    "bench": ["nonsense"],
+    "info": ["nonsense"],
+}
+"""Every command, with arguments that are a user's error."""
+
+
+def test_no_command_is_forgotten(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
-    commands = re.findall(r"^    (\w+) ", capsys.readouterr().out, re.M)
-    assert {"demo", "inspect", "run", "train", "simulate", "deer", "info"} <= set(commands)
-    for command in commands:
-        with pytest.raises(SystemExit) as ended:
-            main([command, "--help"])
-        assert ended.value.code == 0
+    assert set(COMMANDS) == set(re.findall(r"^    (\w+)", capsys.readouterr().out, re.M))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_have_one_style(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert f"example: descrambler {command}" in shown
+    assert "--json" in shown
+    assert ("--force" in shown) == ("--output" in shown)
+
+
+@pytest.mark.parametrize(("command", "arguments"), COMMANDS.items())
+def test_a_users_error_is_told_without_a_traceback(small, monkeypatch, capsys, command, arguments):
+    monkeypatch.chdir(small)
+    before = {path.name for path in small.iterdir()}
+    try:
+        code = main([command, *arguments])
+    except SystemExit as ended:
+        code = ended.code
+    out, error = capsys.readouterr()
+    assert (code, out) == (2, "")
+    assert error.splitlines()[-1].startswith("descrambler") and "Traceback" not in error
+    # At most an empty folder is left.
+    assert {path.name for path in small.iterdir()} - before <= {"new"}
+    assert not (small / "new").exists() or not any((small / "new").iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["info"],
+        ["inspect", "shipped.npz"],
+        ["simulate", "30", "--points", "64", "-o", "traces.npz"],
+        ["deer", "trace.txt", "--time-unit", "us", "-o", "out"],
+        ["ensemble", "shipped.npz", "shipped.npz", "--simulate", "40", "-o", "out"],
+        ["bench", "exact", "--quick", "--cap", "0.1", "--threads", "1"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_json_is_all_that_is_printed(tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    ds.deer.pretrained().save("shipped.npz")
+    data = ds.deer.simulate(1, 3)
+    np.savetxt("trace.txt", np.column_stack([data.time, data.traces[0]]))
+    assert main([*arguments, "--json"]) == 0
+    out, error = capsys.readouterr()
+    assert isinstance(json.loads(out), dict)
+    assert error == ""
 
 
 def interruptible(*arguments):

@@ -4,6 +4,7 @@ import base64
 import csv
 import hashlib
 import io
+import json
 import re
 import shutil
 
@@ -219,7 +220,9 @@ def test_command_makes_the_page(interpretation, tmp_path, capsys):
     assert written == (tmp_path / "direct.html").read_text()
     assert main(["report", str(tmp_path / "out")]) == 2
     assert "--force" in capsys.readouterr().err
-    assert main(["report", str(tmp_path / "out"), "--force"]) == 0
+    assert main(["report", str(tmp_path / "out"), "--force", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["bytes"] == (tmp_path / "out" / "report.html").stat().st_size
     assert main(["report", str(tmp_path / "nowhere")]) == 2
 
 

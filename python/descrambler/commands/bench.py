@@ -12,7 +12,7 @@ from ..bench import machine, run, tables
 from ..bench.measure import SCALES, Scale
 from ..files import write_bytes
 from ..report.benchmarks import cost_figure, gap_figure
-from .common import save_png
+from .common import force_argument, json_argument, new_folder, save_png
 
 if TYPE_CHECKING:
     from .common import Commands
@@ -45,6 +45,8 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("--threads", type=int, nargs="+", default=run.THREADS, metavar="T")
     parser.add_argument("-o", "--output", type=Path, help="folder for the results")
+    force_argument(parser)
+    json_argument(parser)
     parser.set_defaults(action=bench)
 
 
@@ -62,20 +64,22 @@ def bench(options: argparse.Namespace) -> None:
             raise ValueError(f"cap must be positive, got {options.cap}")
         scale = replace(scale, cap=options.cap)
     if options.output is not None:
-        options.output.mkdir(parents=True, exist_ok=True)
+        new_folder(options.output, options.force)
     description = machine.describe()
-    for name, value in description.items():
-        print(f"{name:<14} {value}")
-    print(f"\n{tables.HEADER}")
+    if not options.json:
+        for name, value in description.items():
+            print(f"{name:<14} {value}")
+        print(f"\n{tables.HEADER}")
     lines: list[tables.Line] = []
     for name in sections:
         for threads in options.threads:
             for row in run.run(name, replace(scale, threads=threads)):
                 lines.append(tables.Line(name, threads, row))
-                print(tables.markdown(lines[-1]), flush=True)
+                if not options.json:
+                    print(tables.markdown(lines[-1]), flush=True)
         if options.output is not None:
             _write(options.output, lines, description, scale)
-    print(f"\n{tables.summary(lines)}")
+    print(tables.as_json(lines, description) if options.json else f"\n{tables.summary(lines)}")
 
 
 def _write(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from ..files import write_bytes
 from ..network import Network
 from ..readers import load
 from ..report import distance_figure, unmodulated_figure
-from .common import new_folder, output_argument, save_figure
+from .common import json_argument, new_folder, output_argument, print_json, save_figure
 
 if TYPE_CHECKING:
     from .common import Commands
@@ -45,6 +46,7 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the 64 points of released networks")
     output_argument(parser)
+    json_argument(parser)
     parser.set_defaults(action=predict)
 
 
@@ -54,22 +56,32 @@ def predict(options: argparse.Namespace) -> None:
     trace = deer.prepare(raw, start=options.start, stop=options.stop, zero=options.zero)
     networks = _networks(options.net)
     new_folder(options.output, options.force)
-    print(f"{raw.name}: {trace.time.size} points, {trace.time[-1]:.3f} us from the zero time")
+    known = {"trace": raw.name, "points": trace.time.size, "last_us": float(trace.time[-1])}
+    if not options.json:
+        print(f"{raw.name}: {trace.time.size} points, {trace.time[-1]:.3f} us from the zero time")
     try:
         result = deer.predict_distances(
             networks, trace, experiment=options.experiment, random_state=options.seed
         )
     except NoModulationError as error:
-        print(error)
         found = deer.modulation(trace, options.experiment)
         save_figure(unmodulated_figure(trace, found), options.output / "trace")
+        if options.json:
+            print_json(known | {"modulated": False, "p": float(found.p), "peaks": []})
+        else:
+            print(error)
+        return
+    write_bytes(options.output / "distribution.csv", _comma_separated(result).encode())
+    save_figure(distance_figure(trace, result), options.output / "distribution")
+    if options.json:
+        peaks = [asdict(peak) for peak in result.peaks]
+        depth = {"depth": float(result.fit.depth), "networks": len(networks)}
+        print_json(known | {"modulated": True} | depth | {"peaks": peaks})
         return
     print(f"modulation depth {result.fit.depth:.3f}, {len(networks)} networks")
     print("peak (A)  width (A)  share")
     for peak in result.peaks:
         print(f"{peak.position:8.1f}  {peak.width:9.1f}  {peak.share:5.2f}")
-    write_bytes(options.output / "distribution.csv", _comma_separated(result).encode())
-    save_figure(distance_figure(trace, result), options.output / "distribution")
     print(f"distribution (.csv, .png, .svg) is in {options.output}/")
 
 

@@ -16,8 +16,10 @@ from .common import (
     NETWORKS,
     activations_argument,
     inputs_argument,
+    json_argument,
     new_folder,
     output_argument,
+    print_json,
     progress,
     read_inputs,
     save_figure,
@@ -46,6 +48,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--layer", type=int, default=1, help="linear layer (default: 1)")
     parser.add_argument("--tap", choices=("before", "after"), default="before")
     output_argument(parser)
+    json_argument(parser)
     parser.set_defaults(action=compare_networks)
 
 
@@ -60,6 +63,11 @@ def compare_networks(options: argparse.Namespace) -> None:
         for title, figure in ensemble_figures(result, axis):
             save_figure(figure, options.output / title)
             step(title)
+    if options.json:
+        spreads = {name: spread._asdict() for name, spread in result.summary().items()}
+        outliers = [str(options.networks[index]) for index in result.trained.outliers]
+        print_json({"output": str(options.output), "agreement": spreads, "outliers": outliers})
+        return
     print(result)
     for index in result.trained.outliers:
         print(f"outlier {index}: {options.networks[index]}")

@@ -27,7 +27,11 @@ def add_to(commands: Commands) -> None:
     json_argument(parser)
     parser.set_defaults(action=inspect)
 
-    parser = commands.add_parser("info", help="versions, CPU variant, BLAS, threads")
+    parser = commands.add_parser(
+        "info",
+        help="versions, CPU variant, BLAS, threads",
+        epilog="example: descrambler info --json",
+    )
     json_argument(parser)
     parser.set_defaults(action=info)
 

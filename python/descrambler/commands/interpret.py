@@ -43,8 +43,13 @@ REPLICA_TRACES = 1000
 
 def add_to(commands: Commands) -> None:
     """Add the parsers."""
-    parser = commands.add_parser("demo", help="interpret the DEERNet that ships with the package")
+    parser = commands.add_parser(
+        "demo",
+        help="interpret the DEERNet that ships with the package",
+        epilog="example: descrambler demo -o demo",
+    )
     output_argument(parser, Path("demo"))
+    json_argument(parser)
     parser.set_defaults(action=demo)
 
     parser = commands.add_parser(
@@ -105,13 +110,14 @@ def demo(options: argparse.Namespace) -> None:
         Axis("time", "µs", float(data.time[0]), float(data.time[-1]), "frequency", "MHz"),
         Axis("distance", "Å", float(data.distance[0]), float(data.distance[-1])),
     )
-    print(f"{_widths(network)}: a DEERNet, {DEMO_INPUTS} simulated DEER traces")
+    if not options.json:
+        print(f"{_widths(network)}: a DEERNet, {DEMO_INPUTS} simulated DEER traces")
     settings = DEMO_NULLS, DEMO_INPUTS, 0
     result = _interpret(
         network, data.traces, None, axes, settings, options.output, deer.variations(), ()
     )
     save_figure(_replica(network), options.output / "replica")
-    _print(result, options.output)
+    _print(result, options)
 
 
 def _replica(network: Network) -> Figure:
@@ -139,10 +145,7 @@ def interpret_file(options: argparse.Namespace) -> None:
     result = _interpret(
         network, x, initial, axes, settings, options.output, (nuisance, wanted), files
     )
-    if options.json:
-        print_json([_plain(finding) for finding in result.findings])
-    else:
-        _print(result, options.output)
+    _print(result, options)
 
 
 def _plain(finding: Finding) -> dict[str, Any]:
@@ -150,10 +153,13 @@ def _plain(finding: Finding) -> dict[str, Any]:
     return {**asdict(finding), "nulls": nulls}
 
 
-def _print(result: Interpretation, output: Path) -> None:
+def _print(result: Interpretation, options: argparse.Namespace) -> None:
+    if options.json:
+        print_json([_plain(finding) for finding in result.findings])
+        return
     print(result)
-    print(f"report.md, figures (.png, .svg) and arrays (.npz) are in {output}/")
-    print(f"to look at them all in a browser: descrambler report {output}")
+    print(f"report.md, figures (.png, .svg) and arrays (.npz) are in {options.output}/")
+    print(f"to look at them all in a browser: descrambler report {options.output}")
 
 
 def _widths(network: Network) -> str:

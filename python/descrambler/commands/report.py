@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..files import write_bytes
 from ..report.html import Record, page
-from .common import force_argument, new_file
+from .common import force_argument, json_argument, new_file, print_json
 
 if TYPE_CHECKING:
     from .common import Commands
@@ -27,6 +27,7 @@ def add_to(commands: Commands) -> None:
         "-o", "--output", type=Path, metavar="FILE", help="default: report.html in the folder"
     )
     force_argument(parser)
+    json_argument(parser)
     parser.set_defaults(action=report)
 
 
@@ -35,4 +36,7 @@ def report(options: argparse.Namespace) -> None:
     target = new_file(options.output or options.folder / "report.html", options.force)
     content = page(Record.load(options.folder / "report.npz")).encode()
     write_bytes(target, content)
+    if options.json:
+        print_json({"output": str(target), "bytes": len(content)})
+        return
     print(f"{target}: {len(content) / 1e6:.1f} MB, needs no network")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .. import deer
 from ..files import write_arrays
-from .common import force_argument, new_file
+from .common import force_argument, json_argument, new_file, print_json
 
 if TYPE_CHECKING:
     from .common import Commands
@@ -32,6 +32,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-o", "--output", type=Path, required=True, help=".npz or .mat file")
     force_argument(parser)
+    json_argument(parser)
     parser.set_defaults(action=simulate)
 
 
@@ -47,4 +48,7 @@ def simulate(options: argparse.Namespace) -> None:
     )
     names = ("traces", "distributions", "time", "distance")
     write_arrays(output, SCHEMA, {name: getattr(data, name) for name in names})
+    if options.json:
+        print_json({"output": str(output), "traces": options.n, "points": options.points})
+        return
     print(f"{output}: {options.n} traces of {options.points} points")

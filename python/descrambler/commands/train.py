@@ -22,7 +22,7 @@ from tqdm import tqdm
 from .. import deer
 from ..errors import DescramblerError
 from ..report import learning_curve
-from .common import force_argument, new_file, save_png
+from .common import force_argument, json_argument, new_file, print_json, save_png
 
 if TYPE_CHECKING:
     from .common import Commands
@@ -41,6 +41,7 @@ def add_to(commands: Commands) -> None:
         "-o", "--output", type=Path, required=True, help=".npz file, with --seeds a folder"
     )
     force_argument(parser)
+    json_argument(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--seeds",
@@ -72,6 +73,9 @@ def train(options: argparse.Namespace) -> None:
             bar.set_postfix(loss=f"{state.loss:.4f}")
 
         provenance = _train_one(options, options.seed, options.output, show)
+    if options.json:
+        print_json({"output": str(options.output), "provenance": provenance})
+        return
     print(f"{options.output}: {json.dumps(provenance, indent=2)}")
 
 
@@ -148,7 +152,8 @@ def _train_many(options: argparse.Namespace) -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     paths = {seed: options.output / _name(options, seed) for seed in options.seeds}
     missing = [seed for seed, path in paths.items() if not path.exists()]
-    if there := len(paths) - len(missing):
+    there = len(paths) - len(missing)
+    if there and not options.json:
         print(f"{there} of {len(paths)} networks are there already")
     jobs = options.jobs or len(os.sched_getaffinity(0))
     if jobs < 1:
@@ -164,8 +169,7 @@ def _train_many(options: argparse.Namespace) -> None:
                 for place, seed in enumerate(missing)
             ]
             _follow(trained, steps, options.steps)
-            for seed, future in zip(missing, trained, strict=True):
-                print(f"{paths[seed]}: validation error {future.result():.4g}")
+            errors = {str(paths[s]): f.result() for s, f in zip(missing, trained, strict=True)}
         except BrokenProcessPool as error:
             raise DescramblerError(
                 "a training process died; the same command goes on from where it was"
@@ -174,6 +178,11 @@ def _train_many(options: argparse.Namespace) -> None:
             stop.set()
             pool.shutdown(cancel_futures=True)
             raise
+    if options.json:
+        print_json({"kept": there, "validation_errors": errors})
+        return
+    for path, value in errors.items():
+        print(f"{path}: validation error {value:.4g}")
 
 
 def _name(options: argparse.Namespace, seed: int) -> str:

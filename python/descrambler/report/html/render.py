@@ -117,11 +117,14 @@ def _palette(colours: Any) -> list[str]:
 
 
 def _drawn(chain: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add outlines to the layers: sides as long as the layer is wide, on a square-root scale."""
+    """Add outlines to the layers: sides as long as the layer is wide, on a square-root scale.
+
+    None shorter than the lettering in it.
+    """
     largest = max(max(link["n_in"], link["n_out"]) for link in chain)
 
     def outline(link: dict[str, Any]) -> str:
-        left, right = (38 * (link[side] / largest) ** 0.5 for side in ("n_in", "n_out"))
+        left, right = (max(38 * (link[side] / largest) ** 0.5, 14) for side in ("n_in", "n_out"))
         corners = (2, 42 - left), (74, 42 - right), (74, 42 + right), (2, 42 + left)
         return " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
 
