@@ -1,6 +1,7 @@
 # make demo: create a virtual environment, install, run the main job.  make test: all tests.
 # make bench: measure speed against the peers, 40 minutes; make performance: and write docs/performance.md of it.
 # make fuzz: 16 000 damaged weight files, a quarter of an hour.
+# make faults: 200 commands interrupted, starved or killed at random moments, half an hour.
 # make controls: plant every effect and look for it, twenty minutes; writes docs/controls.md.
 # make weights: train the networks that ship again, half an hour on two cores.
 # Everything lives in .venv and build/; PYTHON chooses the interpreter. The extras of the package that was just
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 DENOISER := python/descrambler/speech/weights/denoiser.npz
 SOURCES := $(shell find cpp python -name '*.hpp' -o -name '*.cpp' -o -name '*.c' -o -name '*.py') CMakeLists.txt pyproject.toml
 
-.PHONY: controls demo test test-cpp fuzz lint docs wheels bench performance weights denoiser clean
+.PHONY: controls demo test test-cpp faults fuzz lint docs wheels bench performance weights denoiser clean
 
 $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
@@ -45,6 +46,9 @@ test-cpp: $(BIN)/pip
 
 fuzz: $(VENV)/test-tools $(VENV)/train-tools
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/fuzz.py
+
+faults: $(VENV)/test-tools $(VENV)/train-tools
+	$(BIN)/python tests/faults.py
 
 lint: $(VENV)/lint-tools
 	$(BIN)/ruff check .

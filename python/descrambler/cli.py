@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from . import __version__
 from .commands import bench, deer, ensemble, inspect, interpret, report, simulate, study, train
@@ -24,18 +28,35 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does: with its files whole, its checkpoints written."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may handle signals
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns its exit code: 0, 2 for a user's error, 130 for Ctrl-C."""
+    """Run one command; returns its exit code: 0, 2 for a user's error, 130 for Ctrl-C and SIGTERM."""
     options = parser().parse_args(arguments)
     try:
-        options.action(options)
-        sys.stdout.flush()
+        with _terminated_like_interrupted():
+            options.action(options)
+            sys.stdout.flush()
     except KeyboardInterrupt:
         print("descrambler: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except MemoryError as error:
+        print(f"descrambler: out of memory. {error}".rstrip(), file=sys.stderr)
+        return 2
     except (DescramblerError, OSError, TypeError, ValueError) as error:
         print(f"descrambler: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import astuple, fields
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,9 +124,10 @@ def _train_one(
         )
     if stopped:
         return None
-    network.save(output)
     rivals = {name: network.provenance[f"validation_mse_{name}"] for name in ("ridge", "mean")}
     save_png(learning_curve(states, rivals), output.with_suffix(".png"))
+    # Last: a network that is there was trained to the end and has its picture.
+    network.save(output)
     checkpoint.unlink()
     return network.provenance
 
@@ -142,7 +143,7 @@ def _command(options: argparse.Namespace, seed: int, output: Path) -> str:
 
 # Many seeds, each in a process of its own.
 
-_GRACE = 0.5  # seconds
+_GRACE, _POLL = 0.5, 0.05  # seconds
 
 _stop: Any
 _steps: Any
@@ -161,7 +162,9 @@ def _train_many(options: argparse.Namespace) -> None:
     # The processes share the machine; read by their BLAS when they start.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     context = get_context("spawn")
-    stop, steps = context.Event(), context.Array("q", max(len(missing), 1))
+    # Without locks: a process that dies while it holds one would stop the others for good.
+    stop = context.Value("b", 0, lock=False)
+    steps = context.Array("q", max(len(missing), 1), lock=False)
     with ProcessPoolExecutor(jobs, context, _share, (stop, steps)) as pool:
         try:
             trained = [
@@ -175,7 +178,10 @@ def _train_many(options: argparse.Namespace) -> None:
                 "a training process died; the same command goes on from where it was"
             ) from error
         except BaseException:
-            stop.set()
+            stop.value = 1
+            # Those that still import would not look at `stop` for seconds.
+            for process in active_children():
+                process.terminate()
             pool.shutdown(cancel_futures=True)
             raise
     if options.json:
@@ -193,14 +199,26 @@ def _name(options: argparse.Namespace, seed: int) -> str:
 def _share(stop: Any, steps: Any) -> None:
     global _stop, _steps
     _stop, _steps = stop, steps
+
+    def ask(*_: object) -> None:
+        stop.value = 1
+
     # Ctrl-C reaches every process of a terminal: the parent alone decides, and tells by `stop`.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # This is how the pool ends its processes once one of them has died.
+    signal.signal(signal.SIGTERM, ask)
     threading.Thread(target=_leave, args=(stop,), daemon=True).start()
 
 
 def _leave(stop: Any) -> None:
-    """End this process soon after `stop`, whatever it does: training that runs has time to keep its state."""
-    stop.wait()
+    """End this process soon after `stop` or the end of its parent, whatever it does.
+
+    Training that runs has time to keep its state.
+    """
+    parent = parent_process()
+    while not stop.value and parent is not None and parent.is_alive():
+        time.sleep(_POLL)
+    stop.value = 1
     time.sleep(_GRACE)
     os._exit(130)
 
@@ -208,7 +226,7 @@ def _leave(stop: Any) -> None:
 def _train_in_process(options: argparse.Namespace, seed: int, output: Path, place: int) -> float:
     def show(state: deer.TrainState) -> bool:
         _steps[place] = state.step
-        return bool(_stop.is_set())
+        return bool(_stop.value)
 
     provenance = _train_one(options, seed, output, show)
     return float(provenance["validation_mse_network"]) if provenance else float("nan")
