@@ -19,8 +19,8 @@ FAULTS = Path(__file__).parent / "faults.py"
     ],
 )
 def test_random_moments(tmp_path, jobs, faults, moments):
-    # A busy machine takes longer than a second to stop, which `make faults` asks for.
-    settings = ["--moments", str(moments), "--stop", "20"]
+    # `make faults` asks for a second.
+    settings = ["--moments", str(moments), "--stop", "5"]
     command = [sys.executable, str(FAULTS), *settings, "--jobs", *jobs, "--faults", *faults]
     run = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
