@@ -220,19 +220,32 @@ def sparsity(
     layer: int,
     steps: int,
 ) -> dict[str, np.ndarray]:
-    """Kurtosis of the coordinates after the activation: as they are, rotated at random, made sparse."""
+    """Kurtosis of the coordinates after the activation: as they are, rotated at random, made sparse.
+
+    A sparse basis is found for half of the batches and judged by the other half, for the trained and for the
+    untrained model.
+    """
     tap = AFTER.replace("*", str(layer))
     curves = {}
     for name, model in models.items():
-        kept = ds.interop.torch.capture(model, inputs, tap, mask="attention_mask", keep="signals")
-        signals = kept[tap].numpy()
+        kept, held = (
+            ds.interop.torch.capture(model, half, tap, mask="attention_mask", keep="signals")
+            for half in (inputs[::2], inputs[1::2])
+        )
+        signals, others = kept[tap].numpy(), held[tap].numpy()
         random = ds.group.random_rotation(signals.shape[1], 0).astype(np.float32)
-        curves[f"units, {name}"] = kurtosis(signals)
-        curves[f"random rotation, {name}"] = kurtosis(signals @ random.T)
-        if steps and name == "trained":
+        bases = {"units": lambda s: s, "random rotation": lambda s, p=random: s @ p.T}
+        if steps:
             layers = ds.interop.torch.descramble_module(model, kept, "kurtosis", max_iter=steps)
             ds.interop.torch.verify(model, layers, inputs[:4])
-            curves["most kurtosis, trained"] = kurtosis(layers[tap].result.transform(signals))
+            result = layers[tap].result
+            bases["most kurtosis"] = result.transform
+            print(f"{name}: {len(signals)} tokens, {len(others)} others\n{result}")
+        for basis, seen in bases.items():
+            curves[f"{basis}, {name}"] = kurtosis(seen(others))
+            found = (kurtosis(seen(half)) for half in (signals, others))
+            cells = (f"{np.mean(k):.1f}, {np.median(k):.1f}" for k in found)
+            print(f"| {name} | {basis} | {' | '.join(cells)} |", flush=True)
     return curves
 
 
@@ -256,7 +269,7 @@ def main() -> None:
         layers = {tap: each for tap, each in views["trained"].layers.items() if tap.endswith(side)}
         print(f"P^T P at each {side}: ", end="")
         ds.interop.torch.verify(model, layers, inputs[::40])
-    few = inputs[:: max(1, len(inputs) // 10)]
+    few = inputs[:: max(1, len(inputs) // 20)]
     curves = sparsity(models, few, options.layer, options.sparse)
     figure = draw(views, curves, options.layer)
     figure.savefig(options.output / "minilm.png", dpi=110)

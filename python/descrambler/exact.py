@@ -16,7 +16,7 @@ from .criteria import Criterion, Smoothness
 from .criteria.base import QuadraticForm
 from .gram import Gram
 from .iterate import Monitor, Settings
-from .krylov import Formed, Operator, Search, Streamed, leading_pairs
+from .krylov import Formed, Operator, Search, Streamed, leading_pairs, relative_error
 from .leading import Leading
 from .result import Descrambling
 from .rotation import Rotation
@@ -45,7 +45,12 @@ class _Found:
 
     search: Search
     statistics: gauges.ModeStatistics
-    whole: bool
+    method: str = "exact, block Lanczos"
+
+    @property
+    def whole(self) -> bool:
+        """Whether the eigenproblem was solved as a whole."""
+        return self.method == "exact"
 
     @property
     def last_resolved(self) -> int:
@@ -54,7 +59,7 @@ class _Found:
 
 
 def solve(
-    data: Gram | Streamed,
+    data: Gram | Streamed | Leading,
     source: Source | None,
     criterion: Criterion,
     form: QuadraticForm,
@@ -84,7 +89,7 @@ def solve(
         criterion=criterion,
         bound=form.own_value(leading.bound(basis) if first is None else first.bound(basis)),
         rounding=rounding(basis, trace, form),
-        method="exact" if found.whole else "exact, block Lanczos",
+        method=found.method,
         gauge=gauge,
         status=search.status,
         message=_message(found),
@@ -102,13 +107,15 @@ def solve(
 
 
 def _found(
-    data: Gram | Streamed,
+    data: Gram | Streamed | Leading,
     source: Source | None,
     rank: int | str | None,
     basis: LinkBasis,
     settings: Settings,
 ) -> _Found:
     """Find as many eigenpairs as are asked for, or as are resolved."""
+    if isinstance(data, Leading):
+        return _given(data, source, rank, basis)
     number = FIRST_RANK if rank == "auto" else data.n if rank is None else int(rank)
     while True:
         whole = isinstance(data, Gram) and not _is_few(number, data.n)
@@ -117,13 +124,30 @@ def _found(
         else:
             operator = Formed(data, settings.dtype) if isinstance(data, Gram) else data
             search = _some_pairs(operator, number, basis, settings)
-        found = _Found(search, gauges.mode_statistics(search.leading, source), whole)
+        statistics = gauges.mode_statistics(search.leading, source)
+        found = _Found(search, statistics, "exact") if whole else _Found(search, statistics)
         # A last quarter without a resolved mode shows that there are no more.
         enough = rank != "auto" or whole or found.last_resolved <= 0.75 * number
         most = data.n if isinstance(data, Gram) else int(STREAMED_SHARE * data.n)
         if enough or number == most or search.status is Status.STOPPED:
             return found
         number = min(2 * number, most)
+
+
+def _given(
+    leading: Leading, source: Source | None, rank: int | str | None, basis: LinkBasis
+) -> _Found:
+    """Take leading modes as they are."""
+    known = len(leading.values)
+    statistics = gauges.mode_statistics(leading, source)
+    number = known if rank in (None, "auto") else int(rank or 0)
+    if number > known:
+        raise ValueError(f"rank must be at most {known}, the modes that are known, got {rank}")
+    found = leading.first(number)
+    error = relative_error(found.values, found.errors, basis.eigenvalues)
+    return _Found(
+        Search(leading, 1, error, Status.CONVERGED), statistics, "exact, on given leading modes"
+    )
 
 
 def _message(found: _Found) -> str:

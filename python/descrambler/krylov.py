@@ -167,8 +167,7 @@ def leading_pairs(
         errors = pairs.errors()
         found = pairs.values[:rank]
         before, sums = sums, np.array([found.sum(), weights[: len(found)] @ found])
-        misses = np.array([errors[:rank].sum(), weights[: len(found)] @ errors[:rank]])
-        error = float(np.max(np.divide(misses, sums, out=np.zeros(2), where=sums > 0)))
+        error = relative_error(found, errors[:rank], weights)
         # A space that can grow no more may still lack copies of a multiple eigenvalue: a fresh start
         # orthogonal to it must add nothing.
         first_break = min(first_break, number) if broken else first_break
@@ -182,6 +181,13 @@ def leading_pairs(
         if stopped:
             return search
     return replace(search, status=Status.MAX_ITERATIONS)
+
+
+def relative_error(values: Array, errors: Array, weights: Array) -> float:
+    """Error of the plain or of the weighted sum of leading eigenvalues, relatively, the larger one."""
+    both = np.stack([np.ones(len(values)), weights[: len(values)]])
+    sums, misses = both @ values, both @ errors
+    return float(np.max(np.divide(misses, sums, out=np.zeros(2), where=sums > 0)))
 
 
 def _leading(

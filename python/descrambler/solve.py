@@ -30,6 +30,7 @@ from .iterate import (
     warn_unless_converged,
 )
 from .krylov import Streamed
+from .leading import Leading
 from .result import Descrambling
 from .segments import segmented
 from .sources import Signals, Source, as_source
@@ -165,7 +166,7 @@ def descramble(
 
 
 def descramble_gram(
-    gram: Gram | ArrayLike,
+    gram: Gram | Leading | ArrayLike,
     criterion: str | Criterion = "smoothness",
     *,
     method: str = "auto",
@@ -189,8 +190,9 @@ def descramble_gram(
 
     Parameters
     ----------
-    gram : Gram or array_like, shape (n, n)
-        From a bare matrix all signs are undetermined, and modes are judged by rounding alone.
+    gram : Gram, Leading or array_like, shape (n, n)
+        From a bare matrix all signs are undetermined, and modes are judged by rounding alone. Of leading
+        modes a rank must say how many to place.
     criterion, method, gauge, reference, rank, dtype, max_iter, tolerance, retraction, random_state, n_starts, threads, group, progress, checkpoint, checkpoint_every, callback
         As in :func:`descramble`.
 
@@ -219,13 +221,12 @@ def descramble_gram(
         checkpoint_every=checkpoint_every,
         dtype=work,
     )
-    return _descramble(
-        as_gram(gram), None, named(criterion), settings, gauge, reference, rank, work
-    )
+    data = gram if isinstance(gram, Leading) else as_gram(gram)
+    return _descramble(data, None, named(criterion), settings, gauge, reference, rank, work)
 
 
 def _descramble(
-    data: Gram | Streamed,
+    data: Gram | Streamed | Leading,
     source: Source | None,
     criterion: Criterion,
     settings: Settings,
@@ -239,7 +240,9 @@ def _descramble(
     _checked_rank(rank, data.n, settings.method)
     if rank is not None and not isinstance(criterion, Smoothness):
         raise ValueError(f"rank needs smoothness, got {criterion}")
-    if isinstance(data, Streamed):
+    if isinstance(data, Leading) and rank is None:
+        raise ValueError(f"rank is needed: only {len(data.values)} leading modes are known")
+    if not isinstance(data, Gram):
         form: QuadraticForm | None = QuadraticForm()  # the value of smoothness is the trace itself
     else:
         form = criterion.form(Data(data))

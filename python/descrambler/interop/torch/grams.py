@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..._validate import require_extra
 from ...gram import Gram
+from ...leading import Leading
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +27,7 @@ class Keeper(Protocol):
     def add(self, inputs: torch.Tensor, outputs: torch.Tensor) -> None:
         """Take in the signals of one call, (m, n_in) and (m, n_out)."""
 
-    def finish(self) -> Gram | torch.Tensor:
+    def finish(self) -> Gram | Leading | torch.Tensor:
         """Return what was kept."""
 
 
@@ -41,6 +42,7 @@ class GramSum:
 
     def __init__(self, exact: bool = False) -> None:
         self.count = 0
+        self.product_dtype = torch.float64
         self._exact = exact or torch.get_float32_matmul_precision() != "highest"
         self._pending = 0
         self._partial: torch.Tensor | None = None
@@ -53,11 +55,11 @@ class GramSum:
             torch.no_grad(),
             torch.autocast(rows.device.type, enabled=False),
         ):
-            wide = self._product_dtype(rows)
+            self.product_dtype = self._dtype_of(rows)
             for block in torch.split(rows.detach(), BLOCK):
-                self._add(block.to(wide))
+                self._add(block.to(self.product_dtype))
 
-    def _product_dtype(self, rows: torch.Tensor) -> torch.dtype:
+    def _dtype_of(self, rows: torch.Tensor) -> torch.dtype:
         if rows.device.type == "mps":
             return torch.float32
         exact = self._exact or rows.dtype == torch.float64 or rows.shape[1] <= FEW
@@ -167,12 +169,10 @@ class Signals:
         return torch.cat(self._parts)
 
 
-def gram_keeper(module: torch.nn.Linear, side: str) -> Keeper:
-    """Return the cheapest way to the Gram matrix of a layer's inputs or outputs."""
+def has_cheap_gram(module: torch.nn.Linear, side: str) -> bool:
+    """Whether the Gram matrix of a layer's outputs follows from that of its fewer inputs."""
     # A subclass, or another's hook, may give other outputs than W x + b; a half-precision layer rounds
     # them visibly.
     plain = type(module) is torch.nn.Linear and not module._forward_hooks
     full = module.weight.dtype in (torch.float32, torch.float64)
-    if side == "output" and plain and full and module.out_features > module.in_features:
-        return WideOutputGram(module)
-    return PlainGram(side)
+    return side == "output" and plain and full and module.out_features > module.in_features

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..._validate import require_extra
 from ...gram import Gram
+from ...leading import Leading
 from ...result import Descrambling
 from ...rotation import Rotation
 from ...solve import descramble, descramble_gram
@@ -91,7 +92,7 @@ def descramble_module(
     layers = {}
     for tap, module in resolve(model, list(captured)).items():
         kept = captured[tap]
-        solve = descramble_gram if isinstance(kept, Gram) else descramble
+        solve = descramble_gram if isinstance(kept, (Gram, Leading)) else descramble
         result = named(tap, partial(solve, kept, criterion, **options))
         layers[tap] = _seen_through(tap, module, result)
     return layers
