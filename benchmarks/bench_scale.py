@@ -4,6 +4,7 @@ python benchmarks/bench_scale.py gram      the Gram matrix against BLAS's SYRK
 python benchmarks/bench_scale.py full      n = 4096, all modes, against LAPACK
 python benchmarks/bench_scale.py streamed  n = 16 384, 256 modes, 100 000 signals in a file (6.6 GB in $TMPDIR)
 python benchmarks/bench_scale.py wide      n = 65 536, 128 modes, 20 000 signals in a file (5.2 GB in $TMPDIR)
+python benchmarks/bench_scale.py killed    Gram matrix by two worker processes, one of which is killed half-way
 python benchmarks/bench_scale.py curves    cost against n, rank and number of signals; writes docs/scaling.png
 python benchmarks/bench_scale.py extrapolate   to the layers of public models, from rates of one core
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -273,6 +275,49 @@ def run_wide() -> None:
             )
 
 
+def run_killed() -> None:
+    """Gram matrix by two workers; the same with one of them killed when half of the blocks were begun."""
+    import dask.array
+    from distributed import Client, LocalCluster
+
+    m, n, blocks = 400_000, 1024, 80
+    grams, times = [], []
+    for kill in (False, True):
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+            Client(cluster),
+        ):
+            signals = dask.array.random.default_rng(SEED).standard_normal(
+                (m, n), chunks=(m // blocks, n)
+            )
+            ds.gram(signals[: 2 * m // blocks])  # workers import what they need
+            signals = signals.map_blocks(begun, folder, dtype=float, meta=np.empty((0, 0)))
+            if kill:
+                threading.Thread(target=kill_when, args=(Path(folder), blocks // 2)).start()
+            times.append(timed(lambda: grams.append(ds.gram(signals)))["seconds"])  # noqa: B023
+            began = len(list(Path(folder).iterdir()))
+        name = "one of 2 workers" if kill else "no worker"
+        print(f"{name} killed: {times[-1]:.1f} s, {began} blocks begun for {blocks}", flush=True)
+    whole, resumed = grams
+    assert whole.count == resumed.count == m
+    off = np.abs(whole.matrix - resumed.matrix).max() / whole.matrix.max()
+    print(f"time with / without {times[1] / times[0]:.2f}, largest relative difference {off:.1e}")
+
+
+def begun(block: np.ndarray, folder: str) -> np.ndarray:
+    """Leave a mark of the process that has this block."""
+    (Path(folder) / f"{time.monotonic_ns()}-{os.getpid()}").touch()
+    return block
+
+
+def kill_when(folder: Path, wanted: int) -> None:
+    """Kill the worker that began the block of a number."""
+    while len(marks := sorted(mark.name for mark in folder.iterdir())) < wanted:
+        time.sleep(0.01)
+    os.kill(int(marks[wanted - 1].split("-")[1]), signal.SIGKILL)
+
+
 def run_curves() -> None:
     """Costs by the processor of one thread, which other work on the machine changes little."""
     panels = {
@@ -370,6 +415,7 @@ RUNS = {
     "full": run_full,
     "streamed": run_streamed,
     "wide": run_wide,
+    "killed": run_killed,
     "curves": run_curves,
     "extrapolate": run_extrapolate,
 }

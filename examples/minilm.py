@@ -139,8 +139,8 @@ def kurtosis(signals: np.ndarray) -> np.ndarray:
 
 def table(views: dict[str, View]) -> Iterator[str]:
     """One line for each model and layer."""
-    yield "| weights | layer | resolved, before | share of variance | of first weights (chance) | resolved, after | share of variance | of second weights (chance) |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "| weights | layer | resolved, before | share of variance | of first weights (chance) | resolved, after | share of variance | of second weights (chance) | their first mode, times the mean |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for name, view in views.items():
         rows = zip(view.before, view.after, view.shares, strict=True)
         for number, (before, after, shares) in enumerate(rows):
@@ -152,6 +152,7 @@ def table(views: dict[str, View]) -> Iterator[str]:
                     f"{values[seen].sum() / values.sum():.2f}",
                     f"{weights[seen].sum():.3f} ({seen.mean():.3f})",
                 ]
+            cells.append(f"{len(shares[1]) * shares[1][0]:.1f}")
             yield f"| {' | '.join(cells)} |"
 
 
