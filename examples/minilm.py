@@ -190,9 +190,12 @@ def draw(views: dict[str, View], curves: dict[str, np.ndarray], layer: int) -> F
     )  # fmt: skip
     ax.legend(fontsize=8)
     ax = axes[1, 1]
-    styles = ("-", "--", "-.", ":", (0, (1, 3)))
-    for (name, values), style in zip(curves.items(), styles, strict=False):
-        ax.plot(np.arange(1, len(values) + 1), values, ls=style, color="black", label=name)
+    styles = {"units": "-", "random rotation": ":", "most kurtosis": "--"}
+    for name, values in curves.items():
+        basis, _, model = name.partition(", ")
+        colour = "black" if model == "trained" else "0.6"
+        place = np.arange(1, len(values) + 1)
+        ax.plot(place, values, ls=styles[basis], color=colour, label=name)
     ax.set(
         xscale="log", yscale="log", ylim=(0.03, None), xlabel="coordinate, by falling kurtosis",
         ylabel="excess kurtosis", title=f"D  Signals after the activation, layer {layer}",

@@ -10,10 +10,13 @@ import numpy as np
 import scipy.fft
 import scipy.linalg
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_info
 
 from ._validate import Array
 
 BOUNDARIES = ("periodic", "neumann", "dirichlet")
+# Entries from which on a matrix is transformed by several threads.
+LARGE = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +49,13 @@ class LinkBasis:
         if self.vectors is not None:
             return self.vectors.T @ matrix
         if self.boundary == "neumann":
-            return cast(Array, scipy.fft.dct(matrix, axis=0, norm="ortho"))
+            return cast(
+                Array, scipy.fft.dct(matrix, axis=0, norm="ortho", workers=_workers(matrix))
+            )
         if self.boundary == "dirichlet":
-            return cast(Array, scipy.fft.dst(matrix, type=1, axis=0, norm="ortho"))
+            return cast(
+                Array, scipy.fft.dst(matrix, type=1, axis=0, norm="ortho", workers=_workers(matrix))
+            )
         modes = _real_fourier(matrix)
         return modes if self.order is None else modes[self.order]
 
@@ -57,9 +64,14 @@ class LinkBasis:
         if self.vectors is not None:
             return self.vectors @ matrix
         if self.boundary == "neumann":
-            return cast(Array, scipy.fft.idct(matrix, axis=0, norm="ortho"))
+            return cast(
+                Array, scipy.fft.idct(matrix, axis=0, norm="ortho", workers=_workers(matrix))
+            )
         if self.boundary == "dirichlet":
-            return cast(Array, scipy.fft.idst(matrix, type=1, axis=0, norm="ortho"))
+            return cast(
+                Array,
+                scipy.fft.idst(matrix, type=1, axis=0, norm="ortho", workers=_workers(matrix)),
+            )
         if self.order is not None:
             matrix = matrix[np.argsort(self.order)]
         return _inverse_real_fourier(matrix)
@@ -75,9 +87,17 @@ class LinkBasis:
             yield slice(int(start), int(stop))
 
 
+def _workers(matrix: Array) -> int:
+    """Threads for the transforms of a large matrix: as many as BLAS may use."""
+    if matrix.size < LARGE:
+        return 1
+    pools = threadpool_info()
+    return max((pool["num_threads"] for pool in pools if pool["user_api"] == "blas"), default=1)
+
+
 def _real_fourier(matrix: Array) -> Array:
     n = len(matrix)
-    spectrum = scipy.fft.rfft(matrix, axis=0, norm="ortho")
+    spectrum = scipy.fft.rfft(matrix, axis=0, norm="ortho", workers=_workers(matrix))
     modes = np.empty_like(matrix)
     modes[0] = spectrum[0].real
     last = (n + 1) // 2
@@ -100,7 +120,7 @@ def _inverse_real_fourier(modes: Array) -> Array:
     np.multiply(modes[2 : 2 * last - 1 : 2], -half, out=spectrum[1:last].imag)
     if n % 2 == 0:
         spectrum[-1] = modes[-1]
-    return cast(Array, scipy.fft.irfft(spectrum, n, axis=0, norm="ortho"))
+    return cast(Array, scipy.fft.irfft(spectrum, n, axis=0, norm="ortho", workers=_workers(modes)))
 
 
 def analytic_basis(n: int, order: float, boundary: str) -> LinkBasis:
