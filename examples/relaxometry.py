@@ -72,12 +72,12 @@ def main() -> None:
         print(f"{name}: error {error(model, (inputs, truth)):.3f} decades, participation ratio of the first layer {rank:.1f} of {N_UNITS}")  # fmt: skip
         for ax, matrix, kind in zip(row, (raw, layer.weight), ("raw", "descrambled"), strict=True):
             matrix = np.asarray(matrix)
-            limit = np.quantile(np.abs(matrix), 0.995)
-            image = ax.imshow(matrix, cmap=signed(), vmin=-limit, vmax=limit, aspect="auto",
+            matrix = matrix / np.sqrt(np.mean(matrix**2))  # training makes weights larger
+            image = ax.imshow(matrix, cmap=signed(), vmin=-4, vmax=4, aspect="auto",
                               extent=(0, TIME[-1], N_UNITS + 0.5, 0.5), interpolation="nearest")  # fmt: skip
             ax.set(xlabel="time (s)", title=f"{name}, {kind}")
             ax.set_ylabel("unit" if kind == "raw" else "point of the link axis")
-            canvas.colorbar(image, ax=ax, extend="both", label="weight")
+            canvas.colorbar(image, ax=ax, extend="both", label="weight / r.m.s.")
     canvas.savefig(options.output / "relaxometry.png", dpi=90)
 
 

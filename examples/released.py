@@ -53,11 +53,11 @@ def main() -> None:
         share = np.square(weight).reshape(len(weight), 5, -1).sum(axis=(0, 2)) / np.sum(weight**2)
         print(f"{name}: {result.optimality}, relative gap {result.gap:.0e}; participation ratio {rank:.0f} of {min(weight.shape)}; squared weights on " + ", ".join(f"{b} {s:.2f}" for b, s in zip(BLOCKS, share, strict=True)))  # fmt: skip
         shown = result.rotation.left(weight)
-        limit = np.quantile(np.abs(shown), 0.995)
-        image = ax.imshow(shown, cmap=signed(), vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")  # fmt: skip
+        shown = shown / np.sqrt(np.mean(shown**2))  # training makes weights larger
+        image = ax.imshow(shown, cmap=signed(), vmin=-4, vmax=4, aspect="auto", interpolation="nearest")  # fmt: skip
         ax.set(ylabel="point of the link axis", xlabel="input block, 64 points each", title=name)
         ax.set_xticks(np.arange(31.5, 320, 64), BLOCKS)
-        canvas.colorbar(image, ax=ax, extend="both", label="weight")
+        canvas.colorbar(image, ax=ax, extend="both", label="weight / r.m.s.")
     canvas.savefig(options.output / "released.png", dpi=70)
 
 

@@ -57,11 +57,11 @@ def main() -> None:
         changed = ds.interop.torch.verify(model, layers, [x]).relative
         print(f"{name}: {correct:.3f} of unseen digits right; P inserted, outputs change by {changed:.0e}; {share[9]:.2f} of the second weights in the 10 strongest modes (chance {10 / N_UNITS:.2f})")  # fmt: skip
         shown = np.asarray(layers[TAP].weight)
-        limit = np.quantile(np.abs(shown), 0.995)
-        image = ax.imshow(shown, cmap=signed(), vmin=-limit, vmax=limit, aspect="auto",
+        shown = shown / np.sqrt(np.mean(shown**2))  # training makes weights larger
+        image = ax.imshow(shown, cmap=signed(), vmin=-4, vmax=4, aspect="auto",
                           extent=(0.5, N_UNITS + 0.5, 9.5, -0.5), interpolation="nearest")  # fmt: skip
         ax.set(xlabel="point of the link axis", ylabel="digit", title=name)
-        canvas.colorbar(image, ax=ax, extend="both", label="weight after P")
+        canvas.colorbar(image, ax=ax, extend="both", label="weight after P / r.m.s.")
         axes[2].plot(np.arange(1, N_UNITS + 1), share, style, color="black", label=name)
     axes[2].plot([0, N_UNITS], [0, 1], ":", color="black", label="chance")
     axes[2].set(xlabel="modes, strongest first", ylabel="share of squared weights", ylim=(0, 1.02))
