@@ -333,10 +333,14 @@ def test_a_users_error_is_told_without_a_traceback(small, monkeypatch, capsys, c
         ["deer", "trace.txt", "--time-unit", "us", "-o", "out"],
         ["ensemble", "shipped.npz", "shipped.npz", "--simulate", "40", "-o", "out"],
         ["bench", "exact", "--quick", "--cap", "0.1", "--threads", "1"],
+        ["train", "--widths", "16", "8", "16", "--steps", "8", "-o", "net.npz"],
+        ["train", "--widths", "16", "8", "16", "--steps", "8", "--seeds", "0-1", "-o", "nets"],
     ],
     ids=lambda arguments: arguments[0],
 )
 def test_json_is_all_that_is_printed(tmp_path, monkeypatch, capsys, arguments):
+    if arguments[0] == "train":
+        pytest.importorskip("torch", reason="the extra train is not installed")
     monkeypatch.chdir(tmp_path)
     ds.deer.pretrained().save("shipped.npz")
     data = ds.deer.simulate(1, 3)
