@@ -20,6 +20,7 @@ def real_array(name: str, value: ArrayLike, ndim: int, *, finite: bool = True) -
 
     float32 and float64 are kept; integers, booleans and half precision become float64.
     """
+    check_unmasked(name, value)
     array = as_numpy(value)
     check_real(name, array.dtype)
     if array.ndim != ndim:
@@ -29,6 +30,12 @@ def real_array(name: str, value: ArrayLike, ndim: int, *, finite: bool = True) -
     if finite and not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity among its entries")
     return array
+
+
+def check_unmasked(name: str, value: object) -> None:
+    """Check that no entry is masked: the numbers under a mask would count."""
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} must not be masked: fill or drop the masked entries")
 
 
 def check_real(name: str, dtype: np.dtype[Any]) -> None:
@@ -53,6 +60,27 @@ def matrix(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
     if array.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {array.shape}")
     return array
+
+
+def own_unit(array: Array, axis: int | None = None) -> tuple[Array, NDArray[np.int32]]:
+    """Return an array in units of a power of two near its largest entry, and the exponent.
+
+    Its squares then neither overflow nor vanish; ``np.ldexp(result, exponent)`` undoes it without
+    rounding. With an axis, each line along it has a unit of its own.
+    """
+    largest = np.abs(array).max(axis=axis, keepdims=axis is not None, initial=0)
+    exponent = np.frexp(largest)[1]
+    return np.ldexp(array, -exponent), exponent
+
+
+def check_squares(name: str, array: Array) -> None:
+    """Check that the sum of squares is within the range of float64, unless all are zero."""
+    _, exponent = own_unit(array)
+    if abs(int(exponent)) > 480:
+        largest = np.abs(array).max()
+        raise ValueError(
+            f"{name} must be within 1e-144 and 1e144, got magnitudes up to {largest:.1e}"
+        )
 
 
 def square(name: str, value: ArrayLike) -> Array:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from ._array_api import keeps_kind
 from ._native import core
-from ._validate import Array, real_array, square
+from ._validate import Array, check_squares, real_array, square
 from .errors import ChartError
 
 __all__ = [
@@ -43,10 +43,20 @@ def _skew(name: str, value: ArrayLike) -> Array:
     return matrix
 
 
+def _angles(name: str, value: ArrayLike) -> Array:
+    """Return a generator whose exponential has digits left."""
+    matrix = _skew(name, value)
+    largest, limit = float(np.abs(matrix).max()), 1 / float(np.finfo(matrix.dtype).eps)
+    if largest > limit:
+        raise ValueError(f"{name} must have entries below {limit:.1e}, got {largest:.1e}")
+    return matrix
+
+
 def orthogonal(name: str, value: ArrayLike) -> Array:
     """Return `value` as a square matrix with orthonormal rows, or raise ValueError."""
     matrix = square(name, value)
-    excess = float(np.abs(matrix @ matrix.T - np.eye(len(matrix))).max())
+    with np.errstate(over="ignore", invalid="ignore"):
+        excess = float(np.abs(matrix @ matrix.T - np.eye(len(matrix))).max())
     if not excess <= _tolerance(matrix):
         raise ValueError(f"{name} must be orthogonal, got |{name} {name}^T - 1| up to {excess:.1e}")
     return matrix
@@ -167,7 +177,7 @@ def exp(Q: ArrayLike) -> Array:
     ValueError
         If Q is not square, finite and skew-symmetric.
     """
-    return core.exp(_skew("Q", Q))
+    return core.exp(_angles("Q", Q))
 
 
 @keeps_kind
@@ -220,6 +230,7 @@ def polar(M: ArrayLike) -> Array:
 
 def _same_size(first: Array, G: ArrayLike) -> tuple[Array, Array]:
     gradient = square("G", G)
+    check_squares("G", gradient)
     if gradient.shape != first.shape:
         raise ValueError(f"G must have the shape of Q, {first.shape}, got {gradient.shape}")
     dtype = np.result_type(first, gradient)
@@ -272,7 +283,7 @@ def exp_pullback(Q: ArrayLike, G: ArrayLike) -> Array:
     ValueError
         If Q is not skew-symmetric or the shapes differ.
     """
-    return core.exp_pullback(*_same_size(_skew("Q", Q), G))
+    return core.exp_pullback(*_same_size(_angles("Q", Q), G))
 
 
 def random_rotation(n: int, random_state: int | np.random.Generator | None = None) -> Array:

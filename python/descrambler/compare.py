@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._validate import Array, matrix
+from ._validate import Array, matrix, own_unit
 from .criteria import Smoothness
 from .gauge import aligned
 from .result import Descrambling
@@ -76,7 +76,7 @@ def compare(
         raise ValueError(f"result_b minimises {result_b.criterion}, result_a {criterion}")
     pair = (np.eye(n), np.eye(n)) if weights is None else weights
     a, b = (
-        basis.to_modes(result.rotation.left(matrix("weights", w).astype(np.float64)))
+        basis.to_modes(result.rotation.left(own_unit(matrix("weights", w).astype(np.float64))[0]))
         for result, w in zip((result_a, result_b), pair, strict=True)
     )
     if a.shape != b.shape:

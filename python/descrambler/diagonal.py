@@ -19,7 +19,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike
 
-from ._validate import Array, choice, matrix
+from ._validate import Array, check_squares, choice, matrix
 from .charts import random_rotation
 from .criteria import DiagonalNormSquare, DiagonalSum
 from .errors import ConvergenceWarning
@@ -89,6 +89,7 @@ def diagonalize(
     """
     start = time.perf_counter()
     w = matrix("weights", weights)
+    check_squares("weights", w)
     choice("criterion", criterion, ("sum", "norm_square"))
     choice("side", side, ("left", "right"))
     choice("method", method, ("auto", "exact", *METHODS))

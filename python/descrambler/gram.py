@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.linalg import blas
 
 from ._native import core
-from ._validate import Array, frozen, matrix, real_array, square, working_dtype
+from ._validate import Array, frozen, matrix, own_unit, real_array, square, working_dtype
 from .activations import Activation
 from .checkpoint import resumed
 from .files import read_arrays, write_arrays
@@ -21,6 +21,9 @@ from .sources import Signals, as_source, batches, blocks_of
 __all__ = ["Gram", "gram", "joint_gram"]
 
 SCHEMA = "descrambler.gram.v1"
+
+# Below this sum of squares, what is left of float64's range is no longer relative precision.
+LEAST = 1e-280
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +100,9 @@ class Gram:
             return self
         if self.mean is None or self.count is None:
             raise ValueError("centre needs the mean signal, which a bare matrix has not")
-        centred = self.matrix - np.outer(self.mean, self.count * self.mean)
+        # Symmetric to the last bit, as signals that do not vary leave nothing else.
+        whole = np.sqrt(self.count) * self.mean
+        centred = self.matrix - np.outer(whole, whole)
         # Rounding must not leave a negative variance.
         np.fill_diagonal(centred, np.maximum(centred.diagonal(), 0))
         centred.setflags(write=False)
@@ -140,6 +145,7 @@ class GramSum:
         self.matrix = np.zeros((n, n))
         self.sum = np.zeros(n)
         self.count = 0
+        self.any = False
         self._dtype = dtype
 
     def add(self, rows: Array) -> None:
@@ -150,17 +156,22 @@ class GramSum:
                 blas.dsyrk(1.0, block.T, beta=1.0, c=self.matrix.T, overwrite_c=True)
             else:
                 self.matrix += blas.ssyrk(1.0, block.T).T
-            self.sum += block.sum(axis=0, dtype=np.float64)
+            with np.errstate(invalid="ignore"):  # judged once, at the end
+                self.sum += block.sum(axis=0, dtype=np.float64)
             self.count += len(block)
+            self.any = self.any or bool(block.any())
 
     def merge(self, other: GramSum) -> None:
         """Add another sum."""
         self.matrix += other.matrix
         self.sum += other.sum
         self.count += other.count
+        self.any = self.any or other.any
 
     def finish(self) -> Gram:
         """Hand the sum over as a Gram matrix; it ends here."""
+        if self.any and self.matrix.trace() < LEAST:
+            raise ValueError("signals must not be so small that their squares vanish: scale them")
         return _finished("signals", _mirrored(self.matrix), self.sum, self.count)
 
 
@@ -242,7 +253,9 @@ def layer_gram(
 
 def _finished(name: str, matrix: Array, total: Array, count: int) -> Gram:
     # Judged once, on the sum: a NaN or an infinity cannot leave it.
-    if not (np.isfinite(total).all() and np.isfinite(matrix.sum())):
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(total).all() and np.isfinite(matrix.sum())
+    if not finite:
         raise ValueError(f"{name} must be finite, and their squares must not overflow float64")
     matrix.setflags(write=False)
     return Gram(matrix, total / count, count)
@@ -291,7 +304,7 @@ def joint_gram(signals: Gram, next_weights: ArrayLike) -> Gram:
     ValueError
         If the weights do not have one column per unit, or are all zero.
     """
-    weights = matrix("next_weights", next_weights).astype(np.float64, copy=False)
+    weights = own_unit(matrix("next_weights", next_weights).astype(np.float64, copy=False))[0]
     if weights.shape[1] != signals.n:
         raise ValueError(f"next_weights must have {signals.n} columns, got shape {weights.shape}")
     own = weights.T @ weights

@@ -123,9 +123,13 @@ class BatchNorm:
         spread = variances.astype(np.float64) + epsilon
         if not (epsilon >= 0 and (variances >= 0).all() and (spread > 0).all()):
             raise ValueError("variance and epsilon must not be negative, and their sum positive")
-        gain = scales / np.sqrt(spread)
+        with np.errstate(over="ignore", invalid="ignore"):
+            gain = scales / np.sqrt(spread)
+            shift = offsets - gain * means
+        if not (np.isfinite(gain).all() and np.isfinite(shift).all()):
+            raise ValueError("mean, variance, scale and offset must not overflow float64 together")
         object.__setattr__(self, "gain", _frozen(gain, gain.dtype))
-        object.__setattr__(self, "shift", _frozen(offsets - gain * means, gain.dtype))
+        object.__setattr__(self, "shift", _frozen(shift, gain.dtype))
         object.__setattr__(self, "dtype", np.result_type(means, variances, scales, offsets))
 
     @property

@@ -96,5 +96,7 @@ class Leading:
         return float((a[-1] - a[k]) * self.rest + (a[k] - a[:k]) @ self.errors)
 
     def _placed(self, basis: LinkBasis, rotation: Rotation | None) -> Array:
-        columns = np.ascontiguousarray(self.modes.T, np.float64)
-        return basis.to_modes(columns if rotation is None else rotation.left(columns))
+        columns: Array = np.ascontiguousarray(self.modes.T, np.float64)
+        if rotation is not None and self.values.size:
+            columns = rotation.left(columns)
+        return basis.to_modes(columns)

@@ -127,6 +127,7 @@ class Network:
         TypeError, ValueError
             If `x` is not a finite real matrix with `n_in` columns and at least one row.
         """
+        _validate.check_unmasked("x", x)
         rows = np.asarray(x)
         return _collect(self._run(rows, self.layers, batch_size), rows)
 
@@ -156,6 +157,7 @@ class Network:
         TypeError, ValueError
             If an argument has the wrong type or shape or is out of range.
         """
+        _validate.check_unmasked("x", x)
         rows = np.asarray(x)
         return _collect(self.batches(rows, layer, tap, batch_size), rows)
 
@@ -216,6 +218,7 @@ class Network:
         self, parts: Iterator[ArrayLike], stages: tuple[Folded, ...], batch_size: int
     ) -> Iterator[Array]:
         for part in parts:
+            _validate.check_unmasked("x", part)
             rows = np.asarray(part)
             if rows.ndim != 2 or rows.shape[1] != self.n_in:
                 raise ValueError(f"x must have shape (m, {self.n_in}), got {rows.shape}")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._array_api import as_numpy
-from ._validate import Array, check_real, matrix
+from ._validate import Array, check_real, check_unmasked, matrix
 
 # Entries of a block, whose float64 copy stays in the cache, unless the rows are so long that BLAS is given
 # too few of them. A slab holds the whole chunks of a chunked file.
@@ -111,7 +111,7 @@ def as_source(name: str, signals: Signals) -> Source:
         return Rows(name, cast(Dataset, signals))
     if callable(signals):
         return Repeated(name, signals)
-    return Rows(name, as_numpy(signals))
+    return Rows(name, _unmasked(name, signals))
 
 
 def batches(name: str, signals: Signals) -> Iterator[Array]:
@@ -125,6 +125,7 @@ class Rows(Source):
     def __init__(self, name: str, rows: Dataset) -> None:
         dtype = np.dtype(rows.dtype)
         check_real(name, dtype)
+        check_unmasked(name, rows)
         if len(rows.shape) != 2:
             raise ValueError(f"{name} must have 2 dimension(s), got shape {rows.shape}")
         self.m, self.n = rows.shape
@@ -165,7 +166,7 @@ class Batches(Source):
     rereadable = False
 
     def __init__(self, name: str, parts: Iterator[ArrayLike]) -> None:
-        first = [as_numpy(part) for _, part in zip(range(1), parts, strict=False)]
+        first = [_unmasked(name, part) for _, part in zip(range(1), parts, strict=False)]
         if not first:
             raise ValueError(f"{name} must hold at least one batch, got an empty iterator")
         source = Rows(name, first[0])
@@ -180,7 +181,7 @@ class Batches(Source):
     def blocks(self, skip: int = 0) -> Iterator[Array]:
         """Yield blocks of rows."""
         for index, part in enumerate(self._parts):
-            rows = as_numpy(part)
+            rows = _unmasked(self.name, part)
             label = f"{self.name} (batch {index})" if index else self.name
             source = Rows(label, rows)
             if source.n != self.n:
@@ -235,7 +236,8 @@ def blocks_of(rows: Array, dtype: type[np.floating[Any]]) -> Iterator[Array]:
         if room is None:
             yield block
         else:
-            np.copyto(room[: len(block)], block)
+            with np.errstate(over="ignore"):  # an infinity does not leave the sum unseen
+                np.copyto(room[: len(block)], block)
             yield room[: len(block)]
 
 
@@ -243,6 +245,11 @@ def _split(name: str, rows: NDArray[Any]) -> Iterator[Array]:
     step = block_rows(rows.shape[1])
     for start in range(0, len(rows), step):
         yield matrix(name, rows[start : start + step], finite=False)
+
+
+def _unmasked(name: str, part: object) -> NDArray[Any]:
+    check_unmasked(name, part)
+    return as_numpy(part)
 
 
 def _is_dataset(signals: object) -> bool:

@@ -9,7 +9,7 @@ import scipy.fft
 import scipy.linalg
 from numpy.typing import ArrayLike
 
-from .._validate import Array, matrix
+from .._validate import Array, check_squares, matrix
 from ..layers import Linear
 from ..network import Network
 from .spectrum import Transform, frequencies
@@ -41,6 +41,7 @@ def layer_loss(network: Network, layer: int, inputs: ArrayLike, targets: ArrayLi
     """
     linear = network.linear(layer)
     wanted = matrix("targets", targets)
+    check_squares("targets", wanted)
     place = [i for i, stage in enumerate(network.layers) if isinstance(stage, Linear)][layer - 1]
     tail = network.layers[place + 1 :]
     x = matrix("inputs", inputs)

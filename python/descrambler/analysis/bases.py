@@ -12,7 +12,7 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 from scipy.special import betainc
 
-from .._validate import Array, choice, matrix
+from .._validate import Array, choice, matrix, own_unit
 
 MOST_MEMBERS = 32
 
@@ -141,7 +141,7 @@ def match_bases(
         If an array is not a finite real matrix or does not fit, a basis is unknown, a name is given
         twice, there is no basis, or the count is out of range.
     """
-    v = matrix("vectors", vectors).astype(np.float64, copy=False)
+    v = own_unit(matrix("vectors", vectors).astype(np.float64, copy=False), axis=0)[0]
     n = len(v)
     most = (n - 1) // 2
     count = min(most, MOST_MEMBERS) if count is None else operator.index(count)
@@ -185,7 +185,7 @@ def principal_components(data: ArrayLike, count: int) -> Array:
     TypeError, ValueError
         If the data are not a finite real matrix or the count is not between 1 and min(m, n).
     """
-    x = matrix("data", data)
+    x = own_unit(matrix("data", data))[0]
     if not 1 <= operator.index(count) <= min(x.shape):
         raise ValueError(f"count must be between 1 and {min(x.shape)}, got {count}")
     centred = x - x.mean(axis=0)
@@ -231,7 +231,7 @@ def subspace_overlap(first: ArrayLike, second: ArrayLike, *, centred: bool = Tru
 
 
 def _orthonormal(name: str, columns: Array, centred: bool) -> Array:
-    x = columns.astype(np.float64)
+    x = own_unit(columns.astype(np.float64))[0]
     level = max(x.shape) * float(np.finfo(columns.dtype).eps) * float(np.linalg.norm(x))
     if centred:
         x -= x.mean(axis=0)

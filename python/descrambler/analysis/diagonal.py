@@ -7,7 +7,7 @@ import operator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validate import matrix
+from .._validate import matrix, own_unit
 from . import marchenko_pastur
 
 
@@ -30,7 +30,7 @@ def diagonal_share(weights: ArrayLike) -> float:
     TypeError, ValueError
         If the weights are not a finite real matrix.
     """
-    w = matrix("weights", weights).astype(np.float64, copy=False)
+    w = own_unit(matrix("weights", weights).astype(np.float64, copy=False))[0]
     energy = float(np.sum(np.square(w)))
     return float(np.sum(np.square(np.diagonal(w)))) / energy if energy > 0 else np.nan
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validate import Array, matrix
+from .._validate import Array, matrix, own_unit
 from ..derivative import Derivative
 from ..layers import Linear
 from ..network import Network
@@ -167,13 +167,13 @@ def directional_gain(network: Network, inputs: ArrayLike, directions: ArrayLike)
 
 
 def directions_matrix(name: str, value: ArrayLike, n: int) -> Array:
-    """Return `value` as a matrix with n columns and no row of zeros."""
+    """Return `value` as a matrix with n columns and no row of zeros, each row in a unit of its own."""
     d = matrix(name, value)
     if d.shape[1] != n:
         raise ValueError(f"{name} must have {n} columns, got shape {d.shape}")
     if not d.any(axis=1).all():
         raise ValueError(f"{name} must not be zero, but row {int(np.argmin(d.any(axis=1)))} is")
-    return d
+    return own_unit(d, axis=1)[0]
 
 
 def _inputs(network: Network, inputs: ArrayLike) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike
 
-from .._validate import matrix, real_array
+from .._validate import matrix, own_unit, real_array
 from . import marchenko_pastur
 
 TRACY_WIDOM_95 = 0.9793
@@ -35,7 +35,7 @@ def participation_ratio(values: ArrayLike) -> float:
     TypeError, ValueError
         If the values are not finite real numbers.
     """
-    squares = np.square(real_array("values", values, 1), dtype=np.float64)
+    squares = np.square(own_unit(real_array("values", values, 1))[0], dtype=np.float64)
     total = float(squares.sum())
     return total**2 / float(np.square(squares).sum()) if total > 0 else 0.0
 

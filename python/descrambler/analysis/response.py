@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validate import Array, matrix, real_array
+from .._validate import Array, matrix, own_unit, real_array
 from .jacobian import directions_matrix
 from .spectrum import Transform, amplitudes
 
@@ -47,8 +47,9 @@ def aggregate_response(weights: ArrayLike, transform: Transform = "dct") -> Arra
     TypeError, ValueError
         If the weights are not a finite real matrix, or the transform is unknown.
     """
-    spectrum = amplitudes(matrix("weights", weights), transform)
-    response: Array = np.sqrt(np.mean(np.square(spectrum), axis=0))
+    w, exponent = own_unit(matrix("weights", weights))
+    spectrum = amplitudes(w, transform)
+    response: Array = np.ldexp(np.sqrt(np.mean(np.square(spectrum), axis=0)), exponent)
     return response
 
 
@@ -154,6 +155,7 @@ def upper_band_level(response: ArrayLike, fraction: float = 0.5) -> float:
     Returns
     -------
     float
+        NaN where nothing passes at all.
 
     Raises
     ------
@@ -189,10 +191,10 @@ def gain(weights: ArrayLike, directions: ArrayLike) -> Array:
     TypeError, ValueError
         If an array is not a finite real matrix or does not fit, or a direction is zero.
     """
-    w = matrix("weights", weights)
+    w, exponent = own_unit(matrix("weights", weights))
     d = directions_matrix("directions", directions, w.shape[1])
     ratio: Array = np.linalg.norm(d @ w.T, axis=1) / np.linalg.norm(d, axis=1)
-    return ratio
+    return np.ldexp(ratio, exponent)
 
 
 def gain_ratio(nuisance: ArrayLike, signal: ArrayLike) -> float:
@@ -209,6 +211,7 @@ def gain_ratio(nuisance: ArrayLike, signal: ArrayLike) -> float:
     Returns
     -------
     float
+        Infinite where one of both gains is zero; NaN where both are.
 
     Raises
     ------
@@ -218,13 +221,18 @@ def gain_ratio(nuisance: ArrayLike, signal: ArrayLike) -> float:
     values = [real_array(n, v, 1) for n, v in (("nuisance", nuisance), ("signal", signal))]
     if not all(v.size for v in values):
         raise ValueError("nuisance and signal must not be empty")
-    a, b = (float(np.sqrt(np.mean(np.square(v, dtype=np.float64)))) for v in values)
+    a, b = map(_rms, values)
     return _ratio_db(a, b)
+
+
+def _rms(values: Array) -> float:
+    scaled, exponent = own_unit(values.astype(np.float64, copy=False))
+    return float(np.ldexp(np.sqrt(np.mean(np.square(scaled))), exponent))
 
 
 def _ratio_db(value: float, reference: float) -> float:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return float(20 * np.log10(np.float64(value) / np.float64(reference)))
+        return float(20 * (np.log10(np.float64(value)) - np.log10(np.float64(reference))))
 
 
 def _response(response: ArrayLike) -> Array:
@@ -233,7 +241,7 @@ def _response(response: ArrayLike) -> Array:
         raise ValueError(f"response must have at least 2 entries, got {a.size}")
     if (a < 0).any():
         raise ValueError(f"response must not be negative, got {a.min()}")
-    return a.astype(np.float64, copy=False)
+    return own_unit(a.astype(np.float64, copy=False))[0]
 
 
 def _decibels(frequency: ArrayLike, response: ArrayLike, level_db: float) -> tuple[Array, Array]:

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
-from .._validate import Array, choice, matrix
+from .._validate import Array, choice, matrix, own_unit
 
 Transform = Literal["dct", "fourier"]
 TRANSFORMS = ("dct", "fourier")
@@ -77,14 +77,14 @@ def frequency_response(weights: ArrayLike, transform: Transform = "dct") -> Arra
     TypeError, ValueError
         If the weights are not a finite real matrix, or the transform is unknown.
     """
-    w = matrix("weights", weights)
+    w, exponent = own_unit(matrix("weights", weights))
     if choice("transform", transform, TRANSFORMS) == "dct":
-        return np.abs(scipy.fft.dctn(w, norm="ortho"))
+        return np.ldexp(np.abs(scipy.fft.dctn(w, norm="ortho")), exponent)
     n_out, n_in = w.shape
     rows, columns = np.arange(n_out // 2 + 1), np.arange(n_in // 2 + 1)
     spectrum = np.square(np.abs(scipy.fft.fft2(w, norm="ortho")))[rows]
     power: Array = (spectrum[:, columns] + spectrum[:, -columns]) / 2
-    return np.sqrt(power)
+    return np.ldexp(np.sqrt(power), exponent)
 
 
 def two_sided_spectrum(weights: ArrayLike) -> NDArray[np.floating[Any]]:

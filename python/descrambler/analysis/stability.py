@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validate import Array, matrix
+from .._validate import Array, matrix, own_unit
 from ..agreement import similarities
 from ..criteria import Smoothness
 from ..solve import descramble
@@ -29,7 +29,8 @@ class SplitHalf:
     resolved : ndarray, shape (n_sizes, n_splits)
         Number of modes that both resolve.
     resolved_share : ndarray, shape (n_sizes, n_splits)
-        Share of the squared weights in these modes: what of the picture has been compared.
+        Share of the squared weights in these modes: what of the picture has been
+        compared; NaN of weights that are all zero.
     """
 
     sizes: Array
@@ -70,7 +71,7 @@ def split_half(
     TypeError, ValueError
         If an array is not a finite real matrix or does not fit, or a size or n_splits is out of range.
     """
-    s, w = matrix("signals", signals), matrix("weights", weights)
+    s, w = matrix("signals", signals), own_unit(matrix("weights", weights))[0]
     m, n = s.shape
     if len(w) != n:
         raise ValueError(f"weights must have {n} rows, one for each unit, got shape {w.shape}")

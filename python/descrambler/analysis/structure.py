@@ -11,7 +11,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike
 
-from .._validate import Array, choice, matrix, square
+from .._validate import Array, choice, matrix, own_unit, square
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def _nonzero(weights: ArrayLike) -> Array:
     w = matrix("weights", weights).astype(np.float64, copy=False)
     if not w.any():
         raise ValueError("weights must not be all zero")
-    return w
+    return own_unit(w)[0]
 
 
 def _energy_of_means(w: Array, label: Array) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 import scipy  # its submodules load at first use: scipy.stats and scipy.optimize are slow to import
 from numpy.typing import ArrayLike
 
-from .._validate import Array, matrix, real_array
+from .._validate import Array, matrix, own_unit, real_array
 from .spectrum import Transform, amplitudes, frequencies
 
 _PADDING = 8
@@ -147,6 +147,7 @@ def kernel_match(
         sources = _positions("axis", axis, k.shape[1])
     else:
         sources = _positions("kernel_axis", kernel_axis, k.shape[1])
+    k, j = own_unit(k)[0], own_unit(j, axis=1)[0]  # only which is greatest counts
     response = j @ (k - k.mean(axis=0))
     matched = sources[np.argmax(response, axis=1)]
     return KernelMatch(matched, *_correlations(positions, matched))
@@ -178,7 +179,7 @@ def frequency_law(jacobian: ArrayLike, axis: ArrayLike) -> FrequencyLaw:
     TypeError, ValueError
         If an array is not finite and real or does not fit, or the axis is not positive.
     """
-    j = matrix("jacobian", jacobian).astype(np.float64, copy=False)
+    j = own_unit(matrix("jacobian", jacobian).astype(np.float64, copy=False), axis=1)[0]
     positions = _positions("axis", axis, len(j))
     n = j.shape[1]
     taper = np.square(np.cos(np.pi / 2 * (np.arange(n) + 0.5) / n))
@@ -216,7 +217,7 @@ def mode_order(weights: ArrayLike, axis: ArrayLike, transform: Transform = "four
     TypeError, ValueError
         If an array is not finite and real or does not fit, or the transform is unknown.
     """
-    w = matrix("weights", weights).astype(np.float64, copy=False)
+    w = own_unit(matrix("weights", weights).astype(np.float64, copy=False), axis=1)[0]
     positions = _positions("axis", axis, len(w))
     power = np.square(amplitudes(w, transform))
     total = power.sum(axis=1)

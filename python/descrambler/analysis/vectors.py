@@ -8,7 +8,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 
-from .._validate import matrix, real_array
+from .._validate import matrix, own_unit, real_array
 
 Array = NDArray[np.floating[Any]]
 
@@ -60,7 +60,9 @@ def chebyshev_share(vector: ArrayLike, degree: int) -> tuple[float, Array]:
     TypeError, ValueError
         If the vector is not finite and real, or the degree negative.
     """
-    y = real_array("vector", vector, 1)
+    y, exponent = own_unit(real_array("vector", vector, 1))
+    if not y.size:
+        raise ValueError("vector must not be empty")
     if degree < 0:
         raise ValueError(f"degree must be >= 0, got {degree}")
     x = np.linspace(-1, 1, len(y))
@@ -68,4 +70,5 @@ def chebyshev_share(vector: ArrayLike, degree: int) -> tuple[float, Array]:
     fit = columns @ np.linalg.lstsq(columns, y, rcond=None)[0]
     base = 0.0 if degree == 0 else y.mean()
     energy = float(np.sum((y - base) ** 2))
-    return (1 - float(np.sum((y - fit) ** 2)) / energy if energy > 0 else 0.0), fit
+    share = 1 - float(np.sum((y - fit) ** 2)) / energy if energy > 0 else 0.0
+    return share, np.ldexp(fit, exponent)

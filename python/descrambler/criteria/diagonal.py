@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._native import core
-from .._validate import Array, frozen, square
+from .._validate import Array, check_squares, frozen, square
 
 if TYPE_CHECKING:
     from .. import _core
@@ -22,7 +22,9 @@ class _Diagonality:
     maximised: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "W", frozen(square("W", self.W)))
+        weights = square("W", self.W)
+        check_squares("W", weights)
+        object.__setattr__(self, "W", frozen(weights))
 
     def kernel(self, W: Array) -> _core.Criterion:
         """C++ criterion of W P, for W in either precision."""

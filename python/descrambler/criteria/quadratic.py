@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._native import core
-from .._validate import Array, choice, frozen, matrix, square
+from .._validate import Array, check_squares, choice, frozen, matrix, square
 from ..basis import BOUNDARIES, LinkBasis, analytic_basis, operator_basis
 from .base import Assembly, Criterion, Data, QuadraticForm
 
@@ -60,7 +60,9 @@ class Smoothness(Quadratic):
         if not (np.isfinite(self.order) and self.order > 0):
             raise ValueError(f"order must be positive and finite, got {self.order!r}")
         if self.operator is not None:
-            object.__setattr__(self, "operator", frozen(matrix("operator", self.operator)))
+            operator = matrix("operator", self.operator)
+            check_squares("operator", operator)
+            object.__setattr__(self, "operator", frozen(operator))
 
     def __str__(self) -> str:
         if self.operator is not None:

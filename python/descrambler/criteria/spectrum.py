@@ -69,7 +69,7 @@ class TargetSpectrum(_SpectralTarget):
 
     def __post_init__(self) -> None:
         target = _target("target", self.target)
-        if target.min() < 0 or target.sum() == 0:
+        if target.size == 0 or target.min() < 0 or target.sum() == 0:
             raise ValueError("target must be a power spectrum: not negative, not all zero")
         object.__setattr__(self, "target", target)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg
 
-from .._validate import Array, matrix
+from .._validate import Array, check_squares, matrix, real_array
 from .simulate import DeerData, simulate
 
 _TRAINING_SIZE = 30_000
@@ -69,8 +69,26 @@ def overlap(output: ArrayLike, truth: ArrayLike) -> Array:
 
 
 def mean_squared_error(output: ArrayLike, data: DeerData) -> float:
-    """Return the mean squared error against the distributions scaled to a maximum of 1."""
-    return float(np.mean((np.asarray(output) - data.targets) ** 2, dtype=np.float64))
+    """Return the mean squared error against the distributions scaled to a maximum of 1.
+
+    Parameters
+    ----------
+    output : array_like, shape (m, n) or (n,)
+        For each trace, or for all.
+    data : DeerData
+        Of m traces.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `output` is not finite and real, or does not fit.
+    """
+    given = real_array("output", output, 1 if np.ndim(output) == 1 else 2)
+    shape = data.targets.shape
+    if given.shape not in (shape, shape[1:]):
+        raise ValueError(f"output must have shape {shape} or {shape[1:]}, got {given.shape}")
+    check_squares("output", given)
+    return float(np.mean((given - data.targets) ** 2, dtype=np.float64))
 
 
 def baseline_errors(data: DeerData, random_state: int = 0) -> dict[str, float]:

@@ -48,10 +48,10 @@ def dipolar_frequency(distance: ArrayLike) -> NDArray[np.float64]:
     TypeError, ValueError
         If `distance` is not a real numeric array, not finite or not positive.
     """
-    array = real_array("distance", distance, np.ndim(distance))
-    if not (array > 0).all():
-        raise ValueError(f"distance must be positive, got {array.min()}")
-    return np.asarray(DIPOLAR_CONSTANT / array.astype(np.float64) ** 3)
+    array = real_array("distance", distance, np.ndim(distance)).astype(np.float64, copy=False)
+    if not ((array > 0).all() and (array >= 1e-60).all() and (array <= 1e60).all()):
+        raise ValueError(f"distance must be positive, 1e-60 to 1e60, got {array.min()}")
+    return np.asarray(DIPOLAR_CONSTANT / array**3)
 
 
 def kernel(time: ArrayLike, distance: ArrayLike) -> NDArray[np.float64]:

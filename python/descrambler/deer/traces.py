@@ -12,7 +12,7 @@ import numpy as np
 import scipy  # its submodules load at first use: scipy.signal and scipy.stats are slow to import
 from numpy.typing import ArrayLike, NDArray
 
-from .._validate import choice, real_array
+from .._validate import check_unmasked, choice, own_unit, real_array
 
 _NANOSECONDS = 50.0  # no DEER trace in microseconds is as long, none in nanoseconds as short
 _MAX_POINTS = 1_000_000
@@ -39,6 +39,7 @@ class Trace:
 
     def __post_init__(self) -> None:
         time = real_array("time", self.time, 1).astype(np.float64)
+        check_unmasked("signal", self.signal)
         signal = np.asarray(self.signal)
         if signal.shape != time.shape or time.size < 8:
             raise ValueError(
@@ -223,17 +224,19 @@ def prepare(
 def _phased(signal: NDArray[Any]) -> NDArray[np.float64]:
     if signal.dtype.kind != "c":
         return np.asarray(signal, np.float64)
-    turned = signal * np.exp(-0.5j * np.angle(np.sum(signal**2)))
+    unit = np.abs(signal).max() or 1.0
+    turned = signal * np.exp(-0.5j * np.angle(np.sum((signal / unit) ** 2)))
     real: NDArray[np.float64] = turned.real
     return -real if real.sum() < 0 else real
 
 
 def _zero_time(time: NDArray[np.float64], signal: NDArray[np.float64]) -> float:
     window = 7
-    smooth = scipy.signal.savgol_filter(signal, window, 2)
+    scaled = own_unit(signal)[0]
+    smooth = scipy.signal.savgol_filter(scaled, window, 2)
     peak = int(np.argmax(smooth))
     near = slice(max(peak - window // 2, 0), peak + window // 2 + 1)
-    a, b, _ = np.polyfit(time[near] - time[peak], signal[near], 2)
+    a, b, _ = np.polyfit(time[near] - time[peak], scaled[near], 2)
     vertex = -b / (2 * a) if a < 0 else 0.0
     lowest, highest = time[near][[0, -1]]
     # A trace that starts at its maximum has its vertex before it.

@@ -10,7 +10,7 @@ import numpy as np
 import scipy  # its submodules load at first use: scipy.signal takes longer than this package
 from numpy.typing import ArrayLike, NDArray
 
-from .._validate import Array, real_array
+from .._validate import Array, own_unit, real_array
 from ..network import Network
 from ..readers import load
 
@@ -151,11 +151,17 @@ def snr(clean: ArrayLike, estimate: ArrayLike) -> float:
     signal, other = _samples("clean", clean), _samples("estimate", estimate)
     if signal.shape != other.shape:
         raise ValueError(f"estimate must have {signal.size} samples, got {other.size}")
-    energy = float(np.sum(np.square(signal, dtype=np.float64)))
-    error = float(np.sum(np.square(signal - other, dtype=np.float64)))
+    (energy, unit), (error, error_unit) = _energy(signal), _energy(signal - other)
     if energy == 0:
         raise ValueError("clean must not be silent")
-    return 10 * math.log10(energy / error) if error else math.inf
+    if error == 0:
+        return math.inf
+    return 10 * math.log10(energy / error) + 20 * (unit - error_unit) * math.log10(2)
+
+
+def _energy(samples: Array) -> tuple[float, int]:
+    scaled, exponent = own_unit(samples.astype(np.float64, copy=False))
+    return float(np.sum(np.square(scaled))), int(exponent)
 
 
 def _samples(name: str, value: ArrayLike) -> Array:
