@@ -402,7 +402,7 @@ EXCEPTIONS = {
     ),
 }
 
-EXAMPLES = 30
+EXAMPLES = 60
 
 SHAPES = {
     1: st.sampled_from([(0,), (1,), (2,), (3,), (8,), (9,), (16,)]),
