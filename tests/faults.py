@@ -190,10 +190,14 @@ class Moment:
             return process.returncode, error
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(self.rng.uniform(0, self.known.seconds))
+        if process.returncode is not None:
+            return process.returncode, ended(process)
         children = descendants(process.pid)
         if self.fault == "worker":
             victims = children or [process.pid]
-            os.kill(victims[self.rng.integers(len(victims))], signal.SIGKILL)
+            # It may have ended by itself meanwhile.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victims[self.rng.integers(len(victims))], signal.SIGKILL)
         else:
             process.send_signal(SIGNALS[self.fault])
         begun, before = time.perf_counter(), sum(map(spent, (process.pid, *children)))
