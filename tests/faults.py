@@ -210,7 +210,8 @@ class Moment:
         return process.returncode, f"LATE {clock:.1f} s {error}" if late else error
 
     def _wrong(self, code: int, error: str) -> str:
-        killed = self.fault in ("kill", "worker")
+        # A script that calls the library has no handler of SIGTERM.
+        killed = self.fault in ("kill", "worker") or code == -signal.SIGTERM
         if error.startswith("LATE"):
             return f"stopped after {self.seconds:.1f} s of processor time: {error}"
         if self.fault in ("ctrl-c", "sigterm") and code not in ENDED:
