@@ -22,8 +22,8 @@ __all__ = ["Gram", "gram", "joint_gram"]
 
 SCHEMA = "descrambler.gram.v1"
 
-# Below this sum of squares, what is left of float64's range is no longer relative precision.
-LEAST = 1e-280
+# Sums of squares beyond these lose digits at the lower end of float64, or overflow in what is made of them.
+LEAST, MOST = 1e-280, 1e280
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,7 +255,8 @@ def _finished(name: str, matrix: Array, total: Array, count: int) -> Gram:
     # Judged once, on the sum: a NaN or an infinity cannot leave it.
     with np.errstate(over="ignore", invalid="ignore"):
         finite = np.isfinite(total).all() and np.isfinite(matrix.sum())
-    if not finite:
+        within = finite and matrix.trace() <= MOST
+    if not within:
         raise ValueError(f"{name} must be finite, and their squares must not overflow float64")
     matrix.setflags(write=False)
     return Gram(matrix, total / count, count)
@@ -317,4 +318,10 @@ def joint_gram(signals: Gram, next_weights: ArrayLike) -> Gram:
 
 def as_gram(value: Gram | ArrayLike) -> Gram:
     """Return a Gram as it is, a bare matrix without mean and number."""
-    return value if isinstance(value, Gram) else Gram(cast(NDArray[np.float64], value))
+    if isinstance(value, Gram):
+        return value
+    bare = Gram(cast(NDArray[np.float64], value))
+    trace = float(bare.matrix.trace())
+    if trace > 0 and not LEAST <= trace <= MOST:
+        raise ValueError(f"gram must have a trace within {LEAST} and {MOST}, got {trace:.1e}")
+    return bare

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ._validate import Array
+from ._validate import Array, own_unit
 from .basis import LinkBasis
 from .rotation import Rotation
 
@@ -68,11 +68,11 @@ class Leading:
     def gradient_norm(self, basis: LinkBasis, rotation: Rotation) -> float:
         """Frobenius norm of the skew part of ``2 A P B_k P^T``, formed in rank k."""
         placed = self._placed(basis, rotation)
-        slope = 2 * basis.eigenvalues[:, None] * placed * self.values
+        slope, exponent = own_unit(2 * basis.eigenvalues[:, None] * placed * self.values)
         within = placed.T @ slope
         across = slope - placed @ within
         square = np.sum((within - within.T) ** 2) + 2 * np.sum(across**2)
-        return float(np.sqrt(square)) / 2
+        return float(np.ldexp(np.sqrt(square) / 2, exponent))
 
     def bound(self, basis: LinkBasis) -> float:
         """Smallest `objective` of any rotation: ``sum a_i b_i``."""

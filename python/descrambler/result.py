@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._validate import Array
+from ._validate import Array, own_unit
 from .basis import LinkBasis
 from .criteria import Criterion, DiagonalNormSquare, DiagonalSum, Smoothness
 from .criteria.base import Data
@@ -155,7 +155,8 @@ class Descrambling:
             return self.leading.gradient_norm(self._basis(), self.rotation)
         p = self.rotation.matrix.astype(np.float64, copy=False)
         product = self._value_and_gradient(p)[1] @ p.T
-        return float(np.linalg.norm(product - product.T) / 2)
+        skew, exponent = own_unit(product - product.T)
+        return float(np.ldexp(np.linalg.norm(skew) / 2, exponent))
 
     @cached_property
     def initial_objective(self) -> float:

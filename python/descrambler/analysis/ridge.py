@@ -11,7 +11,7 @@ import numpy as np
 import scipy  # its submodules load at first use: scipy.stats and scipy.optimize are slow to import
 from numpy.typing import ArrayLike
 
-from .._validate import Array, matrix
+from .._validate import Array, matrix, own_unit
 from .spectrum import Transform, amplitudes, frequencies
 
 RESOLUTION = 0.5
@@ -107,7 +107,7 @@ def frequency_map(weights: ArrayLike, transform: Transform = "dct") -> Frequency
 
 def _row_spectra(w: Array, transform: Transform) -> Array:
     """Distribution over input frequencies > 0 at each link frequency > 0."""
-    waves = scipy.fft.rfft(w, axis=0)[1:]
+    waves = scipy.fft.rfft(own_unit(w)[0], axis=0)[1:]
     power = sum(np.square(amplitudes(part, transform)) for part in (waves.real, waves.imag))
     power = np.asarray(power)[:, 1:]
     total = power.sum(axis=1, keepdims=True)

@@ -8,7 +8,7 @@ import numpy as np
 import scipy  # its submodules load at first use: scipy.signal and scipy.stats are slow to import
 from numpy.typing import NDArray
 
-from .._validate import choice
+from .._validate import choice, own_unit
 from .physics import Experiment
 from .simulate import BACKGROUND_DIMENSION
 from .traces import Trace
@@ -55,8 +55,15 @@ def fit_trace(
     experiment : {"deer", "ridme"}
         ``exp(-(k t)**(d / 3))`` with d in 2..3.5, or ``exp(-(a s + b s**2))`` with s the time as
         a part of the whole.
+
+    Raises
+    ------
+    ValueError
+        If the trace is complex, or the experiment unknown.
     """
     choice("experiment", experiment, ("deer", "ridme"))
+    if np.iscomplexobj(trace.signal):
+        raise ValueError("trace must be real: prepare it first")
     s = np.abs(trace.time) / trace.time[-1]
     top = float(np.abs(trace.signal).max()) or 1.0
     signal = trace.signal / top
@@ -145,7 +152,7 @@ def modulation(trace: Trace, experiment: Experiment = "deer") -> Modulation:
     if n < 64:
         raise ValueError(f"trace must have at least 64 points from the zero time on, got {n}")
     fit = fit_trace(trace, experiment=experiment)
-    coefficients = scipy.fft.dct(trace.signal - fit.model, norm="ortho")
+    coefficients = scipy.fft.dct(own_unit(trace.signal - fit.model)[0], norm="ortho")
     parameters = 3
     slow = float(np.sum(coefficients[:_SLOW] ** 2)) / (_SLOW - parameters)
     noise = float(np.mean(coefficients[n // 2 :] ** 2))
