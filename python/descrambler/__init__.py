@@ -24,7 +24,7 @@ from .errors import (
 from .findings import Finding
 from .gram import Gram, gram, joint_gram
 from .interpret import Interpretation, interpret
-from .iterate import Starts, State
+from .iterate import State
 from .layers import BatchNorm, Linear
 from .network import Network
 from .readers import load
@@ -32,6 +32,7 @@ from .result import Descrambling
 from .rotation import Rotation
 from .saved import SavedResult, load_result
 from .solve import descramble, descramble_gram
+from .starts import Starts
 from .status import Status
 
 __version__ = _core.__version__

@@ -138,9 +138,10 @@ def _given(
     leading: Leading, source: Source | None, rank: int | str | None, basis: LinkBasis
 ) -> _Found:
     """Take leading modes as they are."""
+    assert rank is not None
     known = len(leading.values)
     statistics = gauges.mode_statistics(leading, source)
-    number = known if rank in (None, "auto") else int(rank or 0)
+    number = known if rank == "auto" else int(rank)
     if number > known:
         raise ValueError(f"rank must be at most {known}, the modes that are known, got {rank}")
     found = leading.first(number)

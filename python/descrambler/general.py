@@ -11,11 +11,12 @@ from ._validate import Array
 from .charts import polar
 from .criteria import Criterion, Custom, WeightedSum
 from .criteria.base import Data
-from .iterate import MESSAGES, Objective, Settings, run, search, warn_unless_converged
+from .iterate import MESSAGES, Objective, Settings, run, warn_unless_converged
 from .polar import PolarSteps, applies
 from .result import Descrambling
 from .rotation import Rotation, has_negative_determinant
 from .segments import segmented
+from .starts import search
 
 GAUGES = ("canonical", "none")
 

@@ -16,9 +16,9 @@ from .criteria import Criterion, DiagonalNormSquare, DiagonalSum, Smoothness
 from .criteria.base import Data
 from .files import write_arrays
 from .gram import Gram
-from .iterate import Starts
 from .leading import Leading
 from .rotation import Rotation
+from .starts import Starts
 from .status import Status
 
 SCHEMA = "descrambler.result.v1"

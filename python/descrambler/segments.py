@@ -10,7 +10,8 @@ import numpy as np
 
 from ._validate import Array
 from .files import read_arrays, write_arrays
-from .iterate import Cancel, Objective, Optimise, Outcome, Settings, State
+from .iterate import Cancel, Objective, Outcome, Settings, State
+from .starts import Optimise
 from .status import Status
 
 SCHEMA = "descrambler.search.v1"

@@ -26,7 +26,6 @@ from .iterate import (
     Settings,
     State,
     run,
-    search,
     warn_unless_converged,
 )
 from .krylov import Streamed
@@ -34,6 +33,7 @@ from .leading import Leading
 from .result import Descrambling
 from .segments import segmented
 from .sources import Signals, Source, as_source
+from .starts import search
 
 __all__ = ["descramble", "descramble_gram"]
 

@@ -17,15 +17,13 @@ from typing import Any
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
 from .._validate import require_extra
 from ..network import Activation, Linear, Network
 from .baselines import baseline_errors, mean_squared_error
 from .checkpoint import Checkpoint, TrainState, read_checkpoint
+from .learner import Learner, Weights
 from .simulate import DeerData, seed_of, simulate
-
-Weights = list[NDArray[np.float32]]
 
 _BATCH = 128
 _BLOCK = 16_384  # traces simulated together while the block before is learnt from
@@ -219,7 +217,7 @@ def _optimise(
     checkpoint: Path | None,
 ) -> tuple[Weights, TrainState]:
     """Return the trained weights and the last state."""
-    learner = _Learner(torch, start, settings["weight_decay"])
+    learner = Learner(torch, start, settings["weight_decay"])
     kept = Checkpoint((), {})
     if checkpoint is not None and checkpoint.exists():
         shapes = {name: array.shape for name, array in learner.arrays().items()}
@@ -242,7 +240,7 @@ def _due(checkpoint: Path) -> bool:
 
 def _reports(
     torch: Any,
-    learner: _Learner,
+    learner: Learner,
     earlier: Sequence[TrainState],
     settings: Mapping[str, Any],
     callback: Callable[[TrainState], bool | None] | None,
@@ -274,63 +272,8 @@ def _reports(
                 return
 
 
-class _Learner:
-    """Weights under Adam."""
-
-    def __init__(self, torch: Any, start: Weights, weight_decay: float) -> None:
-        self._torch = torch
-        self._parameters = [torch.nn.Parameter(torch.tensor(weight)) for weight in start]
-        self._optimiser = torch.optim.Adam(self._parameters, weight_decay=weight_decay, fused=True)
-        for parameter in self._parameters:
-            self._optimiser.state[parameter] = {
-                "step": torch.tensor(0.0),
-                "exp_avg": torch.zeros_like(parameter),
-                "exp_avg_sq": torch.zeros_like(parameter),
-            }
-
-    def step(self, inputs: Any, targets: Any, rate: float) -> float:
-        """Take one step; return the loss before it."""
-        self._optimiser.param_groups[0]["lr"] = rate
-        loss = self._torch.nn.functional.mse_loss(
-            _forward(self._torch, self._parameters, inputs), targets
-        )
-        self._optimiser.zero_grad()
-        loss.backward()
-        self._optimiser.step()
-        return float(loss.item())
-
-    def weights(self) -> Weights:
-        """Return copies."""
-        return [parameter.detach().numpy().copy() for parameter in self._parameters]
-
-    def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """Return copies of all that changes, by name."""
-        return {name: tensor.detach().numpy().copy() for name, tensor in self._tensors()}
-
-    def restore(self, arrays: Mapping[str, NDArray[np.float32]], step: int) -> None:
-        """Go back to what `arrays` returned after so many steps."""
-        with self._torch.no_grad():
-            for name, tensor in self._tensors():
-                tensor.copy_(self._torch.from_numpy(arrays[name]))
-        for parameter in self._parameters:
-            self._optimiser.state[parameter]["step"].fill_(step)
-
-    def _tensors(self) -> Iterator[tuple[str, Any]]:
-        for k, parameter in enumerate(self._parameters, 1):
-            state = self._optimiser.state[parameter]
-            yield f"weight_{k}", parameter
-            yield f"first_moment_{k}", state["exp_avg"]
-            yield f"second_moment_{k}", state["exp_avg_sq"]
-
-
-def _forward(torch: Any, weights: Sequence[Any], signal: Any) -> Any:
-    for weight in weights[:-1]:
-        signal = torch.tanh(signal @ weight.T)
-    return torch.sigmoid(signal @ weights[-1].T)
-
-
 def _network(weights: Weights, **records: Any) -> Network:
-    """Return the layers of `_forward` as a network."""
+    """Return the layers of the learner as a network."""
     layers: list[Linear | Activation] = []
     for weight in weights:
         layers += [Linear(weight), Activation("tanh")]
