@@ -22,9 +22,10 @@ from .errors import (
     WeightFileError,
 )
 from .findings import Finding
-from .gram import Gram, gram, joint_gram
+from .gram import Gram, gram
 from .interpret import Interpretation, interpret
 from .iterate import State
+from .joint import joint_gram
 from .layers import BatchNorm, Linear
 from .network import Network
 from .readers import load

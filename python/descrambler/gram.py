@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.linalg import blas
 
 from ._native import core
-from ._validate import Array, frozen, matrix, own_unit, real_array, square, working_dtype
+from ._validate import Array, frozen, real_array, square, working_dtype
 from .activations import Activation
 from .checkpoint import resumed
 from .files import read_arrays, write_arrays
 from .sources import Signals, as_source, batches, blocks_of
 
-__all__ = ["Gram", "gram", "joint_gram"]
+__all__ = ["Gram", "gram"]
 
 SCHEMA = "descrambler.gram.v1"
 
@@ -280,40 +280,6 @@ def _asymmetry(b: Array, step: int = 512) -> float:
 
 # Activations that the C++ core applies while it sums.
 ELEMENTWISE = ("identity", "tanh", "logistic", "relu", "leaky_relu", "softplus")
-
-
-def joint_gram(signals: Gram, next_weights: ArrayLike) -> Gram:
-    """Append the next weights' link dimension to the signals, as the paper does for layer two.
-
-    The criterion then asks for both to be smooth: ``[c W^T, S]`` has the Gram matrix
-    ``B + c^2 W^T W``, with ``c = ||S||_2 / ||W^T||_2`` (spectral norms).
-
-    Parameters
-    ----------
-    signals : Gram
-        Gram matrix B of the signals after the activation of layer k. Mean and number, by which signs
-        are judged, stay those of the signals.
-    next_weights : array_like, shape (n_out, n)
-        W, the weights of layer k + 1.
-
-    Returns
-    -------
-    Gram
-
-    Raises
-    ------
-    ValueError
-        If the weights do not have one column per unit, or are all zero.
-    """
-    weights = own_unit(matrix("next_weights", next_weights).astype(np.float64, copy=False))[0]
-    if weights.shape[1] != signals.n:
-        raise ValueError(f"next_weights must have {signals.n} columns, got shape {weights.shape}")
-    own = weights.T @ weights
-    largest = float(np.linalg.norm(own, 2))
-    if largest == 0:
-        raise ValueError("next_weights must not be all zero")
-    joint = signals.matrix + (float(np.linalg.norm(signals.matrix, 2)) / largest) * own
-    return replace(signals, matrix=joint)
 
 
 def as_gram(value: Gram | ArrayLike) -> Gram:

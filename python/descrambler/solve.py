@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,29 +10,22 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from . import gauge as gauges
-from ._native import core
 from ._validate import Array, choice, working_dtype
 from .criteria import Criterion, Smoothness, named
 from .criteria.base import Data, QuadraticForm
-from .criteria.quadratic import spectral_kernel
-from .exact import all_pairs, in_gauge, is_streamed, link_basis, rounding, solve
+from .exact import is_streamed, solve
 from .general import descramble_locally
 from .gram import Gram, as_gram, gram
 from .iterate import (
-    MESSAGES,
     METHODS,
-    Objective,
     Settings,
     State,
-    run,
-    warn_unless_converged,
 )
 from .krylov import Streamed
 from .leading import Leading
+from .quadratic_iteration import iterate_quadratic
 from .result import Descrambling
-from .segments import segmented
 from .sources import Signals, Source, as_source
-from .starts import search
 
 __all__ = ["descramble", "descramble_gram"]
 
@@ -157,7 +149,8 @@ def descramble(
     if dtype is None and source.dtype == np.float32:
         work = np.float32
     data: Gram | Streamed
-    if is_streamed(source, _checked_rank(rank, source.n, method)):
+    _check_rank(rank, source.n, method)
+    if is_streamed(source, rank):
         data = Streamed(source, centre, settings.dtype)
     else:
         data = gram(source, centre=centre, dtype=settings.dtype)
@@ -237,7 +230,7 @@ def _descramble(
 ) -> Descrambling:
     choice("method", settings.method, ("auto", "exact", "polar", *METHODS))
     _check_gauge(gauge, reference, data.n)
-    _checked_rank(rank, data.n, settings.method)
+    _check_rank(rank, data.n, settings.method)
     if rank is not None and not isinstance(criterion, Smoothness):
         raise ValueError(f"rank needs smoothness, got {criterion}")
     if isinstance(data, Leading) and rank is None:
@@ -256,17 +249,16 @@ def _descramble(
     if form is None:
         signals = source.whole() if criterion.needs_signals and source else None
         return descramble_locally(Data(data, signals), criterion, settings, gauge, dtype)
-    return _iterated(data, source, criterion, form, settings, gauge, reference, dtype)
+    return iterate_quadratic(data, source, criterion, form, settings, gauge, reference, dtype)
 
 
-def _checked_rank(rank: int | str | None, n: int, method: str) -> int | str | None:
-    if rank is None or rank == "auto":
-        pass
-    elif isinstance(rank, str) or not 1 <= rank <= n:
+def _check_rank(rank: int | str | None, n: int, method: str) -> None:
+    if rank is None:
+        return
+    if rank != "auto" and (isinstance(rank, str) or not 1 <= rank <= n):
         raise ValueError(f"rank must be between 1 and {n} or 'auto', got {rank!r}")
-    if rank is not None and method in METHODS:
+    if method in METHODS:
         raise ValueError(f"rank needs the exact method, got method={method!r}")
-    return rank
 
 
 def _prepared(rows: Array, centre: bool) -> Array:
@@ -279,61 +271,3 @@ def _check_gauge(gauge: str, reference: Descrambling | None, n: int) -> None:
         raise ValueError("reference is needed for gauge='align', and only there")
     if reference is not None and reference.rotation.n != n:
         raise ValueError(f"reference has {reference.rotation.n} units, the signals have {n}")
-
-
-def _iterated(
-    g: Gram,
-    source: Source | None,
-    criterion: Criterion,
-    form: QuadraticForm,
-    settings: Settings,
-    gauge: str,
-    reference: Descrambling | None,
-    dtype: type[np.floating[Any]],
-) -> Descrambling:
-    """Iterate in the basis of the link modes, where A is diagonal."""
-    began = time.perf_counter()
-    basis = link_basis(criterion, form, g.n)
-    exact = all_pairs(g, np.float64)
-    unit = float(np.trace(g.matrix)) / g.n or 1.0
-    a, b = basis.eigenvalues.astype(dtype), np.ascontiguousarray(g.matrix / unit, dtype)
-    objective = Objective(lambda: spectral_kernel(a, b), False, unit)
-    outcome, starts = search(
-        objective, g.n, dtype, settings, optimise=segmented(run, settings), chart=basis.to_modes
-    )
-    warn_unless_converged(outcome, settings)
-    modes: Array = core.polar(outcome.rotation.astype(np.float64, copy=False))
-    modes = gauges.sorted_within_blocks(modes, basis, g)
-    statistics = _judged_at(gauges.mode_statistics(exact, source), exact.modes, modes)
-    rotation = in_gauge(modes, g.n, statistics.sign, basis, gauge, reference)
-    return Descrambling(
-        rotation=rotation.astype(dtype),
-        criterion=criterion,
-        bound=form.own_value(exact.bound(basis)),
-        rounding=rounding(basis, exact.trace, form),
-        method=settings.method,
-        gauge=gauge,
-        status=outcome.status,
-        message=MESSAGES[outcome.status],
-        resolved=statistics.resolved,
-        sign_resolved=statistics.sign_resolved,
-        n_iter=outcome.n_iter,
-        n_eval=outcome.n_eval,
-        history=np.array([form.own_value(value) for value in outcome.history]),
-        seconds=time.perf_counter() - began,
-        gram=g,
-        eigenvalues=np.maximum(exact.values, 0),
-        starts=starts,
-    )
-
-
-def _judged_at(
-    statistics: gauges.ModeStatistics, principal: Array, modes: Array
-) -> gauges.ModeStatistics:
-    """Call a mode resolved only where the iteration has arrived at it."""
-    arrived = np.einsum("ij,ij->i", principal, modes) ** 2 >= 1 - gauges.MIXING_LIMIT
-    resolved = statistics.resolved & arrived
-    overlap = np.sign(np.einsum("ij,ij->i", principal, modes))
-    return gauges.ModeStatistics(
-        resolved, statistics.sign_resolved & resolved, statistics.sign * overlap
-    )

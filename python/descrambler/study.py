@@ -15,7 +15,7 @@ from ._validate import Array, matrix
 from .agreement import link_basis
 from .analysis import mean_jacobian
 from .criteria import Smoothness
-from .gram import joint_gram
+from .joint import joint_gram
 from .layers import Linear
 from .network import Network
 from .result import Descrambling
