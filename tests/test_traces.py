@@ -362,10 +362,11 @@ def test_deerlab_sees_the_same_peaks(released, name):
     trace = measured(name)
     nanometres = np.linspace(1.5, 7, 111)
     model = deerlab.dipolarmodel(trace.time, nanometres, Bmodel=deerlab.bg_strexp)
-    # The L-curve: by its default, AIC, DeerLab stops on the mixture wherever rounding leads it.
-    fit = deerlab.fit(model, trace.signal / trace.signal.max(), regparam="lc")
+    # Fixed, among what DeerLab's own rules choose: searching for it on the mixture, DeerLab stops where rounding leads it.
+    fit = deerlab.fit(model, trace.signal / trace.signal.max(), regparam=0.03)
     assert fit.stats["chi2red"] < 10
     density = np.asarray(fit.P)
+    density[nanometres > 6] = 0  # what its background leaves piles up at the end of the axis
     result = deer.predict_distances(released, trace)
     for peak in result.peaks:
         near = np.abs(10 * nanometres - peak.position) < 4
