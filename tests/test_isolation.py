@@ -157,7 +157,7 @@ return {'a': np.zeros(9), 'b': Big()}"""
             "import resource\nreturn {'hard': np.array([resource.getrlimit(k)[1] for k in (%s)])}"
         )
         names = "resource.RLIMIT_CORE, resource.RLIMIT_AS, resource.RLIMIT_CPU"
-        assert read(body % names)["hard"].tolist() == [0, 2**31, 60]
+        assert read(body % names)["hard"].tolist() == [0, 2**31, 65]
 
     @pytest.mark.parametrize("text", ["0", "-1", "1.5", "", "soon", "9" * 7])
     @pytest.mark.parametrize("variable", [_isolated.SECONDS, _isolated.MEGABYTES])
