@@ -107,6 +107,7 @@ def _train_one(
 
         def record(state: deer.TrainState) -> bool:
             nonlocal stopped
+            _nothing_to_keep.clear()
             states.append(state)
             print(*(f"{value:.8g}" for value in astuple(state)), sep=",", file=log, flush=True)
             stopped = bool(show(state))
@@ -122,6 +123,7 @@ def _train_one(
             checkpoint=checkpoint,
             command=_command(options, seed, output),
         )
+    _nothing_to_keep.set()
     if stopped:
         return None
     rivals = {name: network.provenance[f"validation_mse_{name}"] for name in ("ridge", "mean")}
@@ -147,6 +149,8 @@ _GRACE, _POLL = 0.5, 0.05  # seconds
 
 _stop: Any
 _steps: Any
+_nothing_to_keep = threading.Event()
+_nothing_to_keep.set()
 
 
 def _train_many(options: argparse.Namespace) -> None:
@@ -213,13 +217,13 @@ def _share(stop: Any, steps: Any) -> None:
 def _leave(stop: Any) -> None:
     """End this process soon after `stop` or the end of its parent, whatever it does.
 
-    Training that runs has time to keep its state.
+    Training that has begun has time to keep its state.
     """
     parent = parent_process()
     while not stop.value and parent is not None and parent.is_alive():
         time.sleep(_POLL)
     stop.value = 1
-    time.sleep(_GRACE)
+    _nothing_to_keep.wait(_GRACE)
     os._exit(130)
 
 
