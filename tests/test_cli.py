@@ -375,6 +375,27 @@ def interrupt_when(process, ready):
     assert error.strip() == "descrambler: interrupted"
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_that_python_drops_is_raised_again(number, monkeypatch, capsys):
+    class Finalised:
+        def __del__(self):
+            signal.raise_signal(number)
+
+    def action(_):
+        held = Finalised()
+        del held
+        time.sleep(10)
+        raise AssertionError
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr("descrambler.commands.inspect.info", action)
+    try:
+        assert main(["info"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert capsys.readouterr().err == "descrambler: interrupted\n"
+
+
 def weights(path):
     network = ds.load(path)
     return [network.linear(k + 1).weight for k in range(network.n_linear)]

@@ -29,23 +29,39 @@ def parser() -> argparse.ArgumentParser:
 
 
 @contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Let SIGTERM end a command as Ctrl-C does: with its files whole, its checkpoints written."""
+def _signals() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does: with its files whole, its checkpoints written.
+
+    Where no exception can be raised, in a finaliser for one, Python drops the interrupt: it is raised again.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may handle signals
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    report = sys.unraisablehook
+
+    def again(dropped: sys.UnraisableHookArgs) -> None:
+        if dropped.exc_type is KeyboardInterrupt:
+            signal.setitimer(signal.ITIMER_REAL, 0.01)  # here it would be dropped again
+        else:
+            report(dropped)
+
+    interrupts = (signal.SIGTERM, signal.SIGALRM)
+    before = [signal.signal(number, signal.default_int_handler) for number in interrupts]
+    sys.unraisablehook = again
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.unraisablehook = report
+        for number, handler in zip(interrupts, before, strict=True):
+            signal.signal(number, handler)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 2 for a user's error, 130 for Ctrl-C and SIGTERM."""
     options = parser().parse_args(arguments)
     try:
-        with _terminated_like_interrupted():
+        with _signals():
             options.action(options)
             sys.stdout.flush()
     except KeyboardInterrupt:
