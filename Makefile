@@ -2,6 +2,7 @@
 # make bench: measure speed against the peers, 40 minutes; make performance: and write docs/performance.md of it.
 # make fuzz: 16 000 damaged weight files, a quarter of an hour.
 # make faults: 200 commands interrupted, starved or killed at random moments, half an hour.
+# make coverage: the lines of Python and C++ that the tests run, forty minutes.
 # make controls: plant every effect and look for it, twenty minutes; writes docs/controls.md.
 # make weights: train the networks that ship again, half an hour on two cores.
 # Everything lives in .venv and build/; PYTHON chooses the interpreter. The extras of the package that was just
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 DENOISER := python/descrambler/speech/weights/denoiser.npz
 SOURCES := $(shell find cpp python -name '*.hpp' -o -name '*.cpp' -o -name '*.c' -o -name '*.py') CMakeLists.txt pyproject.toml
 
-.PHONY: controls demo test test-cpp faults fuzz lint docs wheels bench performance weights denoiser clean
+.PHONY: controls coverage demo test test-cpp faults fuzz lint docs wheels bench performance weights denoiser clean
 
 $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
@@ -62,6 +63,9 @@ $(VENV)/docs-tools: $(VENV)/installed
 
 wheels:
 	.ci/wheels
+
+coverage:
+	.ci/coverage
 
 docs: $(VENV)/docs-tools
 	$(BIN)/sphinx-build -W --keep-going -q docs build/docs
