@@ -56,6 +56,23 @@ def test_stream_agrees_with_the_whole_problem(gauge, boundary, small_is_large, m
     assert np.linalg.slogdet(few.rotation.matrix).sign > 0
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("share", [-8, -0.8, -0.3, 0.3, 0.8])
+def test_unit_of_a_stream_changes_nothing_or_is_refused(dtype, share, small_is_large):
+    """Units across the range of the squares' exponents, and beyond it into the least numbers there are."""
+    x = separated(m=300).astype(dtype)
+    exponent = max(int(share * np.finfo(dtype).maxexp), np.finfo(dtype).minexp - 10)
+    scaled = np.ldexp(x, exponent)
+    if abs(share) > 0.5:
+        with pytest.raises(ValueError, match="signals must"):
+            ds.descramble(scaled, rank=5, dtype=dtype)
+    else:
+        one, other = (ds.descramble(s, rank=5, dtype=dtype) for s in (x, scaled))
+        within = {"atol": 500 * np.finfo(dtype).eps}
+        np.testing.assert_allclose(one.rotation.matrix, other.rotation.matrix, **within)
+        assert other.objective == pytest.approx(np.ldexp(one.objective, 2 * exponent))
+
+
 def test_sources_of_a_stream_agree(small_is_large, tmp_path):
     signals = separated()
     np.save(tmp_path / "signals.npy", signals)

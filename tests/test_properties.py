@@ -669,6 +669,11 @@ def test_signals_whose_squares_vanish_are_refused_wherever_they_are():
         ds.gram(tiny)
     assert ds.gram(iter([tiny, np.eye(2)])).matrix.trace() == 2
     assert ds.gram(np.zeros((3, 2))).matrix.trace() == 0
+    network = ds.Network([ds.Linear(np.eye(2)), ds.Activation("tanh"), ds.Linear(np.eye(2))])
+    for tap in ("before", "after"):
+        with pytest.raises(ValueError, match="signals must not be so small"):
+            network.gram(tiny, 1, tap)
+    assert network.gram(np.zeros((3, 2)), 1, "after").matrix.trace() == 0
 
 
 def test_signals_that_do_not_vary_have_a_centred_gram_matrix():

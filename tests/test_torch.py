@@ -33,6 +33,17 @@ def reference(rows):
     return s.T @ s, s.mean(axis=0), len(s)
 
 
+@pytest.mark.parametrize(("n", "dtype", "scale"), [(6, "float64", 1e-200), (600, "float32", 1e-22)])
+@pytest.mark.parametrize("rank", [None, 2])
+def test_signals_whose_squares_vanish_are_refused(n, dtype, scale, rank):
+    dtype = getattr(torch, dtype)
+    model = make(dtype, (n, 4, n))
+    with pytest.raises(ValueError, match="at 0:input: signals must not be so small"):
+        bridge.capture(model, [inputs(50, n, dtype=dtype) * scale], "0:input", rank=rank)
+    nothing = bridge.capture(model, [torch.zeros(50, n, dtype=dtype)], "0:input")["0:input"]
+    assert nothing.matrix.trace() == 0
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("widths", [(6, 20, 4), (20, 6, 4), (80, 600, 4)])
 def test_grams_are_those_of_the_signals(dtype, widths):

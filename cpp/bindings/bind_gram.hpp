@@ -35,6 +35,7 @@ inline void bind_gram(py::module_& m) {
   gram.def(py::init<Index>(), py::arg("n"));
   bind_gram_inputs<float>(gram);
   bind_gram_inputs<double>(gram);
+  gram.def_readonly("any", &GramSum::any);
   gram.def("finish", [](GramSum& self) {
     self.mirror();
     return py::make_tuple(to_array(self.matrix), to_array(self.sum));

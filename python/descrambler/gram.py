@@ -24,6 +24,7 @@ SCHEMA = "descrambler.gram.v1"
 
 # Sums of squares beyond these lose digits at the lower end of float64, or overflow in what is made of them.
 LEAST, MOST = 1e-280, 1e280
+LEAST_FLOAT32 = 1e-30  # where they are summed in float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,8 +171,7 @@ class GramSum:
 
     def finish(self) -> Gram:
         """Hand the sum over as a Gram matrix; it ends here."""
-        if self.any and self.matrix.trace() < LEAST:
-            raise ValueError("signals must not be so small that their squares vanish: scale them")
+        check_not_vanished(self.matrix.trace(), self.any, self._dtype)
         return _finished("signals", _mirrored(self.matrix), self.sum, self.count)
 
 
@@ -248,7 +248,15 @@ def layer_gram(
         rows, w = (np.ascontiguousarray(array, dtype) for array in (x, weight))
         total.add_layer(rows, w, b, getattr(core.Activation, name), slope)
         count += len(x)
-    return _finished("signals", *total.finish(), count)
+    matrix, summed = total.finish()
+    check_not_vanished(matrix.trace(), total.any)
+    return _finished("signals", matrix, summed, count)
+
+
+def check_not_vanished(trace: float, any_signal: bool, dtype: DTypeLike = np.float64) -> None:
+    """Check that signals which are not zero have squares with all the digits of `dtype`."""
+    if any_signal and trace < (LEAST if dtype == np.float64 else LEAST_FLOAT32):
+        raise ValueError("signals must not be so small that their squares vanish: scale them")
 
 
 def _finished(name: str, matrix: Array, total: Array, count: int) -> Gram:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from ._validate import Array
-from .gram import Gram
+from ._validate import Array, own_unit
+from .gram import Gram, check_not_vanished
 from .leading import Leading
 from .sources import Source, blocks_of
 from .status import Status
@@ -70,6 +70,7 @@ class Streamed(Operator):
         if not np.isfinite(total.product).all():
             raise ValueError("signals must be finite, and their squares must not overflow")
         if self.mean is None:
+            check_not_vanished(total.square, total.any, self._dtype)
             self.count, self.mean = total.count, total.sum / total.count
             self.trace = total.square
             if self.centred:
@@ -87,6 +88,7 @@ class _ProductSum:
     def __init__(self, right: Array, summary: bool) -> None:
         self.product = np.zeros(right.shape, right.dtype, order="F")
         self.sum, self.square, self.count = np.zeros(len(right)), 0.0, 0
+        self.any = False
         self._right, self._summary = right, summary
 
     def add(self, rows: Array) -> None:
@@ -99,6 +101,7 @@ class _ProductSum:
             if self._summary:
                 self.sum += block.sum(axis=0, dtype=np.float64)
                 self.square += float(np.vdot(block, block))
+                self.any = self.any or bool(block.any())
             self.count += len(block)
 
     def merge(self, other: _ProductSum) -> None:
@@ -106,6 +109,7 @@ class _ProductSum:
         self.sum += other.sum
         self.square += other.square
         self.count += other.count
+        self.any = self.any or other.any
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +166,10 @@ def leading_pairs(
     space = _Space(operator.n, width, limit, seed, dtype)
     sums, first_break = np.full(2, np.inf), limit + 1
     for number in range(1, limit + 1):
-        broken = space.grow(operator.product(space.block))
+        image = operator.product(space.block)
+        if number == 1:
+            unit = int(own_unit(image)[1])
+        broken = space.grow(np.ldexp(image, -unit))
         pairs = space.pairs(rank + width)
         errors = pairs.errors()
         found = pairs.values[:rank]
@@ -174,7 +181,9 @@ def leading_pairs(
         settled = number < first_break or (
             number > first_break and bool((sums <= before * (1 + tolerance)).all())
         )
-        search = Search(_leading(operator, pairs, errors, dtype), number, error, Status.STOPPED)
+        search = Search(
+            _leading(operator, pairs, errors, unit, dtype), number, error, Status.STOPPED
+        )
         stopped = stop(search)
         if len(pairs.values) > rank and error <= tolerance and settled:
             return replace(search, status=Status.CONVERGED)
@@ -191,14 +200,15 @@ def relative_error(values: Array, errors: Array, weights: Array) -> float:
 
 
 def _leading(
-    operator: Operator, pairs: _Pairs, errors: Array, dtype: type[np.floating[Any]]
+    operator: Operator, pairs: _Pairs, errors: Array, unit: int, dtype: type[np.floating[Any]]
 ) -> Leading:
+    """Return what is known, in the operator's unit; pairs and errors are in 2**unit of it."""
     rounding = np.finfo(dtype).eps * float(pairs.values[0])
     return Leading(
-        values=pairs.values,
+        values=np.ldexp(pairs.values, unit),
         modes=np.ascontiguousarray(pairs.vectors.T),
-        residuals=pairs.residuals + rounding,
-        errors=errors + rounding,
+        residuals=np.ldexp(pairs.residuals + rounding, unit),
+        errors=np.ldexp(errors + rounding, unit),
         trace=operator.trace,
         mean=operator.mean,
         count=operator.count,

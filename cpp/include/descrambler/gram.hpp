@@ -37,6 +37,7 @@ class GramSum {
 
   template <class Rows>
   void add(const Rows& rows) {
+    any = any || (rows.array() != 0).any();
     if constexpr (std::is_same_v<typename Rows::Scalar, double>) {
       matrix.selfadjointView<Eigen::Upper>().rankUpdate(rows.transpose());
       sum += rows.colwise().sum().transpose();
@@ -52,6 +53,7 @@ class GramSum {
  public:
   Matrix<double> matrix;
   Vector<double> sum;
+  bool any = false;  // whether any signal is not zero
 };
 
 }  // namespace DESCRAMBLER_VARIANT

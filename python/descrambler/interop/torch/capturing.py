@@ -111,7 +111,8 @@ class Capture:
         self, tap: str, module: torch.nn.Module, args: Any, kwargs: Any, output: torch.Tensor
     ) -> None:
         inputs = args[0] if args else kwargs["input"]
-        self._keepers[tap].add(self._rows(tap, inputs), self._rows(tap, output))
+        rows = self._rows(tap, inputs), self._rows(tap, output)
+        named(tap, partial(self._keepers[tap].add, *rows))
         self._seen.add(tap)
 
     def _rows(self, tap: str, values: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from ..._validate import require_extra
-from ...gram import Gram
+from ...gram import Gram, check_not_vanished
 from ...leading import Leading
 
 if TYPE_CHECKING:
@@ -73,12 +73,14 @@ class GramSum:
             self._partial = torch.zeros(n, n, dtype=rows.dtype, device=rows.device)
             self._total = torch.zeros(n, n, dtype=torch.float64, device=home)
             self._sum = torch.zeros(n, dtype=torch.float64, device=home)
+            self._any = torch.zeros((), dtype=torch.bool, device=rows.device)
         if self._pending + len(rows) > BLOCK:
             self._flush()
         for start in range(0, n, WIDTH):
             columns = slice(start, start + WIDTH)
             self._partial[columns, start:].addmm_(rows[:, columns].T, rows[:, start:])
         self._sum += rows.sum(dim=0).to(self._sum)
+        self._any |= rows.any()
         self._pending += len(rows)
         self.count += len(rows)
 
@@ -93,6 +95,8 @@ class GramSum:
         with torch.inference_mode(False), torch.no_grad():
             self._flush()
             upper = self._total.triu()
+            dtype = "float64" if self.product_dtype == torch.float64 else "float32"
+            check_not_vanished(float(upper.trace()), bool(self._any), dtype)
             return upper + upper.triu(1).T, self._sum.clone()
 
 
