@@ -656,6 +656,36 @@ def test_unit_of_the_signals_changes_nothing_else(exponent):
         assert other.optimality == "certified"
 
 
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        criteria.Autocorrelation(),
+        criteria.Entropy(),
+        criteria.Kurtosis(),
+        criteria.Locality(),
+        criteria.Monotonicity(),
+        criteria.Orthomax(0),
+        criteria.Orthomax(1),
+        criteria.Sparsity(),
+        criteria.TotalVariation(),
+        criteria.Smoothness() + criteria.Locality(),
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore::descrambler.ConvergenceWarning")
+def test_unit_of_the_signals_changes_no_step(criterion):
+    x, options = draw(60, 6) * np.logspace(0, -1, 6), {"max_iter": 20, "random_state": 0}
+    plain = ds.descramble(x, criterion, **options)
+    for exponent in (-440, -150, 150, 440):
+        if isinstance(criterion, criteria.Orthomax) and abs(exponent) == 440:
+            with pytest.raises(ValueError, match="signals must be within .* fourth powers"):
+                ds.descramble(np.ldexp(x, exponent), criterion, **options)
+            continue
+        scaled = ds.descramble(np.ldexp(x, exponent), criterion, **options)
+        np.testing.assert_allclose(scaled.rotation.matrix, plain.rotation.matrix, atol=1e-12)
+        assert (scaled.status, scaled.n_iter) == (plain.status, plain.n_iter)
+
+
 def test_masked_parts_of_signals_are_refused():
     part = np.ma.masked_array(draw(5, 3), draw(5, 3) > 0)
     for signals in (part, iter([draw(5, 3), part]), lambda: iter([part])):

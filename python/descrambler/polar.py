@@ -16,7 +16,7 @@ import scipy.linalg
 
 from ._validate import Array
 from .criteria import Criterion, Kurtosis, Orthomax
-from .criteria.base import Data
+from .criteria.base import Assembly, Data
 from .iterate import Cancel, Monitor, Objective, Outcome, Settings, run
 from .status import Status
 
@@ -47,12 +47,17 @@ class PolarSteps:
     def __init__(self, criterion: Criterion, data: Data, dtype: np.dtype[np.floating]) -> None:
         assert isinstance(criterion, (Kurtosis, Orthomax))
         self.criterion, self.data, self.dtype = criterion, data, dtype
+        # All is in the signals' own unit: fourth powers in theirs would soon leave the range of numbers.
+        self.b = data.gram.matrix / data.unit**2
+        self.scale = data.unit**4 if isinstance(criterion, Orthomax) else 1.0
 
     def __call__(
         self, objective: Objective, start: Array, settings: Settings, cancel: Cancel | None = None
     ) -> Outcome:
         """Step while the value rises; what then remains is left to Riemannian L-BFGS."""
-        kernel, unit = Orthomax(0).kernel(self.data, self.dtype)
+        assembly = Assembly(self.data, self.dtype)
+        assembly.add_term(self.criterion, 1.0, "quartic")
+        kernel, unit = assembly.kernel()
         p, here = start, self._at(start, kernel, unit)
         monitor = Monitor(settings, 1.0)
         history = [here.value]
@@ -74,13 +79,13 @@ class PolarSteps:
             status = Status.INTERRUPTED
         finally:
             monitor.close()
-        done = len(history) - 1
+        done, values = len(history) - 1, self.scale * np.array(history)
         if status is not None:
-            return Outcome(p, status, done, len(history), np.array(history), norm)
+            return Outcome(p, status, done, len(history), values, self.scale * norm)
         rest = settings.using("riemannian-lbfgs")
         rest = replace(rest, max_iter=max(1, settings.max_iter - done))
         end = run(objective, p, rest, cancel)
-        whole = np.concatenate([history, end.history[1:]])
+        whole = np.concatenate([values, end.history[1:]])
         return replace(end, n_iter=done + end.n_iter, n_eval=done + 2 + end.n_eval, history=whole)
 
     def _status(
@@ -95,7 +100,7 @@ class PolarSteps:
         """Say why to stop, if there is a reason."""
         if cancel is not None and cancel.asked:
             return Status.INTERRUPTED
-        if monitor.stops(len(history) - 1, here.value, norm):
+        if monitor.stops(len(history) - 1, self.scale * here.value, self.scale * norm):
             return Status.STOPPED
         if norm <= settings.tolerance * abs(here.value):
             return Status.CONVERGED
@@ -106,7 +111,7 @@ class PolarSteps:
         _, scaled = kernel.value_and_gradient(p)
         quartic = unit * scaled.astype(np.float64, copy=False)
         p = p.astype(np.float64, copy=False)
-        product = p @ self.data.gram.matrix
+        product = p @ self.b
         power = np.einsum("ij,ij->i", product, p)
         fourth = np.einsum("ij,ij->i", quartic, p) / 4
         if isinstance(self.criterion, Orthomax):

@@ -262,6 +262,11 @@ class Orthomax(_OfSignals):
     def assemble(self, assembly: Assembly, weight: float) -> None:
         """Add the fourth powers, and what the units' powers take from them."""
         data = assembly.data
+        if not 1e-65 < data.unit < 1e65:
+            raise ValueError(
+                "signals must be within 1e-65 and 1e65 where their fourth powers are summed, got a root "
+                f"mean square of {data.unit:.1e}"
+            )
         weight *= data.unit**4
         assembly.add_term(self, weight, "quartic")
         if self.gamma != 0:
