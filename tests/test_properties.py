@@ -9,6 +9,7 @@ import re
 import warnings
 from functools import partial
 
+import dask.array
 import ml_dtypes
 import numpy as np
 import pytest
@@ -16,9 +17,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import descrambler as ds
-from descrambler import analysis, criteria, deer, detectors, group, nulls, speech
+from descrambler import analysis, criteria, deer, detectors, exact, group, nulls, speech
 
-MODULES = (ds, analysis, criteria, deer, detectors, group, nulls, speech)
+try:
+    import torch
+except ImportError:
+    torch = None
+
+bridges = ds.interop
+MODULES = (
+    *(ds, analysis, criteria, deer, detectors, group, nulls, speech),
+    *(bridges.dask, bridges.sklearn, *([bridges.torch] if torch else [])),
+)
 
 
 def draw(*shape, seed=9):
@@ -73,6 +83,40 @@ def criterion(make):
     return call
 
 
+def streamed(x):
+    """Leading modes of signals that are read anew for each product, as those of wide layers are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exact, "LEAST_UNITS", 64)
+        return ds.descramble(repeated(x, 64, 1), rank=1)
+
+
+def linear(n_in, n_out=2):
+    """Return a PyTorch model of one layer in float64."""
+    layer = torch.nn.Linear(n_in, n_out, dtype=torch.float64)
+    with torch.no_grad():
+        layer.weight[:] = torch.as_tensor(draw(n_out, n_in))
+    return torch.nn.Sequential(layer)
+
+
+def captured(x, tap="0:input", n_out=2, **options):
+    """Return a PyTorch model of one layer, and what is captured at its tap when x is put in."""
+    if x.dtype.kind not in "fiub" or np.ma.isMaskedArray(x) or x.shape[-1] == 0:
+        raise TypeError("signals must be what PyTorch has")
+    model = linear(x.shape[-1], n_out)
+    tensor = torch.as_tensor(np.array(x, np.float64))
+    return model, bridges.torch.capture(model, [tensor], tap, **options)
+
+
+def descrambled_layer(x):
+    layer = bridges.torch.descramble_module(*captured(x, keep="signals"))["0:input"]
+    return layer.result, layer.weight.numpy()
+
+
+def descrambled_samples(x):
+    estimator = bridges.sklearn.Descrambler().fit(x)
+    return estimator.transform(x), estimator.objective_, estimator.gap_
+
+
 def data_of(m, n):
     return deer.simulate(m, n_points=n)
 
@@ -104,6 +148,7 @@ TABLE = {
     "descrambler.descramble": {
         "signals": (2, ds.descramble),
         "signals|rank": (2, lambda x: ds.descramble(x, rank=1)),
+        "signals   ": (2, streamed),
         "signals ": (2, lambda x: ds.descramble(x, "varimax", max_iter=3)),
         "signals  ": (2, lambda x: ds.descramble(x, "entropy", max_iter=3)),
     },
@@ -354,6 +399,19 @@ TABLE = {
         "truth": (2, lambda x: deer.overlap(np.ones((x.shape[0] or 1, x.shape[-1] or 1)), x)),
     },
     "descrambler.deer.prepare": {"signal|zero": (1, lambda x: deer.prepare(trace(x)))},
+    "descrambler.interop.dask.DaskRows": {
+        "signals": (2, lambda x: ds.gram(dask.array.from_array(x, chunks=5))),
+    },
+    # What scikit-learn's own checks refuse, they say in their words.
+    "descrambler.interop.sklearn.Descrambler": {
+        "X|signals|array|data|string": (2, descrambled_samples),
+    },
+    "descrambler.interop.torch.capture": {
+        "signals?": (2, lambda x: captured(x)[1]),
+        "signals?|rank": (2, lambda x: captured(x, rank=1)[1]),
+        "signals? ": (2, lambda x: captured(x, "0:output", n_out=20)[1]),
+    },
+    "descrambler.interop.torch.descramble_module": {"signals?": (2, descrambled_layer)},
     "descrambler.group.cayley": {"Q": (2, lambda x: group.cayley(skew(x)))},
     "descrambler.group.cayley_pullback": {
         "Q": (2, lambda x: group.cayley_pullback(skew(x), draw(*x.shape))),
@@ -391,18 +449,19 @@ RECORDS = """
     analysis.FrequencyMap analysis.KernelMatch analysis.PowerLaw analysis.SplitHalf
     analysis.StructureShares criteria.Criterion deer.DeerData deer.DistanceDistribution
     deer.Modulation deer.Peak deer.Penalties deer.Pretrained deer.Replica deer.TraceFit
-    deer.TrainState detectors.Axes detectors.Detector group.Minimum nulls.Null nulls.Setting
+    deer.TrainState detectors.Axes detectors.Detector group.Minimum interop.torch.DescrambledLinear
+    interop.torch.Verification nulls.Null nulls.Setting
 """
 SCALARS = """
     Activation Axis Renormalise show_config analysis.frequencies analysis.marchenko_pastur_edge
     analysis.random_diagonal_share criteria.Custom criteria.check_gradient deer.distance_range
     deer.pretrained deer.replica deer.simulate deer.train deer.variations group.random_rotation
-    speech.pretrained
+    interop.dask.parallel_map speech.pretrained
 """
 FILES = "load load_result deer.load_parameters deer.load_trace speech.read_wav speech.write_wav"
 OTHERS = """
-    deer.baseline_errors deer.predict_distances deer.ridge_regression detectors.rejection nulls.draw
-    nulls.random_counterpart speech.features speech.synthesise
+    deer.baseline_errors deer.predict_distances deer.ridge_regression detectors.rejection
+    interop.torch.Capture interop.torch.verify nulls.draw nulls.random_counterpart speech.features speech.synthesise
 """
 EXCEPTIONS = {
     **dict.fromkeys(
@@ -583,12 +642,18 @@ MAY_BE = {
     "descrambler.analysis.upper_band_level": {"result"},
     "descrambler.descramble": {"gap", "bound"},
     "descrambler.ensemble": {"similarity", "bound"},
+    "descrambler.interop.torch.descramble_module": {"gap", "bound"},
     "descrambler.speech.snr": {"result"},
 }
 
 
-# A measured trace is complex until it is phased.
-COMPLEX = {"descrambler.deer.Trace", "descrambler.deer.prepare"}
+# What is elsewhere refused: a measured trace is complex until it is phased, and scikit-learn asks its estimators
+# to take Python's numbers, and reads digits.
+TAKEN = {
+    "descrambler.deer.Trace": "c",
+    "descrambler.deer.prepare": "c",
+    "descrambler.interop.sklearn.Descrambler": "OU",
+}
 
 
 def public(module):
@@ -601,11 +666,17 @@ def test_table_has_every_public_function():
         found |= {k: v for k, v in public(module).items() if callable(v)}
     missing = {k for k in found if k not in TABLE and k not in EXCEPTIONS}
     assert not missing
-    assert not (TABLE.keys() | EXCEPTIONS.keys()) - found.keys()
+    unknown = (TABLE.keys() | EXCEPTIONS.keys()) - found.keys()
+    assert not {k for k in unknown if torch or ".torch." not in k}
     assert not TABLE.keys() & EXCEPTIONS.keys()
 
 
-ROWS = [(name, argument) for name, row in TABLE.items() for argument in row]
+NEEDS_TORCH = pytest.mark.skipif(torch is None, reason="needs PyTorch")
+ROWS = [
+    pytest.param(name, argument, marks=NEEDS_TORCH if ".torch." in name else ())
+    for name, row in TABLE.items()
+    for argument in row
+]
 
 
 def check(name, argument, x, must_fail):
@@ -619,7 +690,7 @@ def check(name, argument, x, must_fail):
         except (TypeError, ValueError, ds.DescramblerError) as error:
             assert re.search(rf"\b({argument.strip()})\b", str(error)), f"unclear: {error}"
             return False
-    if x.dtype.kind != "c" or name not in COMPLEX:
+    if x.dtype.kind not in TAKEN.get(name, ""):
         assert not must_fail, "accepted"
     assert not set(unsound(result)) - MAY_BE.get(name, set())
     return True
@@ -695,8 +766,6 @@ def test_masked_parts_of_signals_are_refused():
 
 def test_signals_whose_squares_vanish_are_refused_wherever_they_are():
     tiny = 1e-200 * np.array([[1.0, -1.0], [-1.0, 1.0]])
-    with pytest.raises(ValueError, match="signals must not be so small"):
-        ds.gram(tiny)
     assert ds.gram(iter([tiny, np.eye(2)])).matrix.trace() == 2
     assert ds.gram(np.zeros((3, 2))).matrix.trace() == 0
     network = ds.Network([ds.Linear(np.eye(2)), ds.Activation("tanh"), ds.Linear(np.eye(2))])
@@ -704,6 +773,47 @@ def test_signals_whose_squares_vanish_are_refused_wherever_they_are():
         with pytest.raises(ValueError, match="signals must not be so small"):
             network.gram(tiny, 1, tap)
     assert network.gram(np.zeros((3, 2)), 1, "after").matrix.trace() == 0
+
+
+# In float32 squares vanish sooner.
+SINGLE = {"dtype": "float32"}
+WAYS = {
+    "gram": (1e-200, ds.gram),
+    "gram float32": (1e-22, lambda x: ds.gram(x, **SINGLE)),
+    "gram below float32": (1e-60, lambda x: ds.gram(x, **SINGLE)),
+    "exact": (1e-200, ds.descramble),
+    "exact float32": (1e-22, lambda x: ds.descramble(x, **SINGLE)),
+    "streamed": (1e-200, streamed),
+    "layer": (1e-200, lambda x: ds.Network([ds.Linear(np.eye(x.shape[1]))]).gram(x, 1, "after")),
+    "dask": (1e-200, lambda x: ds.gram(dask.array.from_array(x, chunks=5))),
+    "sklearn": (1e-200, descrambled_samples),
+}
+TORCH_WAYS = {
+    "torch": (1e-200, captured),
+    "torch wide": (1e-200, lambda x: captured(x, "0:output", n_out=20)),
+    "torch leading": (1e-200, lambda x: captured(x, rank=1)),
+    # Of the first signals, which are none, the subspace has been chosen when the others come.
+    "torch leading late": (1e-200, lambda x: captured(np.vstack([np.zeros((64, 8)), x]), rank=1)),
+}
+
+
+@pytest.mark.parametrize("way", [*WAYS, *(pytest.param(w, marks=NEEDS_TORCH) for w in TORCH_WAYS)])
+def test_no_way_to_a_gram_matrix_loses_signals_silently(way):
+    unit, call = (WAYS | TORCH_WAYS)[way]
+    # Their sum is zero: it says nothing of them.
+    x = np.kron(draw(6, 8), [[1.0], [-1.0]])
+    with pytest.raises(ValueError, match="signals must not be so small"):
+        call(x * unit)
+    call(x)
+    call(x * 0)
+
+
+def test_a_gram_matrix_out_of_the_range_of_float32_is_refused_there():
+    for unit in (1e-60, 1e60):
+        known = ds.Gram(squared(draw(8, 8)) * unit)
+        assert ds.descramble_gram(known).optimality == "certified"
+        with pytest.raises(ValueError, match="gram must have a trace .* in float32"):
+            ds.descramble_gram(known, **SINGLE)
 
 
 def test_signals_that_do_not_vary_have_a_centred_gram_matrix():

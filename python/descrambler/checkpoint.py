@@ -37,7 +37,7 @@ def resumed(source: Source, make: Callable[[], GramSum], path: Path) -> GramSum:
 
 
 def _save(path: Path, total: GramSum, first: Array) -> None:
-    arrays: dict[str, ArrayLike] = {"matrix": total.matrix, "sum": total.sum}
+    arrays: dict[str, ArrayLike] = {"matrix": total.matrix, "sum": total.sum, "any": total.any}
     write_arrays(path, SCHEMA, arrays | {"count": total.count, "first": first})
 
 
@@ -46,4 +46,4 @@ def _load(path: Path, total: GramSum, first: Array) -> None:
     if not np.array_equal(arrays["first"], first, equal_nan=True):
         raise ValueError(f"checkpoint {path} is of other signals: their first row differs")
     total.matrix, total.sum = arrays["matrix"], arrays["sum"]
-    total.count = int(arrays["count"])
+    total.count, total.any = int(arrays["count"]), bool(arrays["any"])

@@ -24,7 +24,7 @@ SCHEMA = "descrambler.gram.v1"
 
 # Sums of squares beyond these lose digits at the lower end of float64, or overflow in what is made of them.
 LEAST, MOST = 1e-280, 1e280
-LEAST_FLOAT32 = 1e-30  # where they are summed in float32
+LEAST_FLOAT32, MOST_FLOAT32 = 1e-30, 1e30  # where they are summed in float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +151,7 @@ class GramSum:
 
     def add(self, rows: Array) -> None:
         """Add signals, one in a row, in blocks that fit the cache."""
+        self.any = self.any or bool(rows.any())  # before they vanish in float32
         for block in blocks_of(rows, self._dtype):
             # The lower triangle in C order is BLAS's upper triangle, in place.
             if self._dtype == np.float64:
@@ -160,12 +161,12 @@ class GramSum:
             with np.errstate(invalid="ignore"):  # judged once, at the end
                 self.sum += block.sum(axis=0, dtype=np.float64)
             self.count += len(block)
-            self.any = self.any or bool(block.any())
 
     def merge(self, other: GramSum) -> None:
         """Add another sum."""
-        self.matrix += other.matrix
-        self.sum += other.sum
+        with np.errstate(over="ignore", invalid="ignore"):  # judged once, at the end
+            self.matrix += other.matrix
+            self.sum += other.sum
         self.count += other.count
         self.any = self.any or other.any
 
@@ -259,6 +260,17 @@ def check_not_vanished(trace: float, any_signal: bool, dtype: DTypeLike = np.flo
         raise ValueError("signals must not be so small that their squares vanish: scale them")
 
 
+def check_range(gram: Gram, dtype: type[np.floating[Any]]) -> None:
+    """Check that a Gram matrix neither vanishes nor overflows in `dtype`."""
+    wide = dtype == np.float64
+    least, most = (LEAST, MOST) if wide else (LEAST_FLOAT32, MOST_FLOAT32)
+    trace = float(gram.matrix.trace())
+    if trace > 0 and not least <= trace <= most:
+        raise ValueError(
+            f"gram must have a trace within {least} and {most} in {dtype.__name__}, got {trace:.1e}"
+        )
+
+
 def _finished(name: str, matrix: Array, total: Array, count: int) -> Gram:
     # Judged once, on the sum: a NaN or an infinity cannot leave it.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -295,7 +307,5 @@ def as_gram(value: Gram | ArrayLike) -> Gram:
     if isinstance(value, Gram):
         return value
     bare = Gram(cast(NDArray[np.float64], value))
-    trace = float(bare.matrix.trace())
-    if trace > 0 and not LEAST <= trace <= MOST:
-        raise ValueError(f"gram must have a trace within {LEAST} and {MOST}, got {trace:.1e}")
+    check_range(bare, np.float64)
     return bare

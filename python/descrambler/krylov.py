@@ -94,6 +94,7 @@ class _ProductSum:
     def add(self, rows: Array) -> None:
         right = self._right
         gemm = scipy.linalg.get_blas_funcs("gemm", dtype=right.dtype)
+        self.any = self.any or bool(rows.any())  # before they vanish in float32
         for block in blocks_of(rows, right.dtype.type):
             # Columns of these transposes are contiguous: BLAS works in place, without copies.
             response = gemm(1.0, right, block.T, trans_a=True)
@@ -101,12 +102,12 @@ class _ProductSum:
             if self._summary:
                 self.sum += block.sum(axis=0, dtype=np.float64)
                 self.square += float(np.vdot(block, block))
-                self.any = self.any or bool(block.any())
             self.count += len(block)
 
     def merge(self, other: _ProductSum) -> None:
-        self.product += other.product
-        self.sum += other.sum
+        with np.errstate(over="ignore", invalid="ignore"):  # judged once, at the end
+            self.product += other.product
+            self.sum += other.sum
         self.square += other.square
         self.count += other.count
         self.any = self.any or other.any

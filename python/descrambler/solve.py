@@ -15,7 +15,7 @@ from .criteria import Criterion, Smoothness, named
 from .criteria.base import Data, QuadraticForm
 from .exact import is_streamed, solve
 from .general import descramble_locally
-from .gram import Gram, as_gram, gram
+from .gram import Gram, as_gram, check_range, gram
 from .iterate import (
     METHODS,
     Settings,
@@ -235,10 +235,11 @@ def _descramble(
         raise ValueError(f"rank needs smoothness, got {criterion}")
     if isinstance(data, Leading) and rank is None:
         raise ValueError(f"rank is needed: only {len(data.values)} leading modes are known")
-    if not isinstance(data, Gram):
-        form: QuadraticForm | None = QuadraticForm()  # the value of smoothness is the trace itself
-    else:
+    if isinstance(data, Gram):
+        check_range(data, settings.dtype)
         form = criterion.form(Data(data))
+    else:
+        form = QuadraticForm()  # the value of smoothness is the trace itself
     if form is not None and settings.method == "polar":
         raise ValueError(f"method='polar' maximises kurtosis and orthomax, not {criterion}")
     if form is not None and settings.method not in METHODS:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import criteria
-from .._validate import Array, require_extra
+from .._validate import Array, check_unmasked, require_extra
 from ..criteria import Smoothness
 from ..files import read_arrays, write_arrays
 from ..gram import Gram, gram
@@ -104,6 +104,7 @@ class Descrambler(base.ClassNamePrefixFeaturesOutMixin, base.TransformerMixin, b
     def inverse_transform(self, X: ArrayLike) -> Array:
         """Return samples X P in the original features, from descrambled ones."""
         validation.check_is_fitted(self)
+        check_unmasked("X", X)
         rows = validation.check_array(X, dtype=[np.float64, np.float32])
         if rows.shape[1] != self.n_features_in_:
             raise ValueError(f"X must have {self.n_features_in_} columns, got shape {rows.shape}")
@@ -162,6 +163,7 @@ class Descrambler(base.ClassNamePrefixFeaturesOutMixin, base.TransformerMixin, b
         return estimator
 
     def _rows(self, X: ArrayLike, *, reset: bool) -> Array:
+        check_unmasked("X", X)  # scikit-learn drops masks
         rows: Array = validation.validate_data(
             self, X, reset=reset, dtype=[np.float64, np.float32], order="C"
         )

@@ -95,9 +95,14 @@ class GramSum:
         with torch.inference_mode(False), torch.no_grad():
             self._flush()
             upper = self._total.triu()
-            dtype = "float64" if self.product_dtype == torch.float64 else "float32"
-            check_not_vanished(float(upper.trace()), bool(self._any), dtype)
+            check_traced(upper.trace(), self._any, self.product_dtype)
             return upper + upper.triu(1).T, self._sum.clone()
+
+
+def check_traced(trace: torch.Tensor, any_signal: torch.Tensor, dtype: torch.dtype) -> None:
+    """Check that signals which are not zero have squares with all the digits of a dtype."""
+    name = "float64" if dtype == torch.float64 else "float32"
+    check_not_vanished(float(trace), bool(any_signal), name)
 
 
 def _as_gram(matrix: torch.Tensor, total: torch.Tensor, count: int) -> Gram:
@@ -135,10 +140,13 @@ class WideOutputGram:
         self._module = module
         self._weight = module.weight.detach().clone()
         self._sum = GramSum(exact=True)
+        self._any = torch.zeros((), dtype=torch.bool, device=module.weight.device)
 
     def add(self, inputs: torch.Tensor, outputs: torch.Tensor) -> None:
         """Take in the inputs of one call."""
         self._sum.add(inputs)
+        with torch.inference_mode(False), torch.no_grad():
+            self._any |= outputs.detach().any()
 
     def finish(self) -> Gram:
         """Return the Gram matrix of all outputs."""
@@ -153,6 +161,7 @@ class WideOutputGram:
                 cross = torch.outer(total, bias)
                 matrix += cross + cross.T + count * torch.outer(bias, bias)
                 total = total + count * bias
+            check_traced(matrix.trace(), self._any, matrix.dtype)
             return _as_gram((matrix + matrix.T) / 2, total, count)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..._validate import require_extra
 from ...leading import Leading
-from .grams import BLOCK, GramSum
+from .grams import BLOCK, GramSum, check_traced
 
 if TYPE_CHECKING:
     import torch
@@ -67,12 +67,14 @@ class LeadingSum:
             right = q.to(device, self._first.product_dtype)
             self._product = matrix @ right.to(matrix)
             self._square = matrix.trace()
+            self._any = (self._square != 0).to(device)
         return right
 
     def _add(self, block: torch.Tensor, right: torch.Tensor) -> None:
         self._product += (block.T @ (block @ right)).to(self._product)
         self._square += torch.linalg.vector_norm(block, dim=1).to(self._product).square().sum()
         self._sum += block.sum(dim=0).to(self._sum)
+        self._any |= block.any()
         self._count += len(block)
 
     def finish(self) -> Leading:
@@ -81,6 +83,7 @@ class LeadingSum:
             raise ValueError("the mask must leave at least one signal, got none")
         if self._right is None:
             self._right = self._chosen(torch.device("cpu"))
+        check_traced(self._square, self._any, self._right.dtype)
         product, total = (t.cpu().numpy() for t in (self._product, self._sum))
         if not (np.isfinite(product).all() and np.isfinite(total).all()):
             raise ValueError("signals must be finite, got NaN or infinity among them")
