@@ -299,10 +299,24 @@ def built():
     return [x for x in supported if importlib.util.find_spec(f"descrambler._core_{x}")]
 
 
+def command(option, **environment):
+    words = [sys.executable, __file__, option]
+    return subprocess.run(words, env=os.environ | environment, check=True, stdout=subprocess.PIPE)
+
+
 @pytest.mark.parametrize("variant", built())
 def test_every_variant_gives_these_numbers(variant):
-    environment = os.environ | {"DESCRAMBLER_ISA": variant}
-    subprocess.run([sys.executable, __file__, "--check"], env=environment, check=True)
+    command("--check", DESCRAMBLER_ISA=variant)
+
+
+@pytest.mark.parametrize("threads", ["1", "2", "4"])
+def test_any_number_of_threads_gives_these_numbers(threads):
+    command("--check", OPENBLAS_NUM_THREADS=threads, OMP_NUM_THREADS=threads)
+
+
+def test_same_settings_give_the_same_bits():
+    one, other = (command("--print", OPENBLAS_NUM_THREADS="2").stdout for _ in range(2))
+    assert one.count(b"\n") == len(CASES) and one == other
 
 
 def test_corpus_is_of_these_cases(corpus):
@@ -315,12 +329,20 @@ def check():
     sys.exit("\n".join(f"{k}: {x:.1e} x tolerance" for k, x in changed.items() if not x <= 1) or 0)
 
 
+def lines():
+    return [f"{json.dumps(name)}: {json.dumps(numbers(name).tolist())}" for name in CASES]
+
+
 def write():
-    lines = (f"{json.dumps(name)}: {json.dumps(numbers(name).tolist())}" for name in CASES)
-    FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    FILE.write_text("{\n" + ",\n".join(lines()) + "\n}\n")
+
+
+def show():
+    print("\n".join(lines()))
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] not in (["--write"], ["--check"]):
-        sys.exit("usage: python tests/test_corpus.py --write | --check")
-    write() if sys.argv[1] == "--write" else check()
+    actions = {"--check": check, "--print": show, "--write": write}
+    if len(sys.argv) != 2 or sys.argv[1] not in actions:
+        sys.exit(f"usage: python tests/test_corpus.py {' | '.join(actions)}")
+    actions[sys.argv[1]]()
