@@ -6,6 +6,7 @@ import importlib.resources
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,6 +40,16 @@ def python(code, *arguments, **environment):
 def test_one_version():
     core = importlib.import_module("descrambler._native").core
     assert ds.__version__ == importlib.metadata.version("descrambler") == core.__version__
+    root = Path(__file__).parents[1]
+    assert f"\nversion: {ds.__version__}\n" in (root / "CITATION.cff").read_text()
+    assert f"\n## {ds.__version__} " in (root / "CHANGELOG.md").read_text()
+
+
+def test_licences_of_what_is_compiled_in_are_installed():
+    files = importlib.metadata.files("descrambler")
+    texts = [file.read_text() for file in files if "licenses" in file.parts]
+    for name in ("MIT License", "Eigen", "Wenzel Jakob"):
+        assert any(name in text for text in texts)
 
 
 def test_import_loads_nothing_heavy_or_optional():
