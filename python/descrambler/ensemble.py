@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
+from threadpoolctl import threadpool_limits
 
 from ._validate import Array, choice, matrix
 from .agreement import Agreement, Spread, link_basis
@@ -153,15 +154,19 @@ def ensemble(
         for index, network in enumerate(given)
     ]
 
+    # In small products the threads of a BLAS wait for each other most of the time.
+    threads = 1 if max(_weights(given[0], layer, tap).shape) <= 512 else None
+
     def agreement(name: str, members: list[Network]) -> Agreement:
         parts = []
         one = partial(_descrambled, x=x, layer=layer, tap=tap)
-        for index, part in enumerate(workers(one, members), 1):
-            parts.append(part)
-            if progress is not None:
-                progress(f"{name} {index} of {len(members)}")
-        modes, resolved = zip(*parts, strict=True)
-        return Agreement.of(np.stack(modes), np.stack(resolved))
+        with threadpool_limits(threads, user_api="blas"):
+            for index, part in enumerate(workers(one, members), 1):
+                parts.append(part)
+                if progress is not None:
+                    progress(f"{name} {index} of {len(members)}")
+            modes, resolved = zip(*parts, strict=True)
+            return Agreement.of(np.stack(modes), np.stack(resolved))
 
     trained = agreement("trained", given)
     if not np.isfinite(trained.typical).any():
