@@ -278,10 +278,12 @@ def test_starts_do_not_depend_on_threads(criterion):
     np.testing.assert_array_equal(one.rotation.matrix, three.rotation.matrix)
     np.testing.assert_array_equal(one.starts.objectives, three.starts.objectives)
     assert one.starts.seeds == three.starts.seeds
+    assert one.starts.statuses == three.starts.statuses
     assert 1 <= one.starts.n_best <= 5
     best = int(np.argmin(abs(one.starts.objectives - one.objective)))
     again = ds.descramble(SIGNALS, criterion, random_state=one.starts.seeds[best], max_iter=400)
     assert again.objective == pytest.approx(one.objective, rel=1e-9)
+    assert again.status is one.status is one.starts.statuses[best]
     assert "starts reached the best" in str(one)
 
 
