@@ -33,8 +33,9 @@ class Dataset(Protocol):
         """Return a slab of rows, as an array."""
 
 
+# In quotes: where NumPy's ArrayLike is a plain union, it cannot be joined to a name that is yet to come.
 Signals: TypeAlias = (
-    ArrayLike | Dataset | Iterator[ArrayLike] | Callable[[], Iterator[ArrayLike]] | "Source"
+    "ArrayLike | Dataset | Iterator[ArrayLike] | Callable[[], Iterator[ArrayLike]] | Source"
 )
 
 
