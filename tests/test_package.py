@@ -3,6 +3,7 @@
 import importlib
 import importlib.metadata
 import importlib.resources
+import importlib.util
 import os
 import subprocess
 import sys
@@ -59,9 +60,10 @@ def test_import_loads_nothing_heavy_or_optional():
 
 
 def test_variants_agree(tmp_path):
-    *better, _ = importlib.import_module("descrambler._isa").supported()
+    supported = importlib.import_module("descrambler._isa").supported()
+    *better, _ = (x for x in supported if importlib.util.find_spec(f"descrambler._core_{x}"))
     if not better:
-        pytest.skip("this processor runs the baseline alone")
+        pytest.skip("the baseline alone is built, or runs on this processor")
     results = {}
     for variant in ("baseline", *better):
         done = python(RUN, str(tmp_path / f"{variant}.npz"), DESCRAMBLER_ISA=variant)
