@@ -242,6 +242,16 @@ def test_json(small, capsys):
     assert all(r["after"] <= r["before"] for r in shown["results"])
 
 
+def test_findings_as_json(small, capsys):
+    names = ["--activations", "tanh", "relu", "logistic"]
+    inputs = ["--inputs", str(small / "x.npy"), "-o", str(small / "out"), "--nulls", "20"]
+    assert main(["interpret", str(small / "net.npz"), *names, *inputs, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    with np.load(small / "out" / "findings.npz", allow_pickle=False) as saved:
+        assert [finding["what"] for finding in shown] == list(saved["what"])
+        assert [finding["sentence"] for finding in shown] == list(saved["sentence"])
+
+
 def test_layers_may_be_named(tmp_path, capsys):
     path = tmp_path / "net.safetensors"
     save_file({"out.weight": np.eye(2, 3), "first.weight": np.eye(3)}, path)

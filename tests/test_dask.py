@@ -36,6 +36,14 @@ def test_threads_without_a_cluster():
     assert gram.count == 6000
 
 
+def test_criteria_of_single_signals_take_the_blocks_in_order():
+    array = dask.array.from_array(SIGNALS[:900, :6], chunks=(400, 4))
+    there, here = (
+        ds.descramble(x, "kurtosis", max_iter=50, random_state=0) for x in (array, SIGNALS[:900, :6])
+    )
+    np.testing.assert_array_equal(there.rotation.matrix, here.rotation.matrix)
+
+
 def test_gram_although_a_worker_is_killed(client, tmp_path):
     array = dask.array.from_array(SIGNALS, chunks=(1000, 40)).map_blocks(
         slow, tmp_path, dtype=float, meta=np.empty((0, 0))

@@ -111,6 +111,16 @@ def test_callback_stops():
     assert (np.diff(result.history) >= -1e-12 * result.history[-1]).all()
 
 
+def test_a_search_cut_short_says_so_and_its_bound_holds():
+    w = weights("random", 24)
+    with pytest.warns(ds.ConvergenceWarning, match="certified gap .* reached"):
+        cut = ds.diagonalize(w, "norm_square", max_iter=1)
+    assert cut.status is ds.Status.MAX_ITERATIONS
+    assert cut.n_iter == 1
+    best = ds.diagonalize(w, "norm_square").objective
+    assert cut.objective < best <= cut.bound
+
+
 def test_bad_input():
     with pytest.raises(ValueError, match="criterion must be one of"):
         ds.diagonalize(np.eye(2), "trace")

@@ -203,6 +203,10 @@ def test_threads_and_scrambling_change_nothing(interpreted):
     assert [f.p for f in threads.findings[:-1]] == [f.p for f in result.findings[:-1]]
     other = ds.interpret(net, x, initial, nulls=20, random_state=1)
     assert [f.nulls for f in other.findings] != [f.nulls for f in result.findings]
+    generators = [np.random.default_rng(5) for _ in range(2)]
+    first, again = (ds.interpret(net, x, initial, nulls=20, random_state=g) for g in generators)
+    assert [f.nulls for f in first.findings] == [f.nulls for f in again.findings]
+    assert [f.nulls for f in first.findings] != [f.nulls for f in result.findings]
 
 
 def test_what_rests_on_order_is_not_testable_without_it():
