@@ -39,7 +39,8 @@ def test_threads_without_a_cluster():
 def test_criteria_of_single_signals_take_the_blocks_in_order():
     array = dask.array.from_array(SIGNALS[:900, :6], chunks=(400, 4))
     there, here = (
-        ds.descramble(x, "kurtosis", max_iter=50, random_state=0) for x in (array, SIGNALS[:900, :6])
+        ds.descramble(x, "kurtosis", max_iter=50, random_state=0)
+        for x in (array, SIGNALS[:900, :6])
     )
     np.testing.assert_array_equal(there.rotation.matrix, here.rotation.matrix)
 
