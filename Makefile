@@ -10,7 +10,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DENOISER := python/descrambler/speech/weights/denoiser.npz
+DENOISER := examples/denoiser/denoiser.npz
 SOURCES := $(shell find cpp python -name '*.hpp' -o -name '*.cpp' -o -name '*.c' -o -name '*.py') CMakeLists.txt pyproject.toml
 
 .PHONY: controls coverage demo test test-cpp faults fuzz lint docs wheels bench performance weights denoiser clean

@@ -17,14 +17,15 @@ import numpy as np
 
 import descrambler as ds
 from descrambler.axis import index_axis
-from descrambler.commands.common import save_figure
-from descrambler.detectors import Axes
-from descrambler.interpretation import Interpretation
-from descrambler.nulls import KINDS, UNTRAINED, Setting
-from descrambler.report.evidence import _pair
-from descrambler.report.figures import first_layer, inner_layer, last_layer
-from descrambler.report.html import Record, page, record
-from descrambler.study import descramble_network
+from descrambler.cli._common import save_figure
+from descrambler.evidence._interpretation import Interpretation
+from descrambler.evidence._study import descramble_network
+from descrambler.evidence.detectors import Axes
+from descrambler.evidence.nulls import KINDS, UNTRAINED, Setting
+from descrambler.report._evidence import _pair
+from descrambler.report._figures import first_layer, inner_layer, last_layer
+from descrambler.report._html import Record, page
+from descrambler.report._html import _record as record
 
 INPUTS = 2000
 

@@ -31,11 +31,11 @@ from pathlib import Path
 import numpy as np
 import scipy.fft
 import scipy.linalg
+from benchmarks.harness.figures import power_law
 from matplotlib.figure import Figure
 from scipy.linalg import blas
 
 import descrambler as ds
-from descrambler.report.benchmarks import power_law
 
 SEED = 0
 

@@ -22,9 +22,9 @@ import scipy.stats
 from tqdm import tqdm
 
 import descrambler as ds
-from descrambler.agreement import link_basis
-from descrambler.detectors import DETECTORS
-from descrambler.study import Study
+from descrambler.criteria import link_basis
+from descrambler.evidence._study import Study
+from descrambler.evidence.detectors import DETECTORS
 
 N, UNITS, INPUTS, NULLS = 64, 24, 500, 39
 STRENGTHS = (0.95, 0.7, 0.4)

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 import descrambler as ds
-from descrambler.leading import Leading
+from descrambler._signals.leading_modes import Leading
 
 TARGET = 0.25
 RANK = 24

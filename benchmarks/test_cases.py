@@ -6,9 +6,8 @@ pytest benchmarks --benchmark-enable --benchmark-compare     against those kept 
 """
 
 import pytest
-
-from descrambler.bench import run
-from descrambler.bench.measure import SCALES
+from benchmarks.harness import run
+from benchmarks.harness.measure import SCALES
 
 
 def pytest_generate_tests(metafunc):

@@ -25,7 +25,7 @@ import torch
 from matplotlib.figure import Figure
 
 import descrambler as ds
-from descrambler.report.colours import MAGNITUDE
+from descrambler.report._colours import MAGNITUDE
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 

@@ -13,7 +13,7 @@ import torch
 from matplotlib.figure import Figure
 
 import descrambler as ds
-from descrambler.report.colours import signed
+from descrambler.report._colours import signed
 
 N_POINTS, N_UNITS = 64, 32
 TIME = np.linspace(0, 3, N_POINTS)  # s

@@ -14,8 +14,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import descrambler as ds
-from descrambler.deer.released import load_parameters, network_inputs
-from descrambler.report.colours import signed
+from descrambler.deer._released import load_parameters, network_inputs
+from descrambler.report._colours import signed
 
 BLOCKS = ("q", "z", "y", "y q", "y z")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from descrambler import deer
-from descrambler.report.replica import Predictor, replica_figure
+from descrambler.deer.figures import Predictor, replica_figure
 
 N_TRACES = 5000
 FRESH, OTHERS = 20_210_118, 7  # seeds of the traces judged on, and of those that tune the penalty

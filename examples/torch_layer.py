@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 
 import descrambler as ds
-from descrambler.report.colours import signed
+from descrambler.report._colours import signed
 
 N_UNITS, TAP = 48, "2:input"
 

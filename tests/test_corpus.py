@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import descrambler as ds
-from descrambler.detectors import DETECTORS
-from descrambler.study import Study
+from descrambler.evidence._study import Study
+from descrambler.evidence.detectors import DETECTORS
 
 FILE = Path(__file__).parent / "data" / "corpus.json"
 
@@ -209,12 +209,6 @@ def fitted():
     return [found.scale, found.rms, *found.model[::8]]
 
 
-def speech():
-    wave = np.sin(np.arange(900) * 0.3) + 0.1 * normal(900, seed=16)
-    spectrum = ds.speech.analyse(wave)
-    return np.concatenate([np.abs(spectrum).ravel()[::7], ds.speech.denoise(wave)[::9]])
-
-
 C = ds.criteria
 CASES = {
     **{f"smoothness, n={n}": (partial(smooth, n), AMPLIFIED) for n in (1, 2, 3, 7, 8, 40)},
@@ -269,7 +263,6 @@ CASES = {
     "RIDME simulation, float32": (partial(deer, "ridme", np.float32), SINGLE),
     "DEERNet": (pretrained, SINGLE),
     "fit of a trace": (fitted, 1e-6),
-    "speech": (speech, SINGLE),
 }
 
 

@@ -17,7 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import descrambler as ds
-from descrambler import analysis, criteria, deer, detectors, exact, group, nulls, speech
+from descrambler import analysis, criteria, deer, group
+from descrambler._solvers import exact
+from descrambler.evidence import detectors, nulls
 
 try:
     import torch
@@ -26,7 +28,7 @@ except ImportError:
 
 bridges = ds.interop
 MODULES = (
-    *(ds, analysis, criteria, deer, detectors, group, nulls, speech),
+    *(ds, analysis, criteria, deer, detectors, group, nulls),
     *(bridges.dask, bridges.sklearn, *([bridges.torch] if torch else [])),
 )
 
@@ -434,12 +436,6 @@ TABLE = {
     "descrambler.group.pack_generator": {"Q": (2, lambda x: group.pack_generator(skew(x)))},
     "descrambler.group.polar": {"M": (2, group.polar)},
     "descrambler.group.unpack_generator": {"packed": (1, group.unpack_generator)},
-    "descrambler.speech.analyse": {"waveform": (1, speech.analyse)},
-    "descrambler.speech.denoise": {"waveform": (1, speech.denoise)},
-    "descrambler.speech.snr": {
-        "clean": (1, lambda x: speech.snr(x, draw(x.shape[-1]))),
-        "estimate": (1, lambda x: speech.snr(draw(x.shape[-1] or 1), x)),
-    },
 }
 
 RECORDS = """
@@ -456,12 +452,12 @@ SCALARS = """
     Activation Axis Renormalise show_config analysis.frequencies analysis.marchenko_pastur_edge
     analysis.random_diagonal_share criteria.Custom criteria.check_gradient deer.distance_range
     deer.pretrained deer.replica deer.simulate deer.train deer.variations group.random_rotation
-    interop.dask.parallel_map speech.pretrained
+    interop.dask.parallel_map
 """
-FILES = "load load_result deer.load_parameters deer.load_trace speech.read_wav speech.write_wav"
+FILES = "load load_result deer.load_parameters deer.load_trace"
 OTHERS = """
     deer.baseline_errors deer.predict_distances deer.ridge_regression detectors.rejection
-    interop.torch.Capture interop.torch.verify nulls.draw nulls.random_counterpart speech.features speech.synthesise
+    interop.torch.Capture interop.torch.verify nulls.draw nulls.random_counterpart
 """
 EXCEPTIONS = {
     **dict.fromkeys(
@@ -643,7 +639,6 @@ MAY_BE = {
     "descrambler.descramble": {"gap", "bound"},
     "descrambler.ensemble": {"similarity", "bound"},
     "descrambler.interop.torch.descramble_module": {"gap", "bound"},
-    "descrambler.speech.snr": {"result"},
 }
 
 

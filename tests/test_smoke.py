@@ -54,7 +54,7 @@ def test_group_functions_are_inverse():
 
 
 def test_command_line(tmp_path, capsys):
-    from descrambler.cli import main
+    from descrambler.cli._main import main
 
     main(["info"])
     assert ds.__version__ in capsys.readouterr().out

@@ -7,10 +7,10 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 
+import denoiser
 import numpy as np
 from numpy.typing import NDArray
-
-from descrambler import speech
+from wav import read_wav
 
 Waveform = NDArray[np.floating]
 
@@ -89,7 +89,7 @@ def speak(sentence: str, voice: str, words_per_minute: int = 160, pitch: int = 5
     settings = ["-v", voice, "-s", str(words_per_minute), "-p", str(pitch)]
     command = ["espeak-ng", *settings, "--stdout", sentence]
     said = subprocess.run(command, check=True, capture_output=True).stdout
-    return unit(speech.read_wav(io.BytesIO(said)))
+    return unit(read_wav(io.BytesIO(said)))
 
 
 def utterances(
@@ -134,8 +134,8 @@ def babble(rng: np.random.Generator, n: int, speakers: Sequence[Waveform]) -> Wa
 
 def hum(rng: np.random.Generator, n: int) -> Waveform:
     """Mains or a motor: harmonics of 40 to 250 Hz that waver, over some coloured noise."""
-    time = np.arange(n) / speech.SAMPLE_RATE
-    drift = np.cumsum(coloured(rng, n, 2)) / speech.SAMPLE_RATE
+    time = np.arange(n) / denoiser.SAMPLE_RATE
+    drift = np.cumsum(coloured(rng, n, 2)) / denoiser.SAMPLE_RATE
     cycles = rng.uniform(40, 250) * (time + 0.02 * drift)
     orders = np.arange(1, 16)
     amplitudes = rng.exponential(size=15) * orders ** -rng.uniform(0.3, 1.5)
@@ -146,7 +146,7 @@ def hum(rng: np.random.Generator, n: int) -> Waveform:
 
 def washing_machine(rng: np.random.Generator, n: int) -> Waveform:
     """Imitate a drum that turns once a second: rumble, motor whine and splashes that come and go."""
-    turn = 2 * np.pi * np.arange(n) / speech.SAMPLE_RATE * rng.uniform(0.7, 1.3)
+    turn = 2 * np.pi * np.arange(n) / denoiser.SAMPLE_RATE * rng.uniform(0.7, 1.3)
     rumble = coloured(rng, n, 1.5) * (1 + 0.6 * np.cos(turn))
     whine = np.sign(np.sin(turn * rng.integers(150, 300))) * (1 + 0.4 * np.cos(turn + 1))
     splashes = coloured(rng, n, 0.5, 1.0) * np.maximum(0, np.cos(3 * turn + 2)) ** 4

@@ -10,21 +10,21 @@ import argparse
 from pathlib import Path
 
 import corpus
+import denoiser
 import numpy as np
-
-from descrambler import speech
+from wav import read_wav, write_wav
 
 
 def demonstrate(folder: Path) -> None:
     """Put the clip beside a washing machine, at 5 dB, and denoise it."""
-    clean = speech.read_wav(Path(__file__).with_name("speech.wav"))
+    clean = read_wav(Path(__file__).with_name("speech.wav"))
     noise = corpus.washing_machine(np.random.default_rng(0), clean.size)
     noisy = corpus.mix(clean, noise, snr=5)
-    denoised = speech.denoise(noisy)
-    speech.write_wav(folder / "noisy.wav", noisy)
-    speech.write_wav(folder / "denoised.wav", denoised)
-    print(f"noisy.wav:    {speech.snr(clean, noisy):5.1f} dB")
-    print(f"denoised.wav: {speech.snr(clean, denoised):5.1f} dB")
+    denoised = denoiser.denoise(noisy)
+    write_wav(folder / "noisy.wav", noisy)
+    write_wav(folder / "denoised.wav", denoised)
+    print(f"noisy.wav:    {denoiser.snr(clean, noisy):5.1f} dB")
+    print(f"denoised.wav: {denoiser.snr(clean, denoised):5.1f} dB")
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
         parser.error("output is missing")
     else:
         try:
-            speech.write_wav(options.output, speech.denoise(speech.read_wav(options.input)))
+            write_wav(options.output, denoiser.denoise(read_wav(options.input)))
         except (OSError, ValueError) as error:
             parser.exit(1, f"{error}\n")
 

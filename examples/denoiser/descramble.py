@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import corpus
+import denoiser
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 from scipy.stats import ortho_group
+from wav import read_wav
 
 import descrambler as ds
-from descrambler import speech
-from descrambler.report.axes import Axis, show_weights, unit_axis
+from descrambler.report._axes import Axis, show_weights, unit_axis
 
 Null = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
@@ -83,7 +84,7 @@ def spread(null: Null, w: np.ndarray, criterion: str, side: str) -> tuple[Shares
 
 def clip_signals() -> tuple[np.ndarray, np.ndarray]:
     """Return the inputs, and the gains that would be best, for the clip in nine noises."""
-    clean = speech.read_wav(Path(__file__).with_name("speech.wav"))
+    clean = read_wav(Path(__file__).with_name("speech.wav"))
     rng = np.random.default_rng(0)
     inputs, gains = [], []
     for snr in (0, 5, 10):
@@ -92,9 +93,9 @@ def clip_signals() -> tuple[np.ndarray, np.ndarray]:
             corpus.coloured(rng, clean.size, 1),
             corpus.hum(rng, clean.size),
         ):
-            noisy = speech.analyse(corpus.mix(clean, noise, snr))
-            inputs.append(speech.features(noisy))
-            gains.append(np.clip((speech.analyse(clean) / noisy).real, 0, 1))
+            noisy = denoiser.analyse(corpus.mix(clean, noise, snr))
+            inputs.append(denoiser.features(noisy))
+            gains.append(np.clip((denoiser.analyse(clean) / noisy).real, 0, 1))
     return np.concatenate(inputs), np.concatenate(gains)
 
 
@@ -186,7 +187,7 @@ def main() -> None:
     parser.add_argument("network", nargs="?", help="file of the network; else the shipped one")
     parser.add_argument("-o", "--output", type=Path, default=Path(), help="folder of the figures")
     options = parser.parse_args()
-    network = ds.load(options.network) if options.network else speech.pretrained()
+    network = ds.load(options.network) if options.network else denoiser.pretrained()
     inputs, gains = clip_signals()
     table(network, inputs, gains)
     print("Mean derivative of the gains by the inputs, which no rotation changes:")

@@ -9,10 +9,11 @@ import subprocess
 from collections.abc import Callable, Sequence
 
 import corpus
+import denoiser
 import numpy as np
+from wav import read_wav
 
 import descrambler as ds
-from descrambler import speech
 
 LEVELS = (0, 5, 10)
 QUANTILE = 0.2
@@ -21,7 +22,7 @@ FLITE_VOICES = ("slt", "rms", "awb")
 
 def wiener(noisy: corpus.Waveform, noise_power: np.ndarray) -> corpus.Waveform:
     """Wiener filter with decision-directed a-priori ratios (Ephraim and Malah 1984)."""
-    spectrum = speech.analyse(noisy)
+    spectrum = denoiser.analyse(noisy)
     ratios = np.abs(spectrum) ** 2 / noise_power
     gains = np.empty_like(ratios)
     before = np.maximum(ratios[0] - 1, 0)
@@ -29,23 +30,23 @@ def wiener(noisy: corpus.Waveform, noise_power: np.ndarray) -> corpus.Waveform:
         prior = 0.98 * before + 0.02 * np.maximum(ratio - 1, 0)
         gain[:] = prior / (1 + prior)
         before = gain**2 * ratio
-    return speech.synthesise(spectrum * gains, noisy.size)
+    return denoiser.synthesise(spectrum * gains, noisy.size)
 
 
 def blind_wiener(noisy: corpus.Waveform, _: corpus.Waveform) -> corpus.Waveform:
     """Take the noise from a low quantile over time, as the network does; exponential law assumed."""
-    quiet = np.quantile(np.abs(speech.analyse(noisy)) ** 2, QUANTILE, axis=0)
+    quiet = np.quantile(np.abs(denoiser.analyse(noisy)) ** 2, QUANTILE, axis=0)
     return wiener(noisy, quiet / -np.log(1 - QUANTILE))
 
 
 def told_wiener(noisy: corpus.Waveform, noise: corpus.Waveform) -> corpus.Waveform:
     """Take the true mean spectrum of the very noise that was added: more than anyone can know."""
-    return wiener(noisy, np.mean(np.abs(speech.analyse(noise)) ** 2, axis=0))
+    return wiener(noisy, np.mean(np.abs(denoiser.analyse(noise)) ** 2, axis=0))
 
 
 def si_sdr(clean: corpus.Waveform, estimate: corpus.Waveform) -> float:
     """Signal-to-noise ratio in dB at the best loudness of `clean`: mere attenuation gains nothing."""
-    return speech.snr(clean * (np.vdot(clean, estimate) / np.vdot(clean, clean)), estimate)
+    return denoiser.snr(clean * (np.vdot(clean, estimate) / np.vdot(clean, clean)), estimate)
 
 
 def flite_speech() -> list[corpus.Waveform]:
@@ -55,7 +56,7 @@ def flite_speech() -> list[corpus.Waveform]:
         for sentence in corpus.HELD_OUT_SENTENCES:
             command = ["flite", "-voice", voice, "-t", sentence, "-o", "/dev/stdout"]
             wav = subprocess.run(command, check=True, capture_output=True).stdout
-            said.append(corpus.unit(speech.read_wav(io.BytesIO(wav))))
+            said.append(corpus.unit(read_wav(io.BytesIO(wav))))
     return said
 
 
@@ -80,10 +81,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("network", nargs="?", help="file of the network; else the shipped one")
     path = parser.parse_args().network
-    network = ds.load(path) if path else speech.pretrained()
+    network = ds.load(path) if path else denoiser.pretrained()
     methods = [
-        lambda noisy, _: speech.denoise(noisy, network),
-        lambda noisy, _: speech.denoise(noisy, network.initial),
+        lambda noisy, _: denoiser.denoise(noisy, network),
+        lambda noisy, _: denoiser.denoise(noisy, network.initial),
         blind_wiener,
         told_wiener,
     ]

@@ -12,15 +12,15 @@ from datetime import datetime, timezone
 from typing import Any
 
 import corpus
+import denoiser
 import numpy as np
 import scipy
 import torch
 from tqdm import tqdm
 
 import descrambler as ds
-from descrambler import speech
 
-CROP = 2 * speech.SAMPLE_RATE
+CROP = 2 * denoiser.SAMPLE_RATE
 BATCH = 8  # crops
 VALIDATION = 200  # clips
 WIDTHS = (129, 129, 129, 129)
@@ -37,8 +37,8 @@ def batch(
         clean = np.take(speakers[rng.integers(len(speakers))], start + np.arange(CROP), mode="wrap")
         noise = corpus.training_noise(rng, CROP, speakers)
         noisy = corpus.mix(clean, noise, snr=rng.uniform(-5, 15))
-        spectrum = speech.analyse(noisy.astype(np.float32))
-        rows.append((speech.features(spectrum), spectrum, speech.analyse(clean)))
+        spectrum = denoiser.analyse(noisy.astype(np.float32))
+        rows.append((denoiser.features(spectrum), spectrum, denoiser.analyse(clean)))
     inputs, noisy_spectra, clean_spectra = (np.stack(part) for part in zip(*rows, strict=True))
     return tuple(map(torch.from_numpy, (inputs, noisy_spectra, clean_spectra)))
 
@@ -93,7 +93,7 @@ def improvement(net: ds.Network, seed: int) -> float:
         clean = speakers[k % len(speakers)]
         noise = corpus.training_noise(rng, clean.size, speakers)
         noisy = corpus.mix(clean, noise, snr=rng.uniform(-5, 15))
-        gains.append(speech.snr(clean, speech.denoise(noisy, net)) - speech.snr(clean, noisy))
+        gains.append(denoiser.snr(clean, denoiser.denoise(noisy, net)) - denoiser.snr(clean, noisy))
     return float(np.mean(gains))
 
 

@@ -3,14 +3,21 @@
 Amey, Keeley, Choudhury and Kuprov, PNAS 118(5), 2021, doi 10.1073/pnas.2016917118.
 """
 
-from . import analysis, criteria, deer, group, interop, nulls, speech
+from . import analysis, criteria, deer, group, interop
+from ._geometry.rotation import Rotation
 from ._native import core as _core
-from .activations import Activation, Renormalise
+from ._signals.gram import Gram, gram
+from ._signals.joint import joint_gram
+from ._solvers.archive import SavedResult, load_result
+from ._solvers.compare import Comparison, compare
+from ._solvers.descramble import descramble, descramble_gram
+from ._solvers.diagonalize import diagonalize
+from ._solvers.lbfgs import State
+from ._solvers.multistart import Starts
+from ._solvers.result import Descrambling
+from ._solvers.status import Status
+from ._util.config import show_config
 from .axis import Axis
-from .compare import Comparison, compare
-from .config import show_config
-from .diagonal import diagonalize
-from .ensemble import Ensemble, ensemble
 from .errors import (
     ChartError,
     ConvergenceWarning,
@@ -21,20 +28,14 @@ from .errors import (
     NoModulationError,
     WeightFileError,
 )
-from .findings import Finding
-from .gram import Gram, gram
-from .interpret import Interpretation, interpret
-from .iterate import State
-from .joint import joint_gram
-from .layers import BatchNorm, Linear
-from .network import Network
+from .evidence import nulls
+from .evidence._ensemble import Ensemble, ensemble
+from .evidence._findings import Finding
+from .evidence._interpret import Interpretation, interpret
+from .network._activations import Activation, Renormalise
+from .network._layers import BatchNorm, Linear
+from .network._network import Network
 from .readers import load
-from .result import Descrambling
-from .rotation import Rotation
-from .saved import SavedResult, load_result
-from .solve import descramble, descramble_gram
-from .starts import Starts
-from .status import Status
 
 __version__ = _core.__version__
 
@@ -81,5 +82,4 @@ __all__ = [
     "load_result",
     "nulls",
     "show_config",
-    "speech",
 ]

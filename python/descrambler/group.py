@@ -5,7 +5,7 @@ A generator is a skew-symmetric matrix Q. Two charts lead from generators to rot
 reaches a P that has an eigenvalue -1. float32 and float64 are kept; all else becomes float64.
 """
 
-from .charts import (
+from ._geometry.charts import (
     cayley,
     cayley_pullback,
     exp,
@@ -18,7 +18,7 @@ from .charts import (
     random_rotation,
     unpack_generator,
 )
-from .minimise import Minimum, minimize
+from ._solvers.minimize import Minimum, minimize
 
 __all__ = [
     "Minimum",

@@ -14,7 +14,7 @@ import numpy as np
 
 import descrambler as ds
 from descrambler import checkpoint
-from descrambler.cli import main
+from descrambler.cli._main import main
 
 SMALL = ("--widths", "16", "8", "16", "--steps")
 STEPS = 0

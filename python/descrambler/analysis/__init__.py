@@ -3,23 +3,12 @@
 ``docs/analysis.md`` has the table of them: formula, units, and whether P matters.
 """
 
-from .ablation import band_cut, functional_rank, layer_loss, without_band
-from .bases import BasisMatch, match_bases, principal_components, subspace_overlap
-from .diagonal import diagonal_share, random_diagonal_share
-from .jacobian import (
-    directional_gain,
-    jacobian_vector,
-    jacobians,
-    mean_jacobian,
-    vector_jacobian,
-)
-from .rank import (
-    marchenko_pastur_edge,
-    noise_level,
-    participation_ratio,
-    values_above_noise,
-)
-from .response import (
+from ._ablation import band_cut, functional_rank, layer_loss, without_band
+from ._bases import BasisMatch, match_bases, principal_components, subspace_overlap
+from ._diagonal import diagonal_share, random_diagonal_share
+from ._jacobian import directional_gain, jacobian_vector, jacobians, mean_jacobian, vector_jacobian
+from ._rank import marchenko_pastur_edge, noise_level, participation_ratio, values_above_noise
+from ._response import (
     Band,
     aggregate_response,
     gain,
@@ -29,10 +18,10 @@ from .response import (
     stop_edges,
     upper_band_level,
 )
-from .ridge import FrequencyMap, frequency_map
-from .spectrum import frequencies, frequency_response, two_sided_spectrum
-from .stability import SplitHalf, split_half
-from .structure import (
+from ._ridge import FrequencyMap, frequency_map
+from ._spectrum import frequencies, frequency_response, two_sided_spectrum
+from ._stability import SplitHalf, split_half
+from ._structure import (
     StructureShares,
     irrep_energy,
     low_frequency_share,
@@ -40,7 +29,7 @@ from .structure import (
     shift_commutator,
     structure_shares,
 )
-from .transform import (
+from ._transform import (
     FrequencyLaw,
     KernelMatch,
     PowerLaw,
@@ -49,7 +38,7 @@ from .transform import (
     mode_order,
     power_law,
 )
-from .vectors import chebyshev_share, singular_vectors
+from ._vectors import chebyshev_share, singular_vectors
 
 __all__ = [
     "Band",

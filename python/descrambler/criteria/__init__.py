@@ -9,21 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .._validate import choice
-from .base import Criterion, WeightedSum
-from .custom import Custom, check_gradient
-from .diagonal import DiagonalNormSquare, DiagonalSum
-from .quadratic import Autocorrelation, Periodicity, Smoothness, TargetCovariance
-from .signals import (
-    Entropy,
-    Kurtosis,
-    Locality,
-    Monotonicity,
-    Orthomax,
-    Sparsity,
-    TotalVariation,
-)
-from .spectrum import TargetAutocorrelation, TargetSpectrum
+from .._util.validate import choice
+from ._base import Criterion, WeightedSum
+from ._custom import Custom, check_gradient
+from ._diagonal import DiagonalNormSquare, DiagonalSum
+from ._quadratic import Autocorrelation, Periodicity, Smoothness, TargetCovariance, link_basis
+from ._signals import Entropy, Kurtosis, Locality, Monotonicity, Orthomax, Sparsity, TotalVariation
+from ._spectrum import TargetAutocorrelation, TargetSpectrum
 
 __all__ = [
     "Autocorrelation",
@@ -45,6 +37,7 @@ __all__ = [
     "TotalVariation",
     "WeightedSum",
     "check_gradient",
+    "link_basis",
 ]
 
 NAMES: dict[str, Callable[[], Criterion]] = {

@@ -1,17 +1,17 @@
 """DEER spectroscopy: physics, simulated data, and networks trained on it."""
 
-from .baselines import baseline_errors, mean_squared_error, overlap, ridge_regression
-from .checkpoint import TrainState
-from .distances import DistanceDistribution, Peak, predict_distances
-from .modulation import Modulation, TraceFit, fit_trace, modulation
-from .physics import DIPOLAR_CONSTANT, dipolar_frequency, distance_range, kernel
-from .pretrained import PRETRAINED, Pretrained, pretrained
-from .released import load_parameters, network_inputs
-from .replica import HIGH_PASS, LOW_PASS, Penalties, Replica, replica
-from .simulate import DeerData, simulate
-from .traces import Trace, load_trace, prepare
-from .train import train
-from .variations import variations
+from ._baselines import baseline_errors, mean_squared_error, overlap, ridge_regression
+from ._checkpoint import TrainState
+from ._distances import DistanceDistribution, Peak, predict_distances
+from ._modulation import Modulation, TraceFit, fit_trace, modulation
+from ._physics import DIPOLAR_CONSTANT, dipolar_frequency, distance_range, kernel
+from ._pretrained import PRETRAINED, Pretrained, pretrained
+from ._released import load_parameters, network_inputs
+from ._replica import HIGH_PASS, LOW_PASS, Penalties, Replica, replica
+from ._simulate import DeerData, simulate
+from ._traces import Trace, load_trace, prepare
+from ._train import train
+from ._variations import variations
 
 __all__ = [
     "DIPOLAR_CONSTANT",

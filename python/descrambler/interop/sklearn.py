@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import criteria
-from .._validate import Array, check_unmasked, require_extra
+from .._geometry.rotation import from_arrays
+from .._signals.gram import Gram, gram
+from .._solvers.descramble import descramble, descramble_gram
+from .._solvers.result import Descrambling
+from .._util.files import read_arrays, write_arrays
+from .._util.validate import Array, check_unmasked, require_extra
 from ..criteria import Smoothness
-from ..files import read_arrays, write_arrays
-from ..gram import Gram, gram
-from ..result import Descrambling
-from ..rotation import from_arrays
-from ..solve import descramble, descramble_gram
 
 if TYPE_CHECKING:
     from sklearn import base

@@ -9,8 +9,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..errors import WeightFileError
-from ..network import Network
-from . import estimator, keras, mat, module, npz, onnx, state_dict
+from ..network._network import Network
+from . import _keras as keras
+from . import _mat as mat
+from . import _npz as npz
+from . import _onnx as onnx
+from . import _sklearn_estimator as estimator
+from . import _state_dict as state_dict
+from . import _torch_module as module
 from ._build import Activations, refuse_activations
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"

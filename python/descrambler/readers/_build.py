@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .._validate import matrix, real_array
+from .._util.validate import matrix, real_array
 from ..errors import WeightFileError
-from ..network import Activation, Linear
+from ..network._network import Activation, Linear
 
 Get = Callable[[str], NDArray[Any]]
 """Returns the array of a key, or raises WeightFileError."""

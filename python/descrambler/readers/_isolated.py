@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _limits
-from .._limits import MEGABYTES, SECONDS
 from ..errors import WeightFileError
+from . import _limits
+from ._limits import MEGABYTES, SECONDS
 
 _CHILD = Path(__file__).with_name("_child.py")
 _MAX_HEADER = 2**24  # bytes

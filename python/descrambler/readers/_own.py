@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import WeightFileError
-from ..network import SCHEMA, Activation, Linear, Network, Renormalise
+from ..network._network import SCHEMA, Activation, Linear, Network, Renormalise
 from ._build import Get, blame, linear, listing
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WeightFileError
-from ..network import Activation, BatchNorm, Linear, Renormalise
+from ..network._network import Activation, BatchNorm, Linear, Renormalise
 from ._build import Get, blame, linear
 from ._mat_child import CLASS
 

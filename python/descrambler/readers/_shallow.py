@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WeightFileError
-from ..network import Activation, BatchNorm, Linear
+from ..network._network import Activation, BatchNorm, Linear
 from ._build import Activations, Get, blame, linear, named_activations, refuse_activations
 from ._series import text
 

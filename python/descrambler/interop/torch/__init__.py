@@ -5,7 +5,7 @@ what this layer gives (before the activation that follows it), ``"encoder.0.outp
 takes (after the activation that comes before it). ``*`` stands for any one part of the name between dots.
 """
 
-from .capturing import Capture, capture
-from .layers import DescrambledLinear, Verification, descramble_module, verify
+from ._capturing import Capture, capture
+from ._layers import DescrambledLinear, Verification, descramble_module, verify
 
 __all__ = ["Capture", "DescrambledLinear", "Verification", "capture", "descramble_module", "verify"]

@@ -1,0 +1,1 @@
+"""Benchmarks: the harness, and scripts that measure one thing each."""

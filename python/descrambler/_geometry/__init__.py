@@ -1,0 +1,1 @@
+"""The rotation group: charts, rotations, and the modes of the link axis."""

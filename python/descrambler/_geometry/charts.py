@@ -1,0 +1,308 @@
+"""The rotation group SO(n): charts, their inverses and pull-backs, projection.
+
+A generator is a skew-symmetric matrix Q. Two charts lead from generators to rotations, the Cayley map
+``P = (1 + Q)^-1 (1 - Q)`` (Amey et al. 2021, Eq. 7) and the exponential ``P = exp(Q)``; neither inverse
+reaches a P that has an eigenvalue -1. float32 and float64 are kept; all else becomes float64.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._native import core
+from .._util.arrays import keeps_kind
+from .._util.validate import Array, check_squares, real_array, square
+from ..errors import ChartError
+
+__all__ = [
+    "cayley",
+    "cayley_pullback",
+    "exp",
+    "exp_pullback",
+    "inverse_cayley",
+    "log",
+    "pack_generator",
+    "polar",
+    "random_rotation",
+    "unpack_generator",
+]
+
+
+def _tolerance(array: Array) -> float:
+    return float(array.shape[0] * np.sqrt(np.finfo(array.dtype).eps))
+
+
+def _skew(name: str, value: ArrayLike) -> Array:
+    matrix = square(name, value)
+    excess = float(np.abs(matrix + matrix.T).max())
+    if excess > _tolerance(matrix) * float(np.abs(matrix).max()):
+        raise ValueError(
+            f"{name} must be skew-symmetric, got |{name} + {name}^T| up to {excess:.1e}"
+        )
+    return matrix
+
+
+def _angles(name: str, value: ArrayLike) -> Array:
+    """Return a generator whose exponential has digits left."""
+    matrix = _skew(name, value)
+    largest, limit = float(np.abs(matrix).max()), 1 / float(np.finfo(matrix.dtype).eps)
+    if largest > limit:
+        raise ValueError(f"{name} must have entries below {limit:.1e}, got {largest:.1e}")
+    return matrix
+
+
+def orthogonal(name: str, value: ArrayLike) -> Array:
+    """Return `value` as a square matrix with orthonormal rows, or raise ValueError."""
+    matrix = square(name, value)
+    with np.errstate(over="ignore", invalid="ignore"):
+        excess = float(np.abs(matrix @ matrix.T - np.eye(len(matrix))).max())
+    if not excess <= _tolerance(matrix):
+        raise ValueError(f"{name} must be orthogonal, got |{name} {name}^T - 1| up to {excess:.1e}")
+    return matrix
+
+
+@keeps_kind
+def pack_generator(Q: ArrayLike) -> Array:
+    """Pack a generator into its free parameters.
+
+    Parameters
+    ----------
+    Q : array_like, shape (n, n)
+        Skew-symmetric matrix.
+
+    Returns
+    -------
+    ndarray, shape (n * (n - 1) / 2,)
+        The strict lower triangle, column by column, as the reference implementation lists it.
+
+    Raises
+    ------
+    ValueError
+        If Q is not square, finite and skew-symmetric.
+    """
+    return core.pack(_skew("Q", Q))
+
+
+@keeps_kind
+def unpack_generator(packed: ArrayLike) -> Array:
+    """Unpack free parameters into the generator Q = L - L^T.
+
+    Parameters
+    ----------
+    packed : array_like, shape (n * (n - 1) / 2,)
+        The strict lower triangle L, column by column.
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+
+    Raises
+    ------
+    ValueError
+        If the length is not n (n - 1) / 2 for any n.
+    """
+    vector = real_array("packed", packed, 1)
+    n = (1 + int(np.sqrt(1 + 8 * vector.size))) // 2
+    if n * (n - 1) // 2 != vector.size:
+        raise ValueError(f"packed must have n (n - 1) / 2 entries, got {vector.size}")
+    return core.unpack(vector, n)
+
+
+@keeps_kind
+def cayley(Q: ArrayLike) -> Array:
+    """Cayley map, P = (1 + Q)^-1 (1 - Q).
+
+    Parameters
+    ----------
+    Q : array_like, shape (n, n)
+        Skew-symmetric generator.
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+        Rotation, det +1.
+
+    Raises
+    ------
+    ValueError
+        If Q is not square, finite and skew-symmetric.
+    """
+    return core.cayley(_skew("Q", Q))
+
+
+@keeps_kind
+def inverse_cayley(P: ArrayLike) -> Array:
+    """Return the generator of a rotation in the Cayley chart, Q = (1 - P) (1 + P)^-1.
+
+    Parameters
+    ----------
+    P : array_like, shape (n, n)
+        Rotation.
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+        Skew-symmetric generator.
+
+    Raises
+    ------
+    ChartError
+        If P has an eigenvalue -1, to half of the working precision.
+    ValueError
+        If P is not square, finite and orthogonal.
+    """
+    try:
+        return core.inverse_cayley(orthogonal("P", P))
+    except core.OutsideChart as error:
+        raise ChartError(str(error)) from None
+
+
+@keeps_kind
+def exp(Q: ArrayLike) -> Array:
+    """Exponential map, P = exp(Q), by scaling and squaring.
+
+    Parameters
+    ----------
+    Q : array_like, shape (n, n)
+        Skew-symmetric generator.
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+        Rotation, det +1.
+
+    Raises
+    ------
+    ValueError
+        If Q is not square, finite and skew-symmetric.
+    """
+    return core.exp(_angles("Q", Q))
+
+
+@keeps_kind
+def log(P: ArrayLike) -> Array:
+    """Principal logarithm: the generator Q of P = exp(Q) with all angles inside (-pi, pi).
+
+    Parameters
+    ----------
+    P : array_like, shape (n, n)
+        Rotation.
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+        Skew-symmetric generator.
+
+    Raises
+    ------
+    ChartError
+        If P has an eigenvalue -1, to half of the working precision.
+    ValueError
+        If P is not square, finite and orthogonal.
+    """
+    try:
+        return core.log(orthogonal("P", P))
+    except core.OutsideChart as error:
+        raise ChartError(str(error)) from None
+
+
+@keeps_kind
+def polar(M: ArrayLike) -> Array:
+    """Nearest orthogonal matrix in the Frobenius norm, by Newton-Schulz iteration.
+
+    Parameters
+    ----------
+    M : array_like, shape (n, n)
+        Regular matrix; the result's determinant has the sign of M's.
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+
+    Raises
+    ------
+    ValueError
+        If M is not square and finite, or is singular to working precision.
+    """
+    return core.polar(square("M", M))
+
+
+def _same_size(first: Array, G: ArrayLike) -> tuple[Array, Array]:
+    gradient = square("G", G)
+    check_squares("G", gradient)
+    if gradient.shape != first.shape:
+        raise ValueError(f"G must have the shape of Q, {first.shape}, got {gradient.shape}")
+    dtype = np.result_type(first, gradient)
+    return first.astype(dtype, copy=False), gradient.astype(dtype, copy=False)
+
+
+@keeps_kind
+def cayley_pullback(Q: ArrayLike, G: ArrayLike) -> Array:
+    """Gradient with respect to the Cayley generator (Amey et al. 2021, SI S1).
+
+    Parameters
+    ----------
+    Q : array_like, shape (n, n)
+        Skew-symmetric generator of P = cayley(Q).
+    G : array_like, shape (n, n)
+        Unconstrained Euclidean gradient d value / dP.
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+        Skew-symmetric; entry (i, j) of the strict lower triangle is d value / d q_ij, where q_ij moves
+        together with its mirror q_ji = -q_ij.
+
+    Raises
+    ------
+    ValueError
+        If Q is not skew-symmetric or the shapes differ.
+    """
+    return core.cayley_pullback(*_same_size(_skew("Q", Q), G))
+
+
+@keeps_kind
+def exp_pullback(Q: ArrayLike, G: ArrayLike) -> Array:
+    """Gradient with respect to the exponential generator.
+
+    Parameters
+    ----------
+    Q : array_like, shape (n, n)
+        Skew-symmetric generator of P = exp(Q).
+    G : array_like, shape (n, n)
+        Unconstrained Euclidean gradient d value / dP.
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+        Skew-symmetric, entries as in :func:`cayley_pullback`.
+
+    Raises
+    ------
+    ValueError
+        If Q is not skew-symmetric or the shapes differ.
+    """
+    return core.exp_pullback(*_same_size(_angles("Q", Q), G))
+
+
+def random_rotation(n: int, random_state: int | np.random.Generator | None = None) -> Array:
+    """Draw a rotation from the uniform (Haar) distribution on SO(n).
+
+    Parameters
+    ----------
+    n : int
+        Dimension, at least 1.
+    random_state : int, Generator or None
+        Seed.
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+    """
+    generator = np.random.default_rng(random_state)
+    q, r = np.linalg.qr(generator.standard_normal((n, n)))
+    q *= np.sign(np.diagonal(r))
+    if np.linalg.slogdet(q).sign < 0:
+        q[:, -1] *= -1
+    return q

@@ -1,0 +1,1 @@
+"""Signals: where they come from, and their second moments."""

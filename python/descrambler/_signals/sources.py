@@ -1,0 +1,263 @@
+"""Signals wherever they are, read in blocks of rows: in memory, in a file, yet to come, on a cluster."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._util.arrays import as_numpy
+from .._util.validate import Array, check_real, check_unmasked, matrix
+
+# Entries of a block, whose float64 copy stays in the cache, unless the rows are so long that BLAS is given
+# too few of them. A slab holds the whole chunks of a chunked file.
+BLOCK, FEWEST, SLAB = 2**20, 256, 2**25
+
+
+class Dataset(Protocol):
+    """What zarr, HDF5 and memory-mapped arrays have in common."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns."""
+
+    @property
+    def dtype(self) -> Any:
+        """Of the entries."""
+
+    def __getitem__(self, rows: slice, /) -> Any:
+        """Return a slab of rows, as an array."""
+
+
+# In quotes: where NumPy's ArrayLike is a plain union, it cannot be joined to a name that is yet to come.
+Signals: TypeAlias = (
+    "ArrayLike | Dataset | Iterator[ArrayLike] | Callable[[], Iterator[ArrayLike]] | Source"
+)
+
+
+class Accumulator(Protocol):
+    """A sum over signals: blocks of rows are added, partial sums merged."""
+
+    def add(self, rows: Array) -> None:
+        """Add a block of rows."""
+
+    def merge(self, other: Any) -> None:
+        """Add another such sum."""
+
+
+A = TypeVar("A", bound=Accumulator)
+
+
+class Source(ABC):
+    """Signals, one in a row.
+
+    Attributes
+    ----------
+    name : str
+        How messages call them.
+    n : int
+        Units: columns.
+    dtype : dtype
+        Of the signals as they are stored.
+    rereadable : bool
+        Whether they may be read more than once.
+    """
+
+    name: str
+    n: int
+    dtype: np.dtype[Any]
+    rereadable = True
+
+    @abstractmethod
+    def head(self) -> NDArray[Any]:
+        """Return the first row, shape (1, n)."""
+
+    @abstractmethod
+    def blocks(self, skip: int = 0) -> Iterator[Array]:
+        """Yield blocks of rows, float32 or float64, without the first `skip` rows."""
+
+    def whole(self) -> Array:
+        """Return all rows at once."""
+        return np.concatenate(list(self.blocks()))
+
+    def gather(self, make: Callable[[], A]) -> A:
+        """Add all rows to what `make` returns."""
+        total = make()
+        for rows in self.blocks():
+            total.add(rows)
+        return total
+
+
+def as_source(name: str, signals: Signals) -> Source:
+    """Return signals as a :class:`Source`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not real and two-dimensional, or there are none.
+    """
+    if isinstance(signals, Source):
+        return signals
+    if isinstance(signals, Iterator):
+        return Batches(name, signals)
+    if type(signals).__module__.startswith("dask."):
+        from .dask import DaskRows
+
+        return DaskRows(name, signals)
+    if _is_dataset(signals):
+        return Rows(name, cast(Dataset, signals))
+    if callable(signals):
+        return Repeated(name, signals)
+    return Rows(name, _unmasked(name, signals))
+
+
+def batches(name: str, signals: Signals) -> Iterator[Array]:
+    """Yield the blocks of signals of any kind."""
+    return as_source(name, signals).blocks()
+
+
+class Rows(Source):
+    """An array, in memory or in a file; only a slab of its rows is in memory at a time."""
+
+    def __init__(self, name: str, rows: Dataset) -> None:
+        dtype = np.dtype(rows.dtype)
+        check_real(name, dtype)
+        check_unmasked(name, rows)
+        if len(rows.shape) != 2:
+            raise ValueError(f"{name} must have 2 dimension(s), got shape {rows.shape}")
+        self.m, self.n = rows.shape
+        if self.m * self.n == 0:
+            raise ValueError(f"{name} must not be empty, got shape {rows.shape}")
+        self.name, self.dtype, self._rows = name, dtype, rows
+
+    def head(self) -> NDArray[Any]:
+        """Return the first row."""
+        return np.asarray(self._rows[0:1])
+
+    def blocks(self, skip: int = 0) -> Iterator[Array]:
+        """Yield blocks of rows."""
+        if skip > self.m:
+            raise ValueError(f"{self.name} must have the {skip} rows already done, got {self.m}")
+        step = self._slab()
+        for start in range(skip, self.m, step):
+            # Not beyond m: some datasets refuse what a NumPy slice allows.
+            slab = np.asarray(self._rows[start : min(start + step, self.m)])
+            yield from _split(self.name, slab)
+
+    def whole(self) -> Array:
+        """Return all rows at once: an array that is in memory, or mapped to it, as it is."""
+        return matrix(self.name, np.asarray(self._rows), finite=False)
+
+    def _slab(self) -> int:
+        """Rows to read at once: whole chunks, where the file has chunks of a fair size."""
+        rows = block_rows(self.n)
+        chunks = getattr(self._rows, "chunks", None)
+        tall = int(chunks[0]) if chunks else 1
+        whole = tall * max(1, rows // tall)
+        return whole if whole * self.n <= SLAB else rows
+
+
+class Batches(Source):
+    """An iterator of batches, which can be read once."""
+
+    rereadable = False
+
+    def __init__(self, name: str, parts: Iterator[ArrayLike]) -> None:
+        first = [_unmasked(name, part) for _, part in zip(range(1), parts, strict=False)]
+        if not first:
+            raise ValueError(f"{name} must hold at least one batch, got an empty iterator")
+        source = Rows(name, first[0])
+        self.name, self.n, self.dtype = name, source.n, source.dtype
+        self._first = first[0][:1]
+        self._parts = chain(first, parts)
+
+    def head(self) -> NDArray[Any]:
+        """Return the first row."""
+        return self._first
+
+    def blocks(self, skip: int = 0) -> Iterator[Array]:
+        """Yield blocks of rows."""
+        for index, part in enumerate(self._parts):
+            rows = _unmasked(self.name, part)
+            label = f"{self.name} (batch {index})" if index else self.name
+            source = Rows(label, rows)
+            if source.n != self.n:
+                raise ValueError(
+                    f"batch {index} of {self.name} has {source.n} columns, not {self.n}"
+                )
+            yield from source.blocks(min(skip, source.m))
+            skip = max(0, skip - source.m)
+        if skip:
+            raise ValueError(f"{self.name} must have the rows already done, {skip} are missing")
+
+
+class Repeated(Source):
+    """A function that returns the same batches each time it is called."""
+
+    def __init__(self, name: str, parts: Callable[[], Iterator[ArrayLike]]) -> None:
+        self._parts = parts
+        first = self._batches(name)
+        self.name, self.n, self.dtype = name, first.n, first.dtype
+
+    def _batches(self, name: str) -> Batches:
+        parts = self._parts()
+        if not isinstance(parts, Iterator):
+            raise TypeError(
+                f"{name}() must return an iterator of batches, got {type(parts).__name__}"
+            )
+        return Batches(name, parts)
+
+    def head(self) -> NDArray[Any]:
+        """Return the first row."""
+        return self._batches(self.name).head()
+
+    def blocks(self, skip: int = 0) -> Iterator[Array]:
+        """Yield blocks of rows."""
+        again = self._batches(self.name)
+        if again.n != self.n:
+            raise ValueError(f"{self.name} had {self.n} columns when first read, then {again.n}")
+        return again.blocks(skip)
+
+
+def block_rows(n: int) -> int:
+    """Rows of `n` entries that are worked on at once."""
+    return int(min(4096, max(FEWEST, BLOCK // n)))
+
+
+def blocks_of(rows: Array, dtype: type[np.floating[Any]]) -> Iterator[Array]:
+    """Yield blocks of rows in a dtype; each is valid until the next."""
+    step = block_rows(rows.shape[1])
+    room = None if rows.dtype == dtype else np.empty((min(step, len(rows)), rows.shape[1]), dtype)
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        if room is None:
+            yield block
+        else:
+            with np.errstate(over="ignore"):  # an infinity does not leave the sum unseen
+                np.copyto(room[: len(block)], block)
+            yield room[: len(block)]
+
+
+def _split(name: str, rows: NDArray[Any]) -> Iterator[Array]:
+    step = block_rows(rows.shape[1])
+    for start in range(0, len(rows), step):
+        yield matrix(name, rows[start : start + step], finite=False)
+
+
+def _unmasked(name: str, part: object) -> NDArray[Any]:
+    check_unmasked(name, part)
+    return as_numpy(part)
+
+
+def _is_dataset(signals: object) -> bool:
+    if hasattr(signals, "__array_namespace__"):
+        return False
+    try:
+        np.dtype(signals.dtype)  # type: ignore[attr-defined]
+    except (AttributeError, TypeError):
+        return False
+    return hasattr(signals, "shape") and hasattr(signals, "__getitem__")

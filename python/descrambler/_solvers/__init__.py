@@ -1,0 +1,1 @@
+"""Solvers: from signals or weights to a rotation with its bound."""

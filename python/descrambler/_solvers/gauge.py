@@ -1,0 +1,230 @@
+"""Which member of the optimal set: the criterion fixes P only up to rotations that commute with A.
+
+A gauge acts on the rows of M = V^T P, one link mode in a row: it may mix rows of one eigenvalue of A
+(cos k and sin k, for the periodic derivative) and change signs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from scipy.linalg import blas
+
+from .._geometry.link_basis import LinkBasis
+from .._geometry.rotation import Rotation, has_negative_determinant, nearest_completion
+from .._signals.gram import Gram
+from .._signals.leading_modes import Leading
+from .._signals.sources import Source, blocks_of
+from .._util.validate import Array
+
+GAUGES = ("canonical", "identity", "align", "none")
+
+# Expected squared sine of the angle between a mode and its counterpart in an infinite sample, above
+# which the mode is called unresolved: a correlation of 0.99.
+MIXING_LIMIT = 0.02
+SIGN_LIMIT = 3.0
+# The variance of the angle is asymptotic: with fewer degrees of freedom it does not hold.
+LEAST_COUNT = 20
+
+
+@dataclass(frozen=True, eq=False)
+class ModeStatistics:
+    """What the data say of each mode: is it resolved, which sign has it."""
+
+    resolved: Array
+    sign_resolved: Array
+    sign: Array
+
+
+def mode_statistics(leading: Leading, source: Source | None) -> ModeStatistics:
+    """Judge modes from the Gram matrix, and from the signals where they can be read again.
+
+    Parameters
+    ----------
+    leading : Leading
+        All n modes or the first of them.
+    source : Source or None
+    """
+    values, modes, count = leading.values, leading.modes, leading.count
+    largest = float(values[0]) or 1.0
+    mean = None if leading.mean is None else modes @ leading.mean
+    moments = None
+    if source is not None and count is not None:
+        shift = leading.mean if leading.centred else None
+        unit = float(np.sqrt(largest / count))
+        moments = source.gather(partial(HigherMoments, modes, unit, shift))
+    resolved = _resolved(leading, largest, moments)
+    sign = _larger_side(modes)
+    sign_resolved = np.zeros(len(values), bool)
+    if mean is not None and count is not None:
+        sign = np.where(mean == 0, sign, np.sign(mean))
+        square = 0 if leading.centred else mean**2
+        variance = np.maximum(values / count - square, 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = np.sqrt(count) * np.abs(mean) / np.sqrt(variance)
+        sign_resolved = t > SIGN_LIMIT
+        if moments is not None:
+            third = moments.skewness()
+            by_third = ~sign_resolved & (np.abs(third) > SIGN_LIMIT)
+            sign = np.where(by_third, np.sign(third), sign)
+            sign_resolved = sign_resolved | by_third
+    sign_resolved = sign_resolved & resolved
+    if len(values) == leading.n:
+        # The last mode's sign is spent on the determinant.
+        sign_resolved[-1] = False
+    return ModeStatistics(resolved, sign_resolved, sign)
+
+
+def rounding_level(largest: float, n: int, dtype: type[np.floating[Any]] = np.float64) -> float:
+    """Uncertainty of the eigenvalues of a Gram matrix from rounding alone."""
+    return float(8 * np.sqrt(n) * np.finfo(dtype).eps * max(largest, 0))
+
+
+def _resolved(leading: Leading, largest: float, moments: HigherMoments | None) -> Array:
+    """Davis-Kahan with Anderson's (1963) variance of the angle between sample eigenvectors.
+
+    The angle between modes i and j has the variance E[y_i^2 y_j^2] / (m (l_i - l_j)^2), l = b / m;
+    without the signals the moment is taken as l_i l_j, as for Gaussian signals. What is not among the
+    leading modes counts as if it all stood at the least of them. A mode that an iteration found only
+    to a residual is as uncertain as that residual.
+    """
+    b, count = leading.values / largest, leading.count
+    more = max(1, (count or 1) - 1)
+    rounding = rounding_level(b[0], leading.n)
+    uncertain = rounding**2 + (leading.residuals / largest) ** 2
+    mixing = np.empty(len(b))
+    # By blocks of rows: nothing here is as large as the Gram matrix.
+    for rows in (slice(start, start + 256) for start in range(0, len(b), 256)):
+        gap = np.subtract.outer(b[rows], b) ** 2
+        gap[np.arange(len(gap)), np.arange(len(b))[rows]] = np.inf
+        if count is None:
+            moment = np.zeros_like(gap)
+        elif moments is None:
+            moment = np.outer(b[rows], b / more)
+        else:
+            moment = moments.fourth[rows] / (count * more)
+        moment += uncertain[rows, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            moment /= gap
+        mixing[rows] = moment.sum(axis=1)
+    if len(b) < leading.n:
+        tail = uncertain
+        if count is not None and moments is None:
+            tail = tail + b * (leading.rest / largest / more)
+        elif count is not None and moments is not None:
+            tail = tail + moments.tail / (count * more)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mixing += tail / (b - b[-1]) ** 2
+    # Of mode i's signals all but i degrees of freedom are left to judge it by.
+    judged = np.ones(len(b), bool) if count is None else count - np.arange(len(b)) >= LEAST_COUNT
+    return np.logical_and(judged & (b > rounding), mixing <= MIXING_LIMIT)
+
+
+class HigherMoments:
+    """Running moments of the modes' responses y = s u: of y_i^2 y_j^2, y_i^3, and what is left.
+
+    Parameters
+    ----------
+    modes : ndarray, shape (k, n)
+    unit : float
+        Of the signals, so that fourth powers stay in range.
+    shift : ndarray, shape (n,), or None
+        Subtracted from the signals.
+    """
+
+    def __init__(self, modes: Array, unit: float, shift: Array | None) -> None:
+        k = len(modes)
+        self.fourth, self.third, self.sixth = np.zeros((k, k)), np.zeros(k), np.zeros(k)
+        self.tail = np.zeros(k)
+        self._modes, self._unit, self._shift = modes, unit, shift
+
+    def add(self, rows: Array) -> None:
+        """Add signals, one in a row."""
+        for block in blocks_of(rows, self._modes.dtype.type):
+            self._add(block)
+
+    def _add(self, rows: Array) -> None:
+        if self._shift is not None:
+            rows = rows - self._shift.astype(rows.dtype, copy=False)
+        y = (rows @ self._modes.T).astype(np.float64, copy=False) / self._unit
+        square = y * y
+        blas.dgemm(1.0, square.T, square.T, 1.0, self.fourth.T, trans_b=True, overwrite_c=True)
+        if len(self._modes) < rows.shape[1]:
+            whole = np.einsum("ij,ij->i", rows, rows) / self._unit**2
+            self.tail += np.maximum(whole - square.sum(axis=1), 0) @ square
+        y *= square
+        self.third += y.sum(axis=0)
+        self.sixth += np.einsum("ij,ij->j", y, y)
+
+    def merge(self, other: HigherMoments) -> None:
+        """Add the moments of other signals."""
+        for name in ("fourth", "third", "sixth", "tail"):
+            total: Array = getattr(self, name)
+            total += getattr(other, name)
+
+    def skewness(self) -> Array:
+        """Significance of sum y_i^3, shape (k,)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.nan_to_num(self.third / np.sqrt(self.sixth))
+
+
+def _larger_side(modes: Array) -> Array:
+    """Sign of the entry of largest magnitude in each row: a rule where the data have none."""
+    largest = np.abs(modes).argmax(axis=1)
+    return np.where(modes[np.arange(len(modes)), largest] < 0, -1.0, 1.0)
+
+
+def sorted_within_blocks(modes: Array, basis: LinkBasis, gram: Gram) -> Array:
+    """Turn each degenerate block to the principal axes of its signals, variance falling."""
+    turned = modes.copy()
+    for block in basis.degenerate_blocks():
+        rows = modes[block]
+        _, axes = scipy.linalg.eigh(rows @ gram.matrix @ rows.T, check_finite=False)
+        turned[block] = axes[:, ::-1].T @ rows
+    return turned
+
+
+def place(modes: Array, basis: LinkBasis, gauge: str, reference: Rotation | None) -> Rotation:
+    """Rotation that sends each of some modes, in rows, to its place on the link axis.
+
+    What they leave free turns as little as possible.
+    """
+    target = basis.from_modes(np.eye(basis.n, len(modes), dtype=modes.dtype))
+    if gauge in ("identity", "align"):
+        other = target if reference is None else reference.inverse().left(target)
+        modes = aligned(modes, other.T, basis)
+    return nearest_completion(modes.T, target)
+
+
+def aligned(modes: Array, reference: Array, basis: LinkBasis) -> Array:
+    """Turn each degenerate block to its Procrustes fit with the reference's modes.
+
+    The turn of all modes as a whole keeps the determinant: where the best one does not, the direction
+    in which the fit loses least is reflected. Some of the modes, the first, have no determinant.
+    """
+    number = len(modes)
+    blocks = [slice(b.start, min(b.stop, number)) for b in basis.degenerate_blocks()]
+    blocks = [b for b in blocks if b.start < number]
+    fits = [scipy.linalg.svd(modes[b] @ reference[b].T, check_finite=False) for b in blocks]
+    turns = [(x @ yt).T for x, _, yt in fits]
+    odd = np.prod([np.sign(np.linalg.det(turn)) for turn in turns]) < 0
+    if odd and number == basis.n:
+        weakest = int(np.argmin([s[-1] for _, s, _ in fits]))
+        x, _, yt = fits[weakest]
+        turns[weakest] = turns[weakest] - 2 * np.outer(yt[-1], x[:, -1])
+    turned = modes.copy()
+    for block, turn in zip(blocks, turns, strict=True):
+        turned[block] = turn @ modes[block]
+    return turned
+
+
+def reflect_last_mode_if_needed(rotation: Array, modes: Array, basis: LinkBasis) -> None:
+    """Change the sign of P's last mode, in place, where det P = -1."""
+    if has_negative_determinant(rotation):
+        last = np.zeros((basis.n, 1))
+        last[-1] = 1
+        rotation -= np.outer(2 * basis.from_modes(last), modes[-1])

@@ -1,0 +1,172 @@
+"""Minimisation over rotations of any function, for authors of other libraries."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._geometry.charts import orthogonal
+from .._native import core
+from .._util.validate import Array, choice
+from ..criteria._custom import check_gradient as compare_with_differences
+from ..criteria._custom import user_function
+from .lbfgs import (
+    MESSAGES,
+    METHODS,
+    Objective,
+    Outcome,
+    Settings,
+    State,
+    run,
+    warn_unless_converged,
+)
+from .resume import segmented
+from .status import Status
+
+__all__ = ["Minimum", "minimize"]
+
+
+@dataclass(frozen=True, eq=False)
+class Minimum:
+    """Where a minimisation ended.
+
+    Attributes
+    ----------
+    rotation : ndarray, shape (n, n)
+        Orthogonal, its determinant that of the start.
+    value : float
+    gradient_norm : float
+        Frobenius norm of the Riemannian gradient, the skew part of G P^T.
+    status : Status
+    message : str
+    n_iter, n_eval : int
+    history : ndarray, shape (n_iter + 1,)
+        Value at the start and after each iteration.
+    optimality : str
+        "local" if no step improves the value, else "unknown".
+    """
+
+    rotation: Array
+    value: float
+    gradient_norm: float
+    status: Status
+    message: str
+    n_iter: int
+    n_eval: int
+    history: Array
+
+    @property
+    def converged(self) -> bool:
+        """Whether the tolerance was reached."""
+        return self.status is Status.CONVERGED
+
+    @property
+    def optimality(self) -> str:
+        """What is known: "local" (no step improves), else "unknown"."""
+        return "local" if self.converged else "unknown"
+
+
+def minimize(
+    fun: Callable[[Any], Any],
+    start: ArrayLike,
+    *,
+    maximise: bool = False,
+    autograd: bool = False,
+    method: str = "riemannian-lbfgs",
+    retraction: str = "cayley",
+    max_iter: int = 10_000,
+    tolerance: float = 1e-8,
+    check_gradient: bool = True,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int = 100,
+    progress: bool = False,
+    callback: Callable[[State], bool] | None = None,
+) -> Minimum:
+    """Minimise a function of a rotation, by L-BFGS on the group.
+
+    Parameters
+    ----------
+    fun : callable
+        Takes P, shape (n, n), in the dtype of the start; returns the value and the Euclidean gradient
+        d value / dP, shape (n, n), of which only the part along the group counts. With
+        ``autograd=True`` it takes a PyTorch tensor and returns a scalar one.
+    start : array_like, shape (n, n)
+        Orthogonal matrix; its determinant stays, so that both parts of O(n) can be searched.
+    maximise : bool
+    autograd : bool
+        Whether `fun` is a PyTorch function; needs the extra `torch`.
+    method : {"riemannian-lbfgs", "cayley-lbfgs"}
+        A new chart at every step, or the reference's: one Cayley chart about the start.
+    retraction : {"cayley", "exponential", "polar"}
+        Of riemannian-lbfgs.
+    max_iter : int
+    tolerance : float
+        Stop where the gradient norm, relative to the value, is below.
+    check_gradient : bool
+        Compare the gradient with finite differences first, at five evaluations.
+    checkpoint, checkpoint_every, progress, callback
+        As in :func:`descrambler.descramble`.
+
+    Returns
+    -------
+    Minimum
+
+    Raises
+    ------
+    GradientError
+        If the gradient disagrees with finite differences.
+    TypeError, ValueError
+        If an argument is of the wrong kind, shape or value, or `fun` returns what it should not.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If it ended before it reached the tolerance.
+
+    Examples
+    --------
+    >>> import numpy as np, descrambler as ds
+    >>> w = np.arange(9.0).reshape(3, 3) ** 2
+    >>> best = ds.group.minimize(lambda p: (-np.sum(p * w.T), -w.T), np.eye(3))
+    >>> bool(np.isclose(-best.value, ds.diagonalize(w, "sum").objective))
+    True
+    """
+    here = orthogonal("start", start)
+    choice("method", method, tuple(METHODS))
+    settings = Settings(
+        method,
+        max_iter,
+        tolerance,
+        retraction,
+        None,
+        callback,
+        progress=progress,
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
+    )
+    function = user_function(fun, autograd, "fun")
+    if check_gradient and len(here) > 1:
+        compare_with_differences(function, len(here), "fun")
+    scale = abs(function(here)[0]) or 1.0
+    user = core.UserCriterion32 if here.dtype == np.float32 else core.UserCriterion64
+
+    def kernel() -> Any:
+        return user(function, len(here), scale)
+
+    outcome: Outcome = segmented(run, settings)(Objective(kernel, maximise), here, settings, None)
+    warn_unless_converged(outcome, settings)
+    return Minimum(
+        outcome.rotation,
+        outcome.objective,
+        outcome.gradient_norm,
+        outcome.status,
+        MESSAGES[outcome.status],
+        outcome.n_iter,
+        outcome.n_eval,
+        outcome.history,
+    )

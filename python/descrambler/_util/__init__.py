@@ -1,0 +1,1 @@
+"""Arguments, files, tables and settings that every room uses."""

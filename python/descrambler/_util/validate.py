@@ -1,0 +1,128 @@
+"""Argument checks: each message names the argument, what was given and what is expected."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from ..errors import MissingExtraError
+from .arrays import as_numpy
+
+Array = NDArray[np.floating[Any]]
+
+
+def real_array(name: str, value: ArrayLike, ndim: int, *, finite: bool = True) -> Array:
+    """Return `value` as a C-contiguous float32 or float64 array, by default with finite entries.
+
+    float32 and float64 are kept; integers, booleans and half precision become float64.
+    """
+    check_unmasked(name, value)
+    array = as_numpy(value)
+    check_real(name, array.dtype)
+    if array.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} dimension(s), got shape {array.shape}")
+    dtype = np.float32 if array.dtype == np.float32 else np.float64
+    array = np.require(array, dtype=dtype, requirements=["C", "A"])
+    if finite and not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, got NaN or infinity among its entries")
+    return array
+
+
+def check_unmasked(name: str, value: object) -> None:
+    """Check that no entry is masked: the numbers under a mask would count."""
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} must not be masked: fill or drop the masked entries")
+
+
+def check_real(name: str, dtype: np.dtype[Any]) -> None:
+    """Check that a dtype is of real numbers; bfloat16 is that of ml_dtypes."""
+    if dtype.kind not in "fiub" and dtype.name != "bfloat16":
+        raise TypeError(f"{name} must be a real numeric array, got dtype {dtype}")
+
+
+def working_dtype(dtype: DTypeLike) -> type[np.floating[Any]]:
+    """Return float32 or float64, in which one may ask for the work to be done."""
+    wanted = np.dtype(dtype)
+    if wanted == np.float32:
+        return np.float32
+    if wanted == np.float64:
+        return np.float64
+    raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
+
+
+def matrix(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
+    """Return `value` as a two-dimensional array with at least one entry, by default finite."""
+    array = real_array(name, value, 2, finite=finite)
+    if array.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {array.shape}")
+    return array
+
+
+def own_unit(array: Array, axis: int | None = None) -> tuple[Array, NDArray[np.int32]]:
+    """Return an array in units of a power of two near its largest entry, and the exponent.
+
+    Its squares then neither overflow nor vanish; ``np.ldexp(result, exponent)`` undoes it without
+    rounding. With an axis, each line along it has a unit of its own.
+    """
+    largest = np.abs(array).max(axis=axis, keepdims=axis is not None, initial=0)
+    exponent = np.frexp(largest)[1]
+    return np.ldexp(array, -exponent), exponent
+
+
+def check_squares(name: str, array: Array) -> None:
+    """Check that the sum of squares is within the range of float64, unless all are zero."""
+    _, exponent = own_unit(array)
+    if abs(int(exponent)) > 480:
+        largest = np.abs(array).max()
+        raise ValueError(
+            f"{name} must be within 1e-144 and 1e144, got magnitudes up to {largest:.1e}"
+        )
+
+
+def square(name: str, value: ArrayLike) -> Array:
+    """Return `value` as a finite square matrix."""
+    array = matrix(name, value)
+    if array.shape[0] != array.shape[1]:
+        raise ValueError(f"{name} must be square, got shape {array.shape}")
+    return array
+
+
+def frozen(array: Array) -> Array:
+    """Return a read-only copy, which later changes to the original do not reach.
+
+    An array that owns its memory and is read-only already is returned as it is.
+    """
+    if array.base is None and not array.flags.writeable:
+        return array
+    copy: Array = array.copy()
+    copy.setflags(write=False)
+    return copy
+
+
+def choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    """Return `value` if it is one of `allowed`."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+    return value
+
+
+def require_extra(module: str, extra: str, purpose: str) -> Any:
+    """Import an optional `module`, or say which extra brings it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise _missing(module, extra, purpose) from error
+
+
+def find_extra(module: str, extra: str, purpose: str) -> None:
+    """Say which extra brings an optional `module` if it is not there, without importing it."""
+    if importlib.util.find_spec(module) is None:
+        raise _missing(module, extra, purpose)
+
+
+def _missing(module: str, extra: str, purpose: str) -> MissingExtraError:
+    return MissingExtraError(f'{purpose} needs {module}: pip install "descrambler[{extra}]"')

@@ -1,0 +1,66 @@
+"""How diagonal a matrix is, and how diagonal a rotation makes a random one."""
+
+from __future__ import annotations
+
+import operator
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._util.validate import matrix, own_unit
+from . import _marchenko_pastur as marchenko_pastur
+
+
+def diagonal_share(weights: ArrayLike) -> float:
+    """Share of a matrix's energy on its diagonal, ``sum_i W_ii^2 / ||W||^2``.
+
+    P matters: compare P W under Eq. 14 (Amey et al. 2021) with `random_diagonal_share`.
+
+    Parameters
+    ----------
+    weights : array_like, shape (n_out, n_in)
+
+    Returns
+    -------
+    float
+        Between 0 and 1; NaN for a matrix of zeros.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the weights are not a finite real matrix.
+    """
+    w = own_unit(matrix("weights", weights).astype(np.float64, copy=False))[0]
+    energy = float(np.sum(np.square(w)))
+    return float(np.sum(np.square(np.diagonal(w)))) / energy if energy > 0 else np.nan
+
+
+def random_diagonal_share(n_out: int, n_in: int | None = None) -> float:
+    """Diagonal share that the maximum diagonal sum gives to P W, W random: built in, not learnt.
+
+    P W has the singular values of W as the eigenvalues of its (square) upper part, so its diagonal
+    entries tend to their mean: ``(E s)^2 / E s^2`` for n_out >= n_in, times n_out / n_in else, s
+    following the Marchenko-Pastur law. For a square matrix ``(8 / (3 pi))^2`` = 0.7205. The limit of
+    large matrices with independent entries; the diagonal norm square reaches a little more.
+
+    Parameters
+    ----------
+    n_out, n_in : int
+        n_in is n_out by default.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If a size is less than 1.
+    """
+    n_in = n_out if n_in is None else n_in
+    if min(operator.index(n_out), operator.index(n_in)) < 1:
+        raise ValueError(f"n_out and n_in must be at least 1, got {n_out} and {n_in}")
+    # A rotation of the outputs reaches the first n_out columns alone.
+    columns = min(n_out, n_in)
+    share = marchenko_pastur.moment(columns / n_out, 0.5) ** 2
+    return share * columns / n_in

@@ -1,0 +1,126 @@
+"""How many singular values count."""
+
+from __future__ import annotations
+
+import operator
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import ArrayLike
+
+from .._util.validate import matrix, own_unit, real_array
+from . import _marchenko_pastur as marchenko_pastur
+
+TRACY_WIDOM_95 = 0.9793
+"""95 % quantile of the Tracy-Widom law of order 1 (Johnstone 2001)."""
+
+
+def participation_ratio(values: ArrayLike) -> float:
+    """Effective number of singular values, ``(sum s^2)^2 / sum s^4``.
+
+    Does not depend on P.
+
+    Parameters
+    ----------
+    values : array_like, shape (r,)
+        Singular values.
+
+    Returns
+    -------
+    float
+        Between 1 and r; 0 where all values are 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the values are not finite real numbers.
+    """
+    squares = np.square(own_unit(real_array("values", values, 1))[0], dtype=np.float64)
+    total = float(squares.sum())
+    return total**2 / float(np.square(squares).sum()) if total > 0 else 0.0
+
+
+def marchenko_pastur_edge(n_out: int, n_in: int, sigma: float = 1.0) -> float:
+    """Largest singular value of a large matrix of noise, ``sigma (sqrt(n_out) + sqrt(n_in))``.
+
+    Parameters
+    ----------
+    n_out, n_in : int
+    sigma : float
+        Standard deviation of the entries, independent and of zero mean.
+
+    Returns
+    -------
+    float
+        In the units of the entries.
+
+    Raises
+    ------
+    ValueError
+        If a size is less than 1 or sigma negative or not finite.
+    """
+    if min(operator.index(n_out), operator.index(n_in)) < 1:
+        raise ValueError(f"n_out and n_in must be at least 1, got {n_out} and {n_in}")
+    if not 0 <= sigma < np.inf:
+        raise ValueError(f"sigma must be finite and not negative, got {sigma}")
+    return float(sigma * (np.sqrt(n_out) + np.sqrt(n_in)))
+
+
+def noise_level(weights: ArrayLike) -> float:
+    """Estimate the standard deviation of the noise in a matrix from its median singular value.
+
+    ``median(s) / sqrt(n_max mu)``, mu the median of the Marchenko-Pastur law (Gavish and Donoho 2014).
+    Right while fewer than about half of the singular values carry signal. P does not matter.
+
+    Parameters
+    ----------
+    weights : array_like, shape (n_out, n_in)
+
+    Returns
+    -------
+    float
+        In the units of the weights.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the weights are not a finite real matrix.
+    """
+    w = matrix("weights", weights)
+    values = scipy.linalg.svdvals(w.astype(np.float64, copy=False), check_finite=False)
+    smaller, larger = sorted(w.shape)
+    return float(np.median(values) / np.sqrt(larger * marchenko_pastur.median(smaller / larger)))
+
+
+def values_above_noise(weights: ArrayLike, sigma: float | None = None) -> int:
+    """Return the number of singular values above what noise has.
+
+    The limit is the 95 % quantile of the largest singular value of noise of the given sigma (Johnstone
+    2001), which tends to `marchenko_pastur_edge`; with the estimated `noise_level` about a tenth of
+    noise matrices pass it. P does not matter. Weight decay shrinks what is not learnt, so
+    a count against the spread of the untrained weights and one against the `noise_level` differ.
+
+    Parameters
+    ----------
+    weights : array_like, shape (n_out, n_in)
+    sigma : float, optional
+        Standard deviation of the noise: that of the untrained weights, say. By default `noise_level`.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the weights are not a finite real matrix, or sigma is negative or not finite.
+    """
+    w = matrix("weights", weights)
+    sigma = noise_level(w) if sigma is None else sigma
+    n, m = w.shape
+    edge = marchenko_pastur_edge(n, m, sigma)
+    centre = np.sqrt(max(n - 1, 0.5)) + np.sqrt(m)
+    spread = centre * (1 / np.sqrt(max(n - 1, 0.5)) + 1 / np.sqrt(m)) ** (1 / 3)
+    limit = max(sigma * np.sqrt(centre**2 + TRACY_WIDOM_95 * spread), edge)
+    values = scipy.linalg.svdvals(w.astype(np.float64, copy=False), check_finite=False)
+    return int(np.count_nonzero(values > limit))

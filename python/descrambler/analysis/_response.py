@@ -1,0 +1,269 @@
+"""What a layer, or a whole network by its Jacobian, lets through: bands, notches, gains.
+
+No rotation of the outputs changes any of it: P does not matter for the input side of P W.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._util.validate import Array, matrix, own_unit, real_array
+from ._jacobian import directions_matrix
+from ._spectrum import Transform, amplitudes
+
+
+class Band(NamedTuple):
+    """Range of frequencies, in the units of the axis given."""
+
+    low: float
+    high: float
+
+
+def aggregate_response(weights: ArrayLike, transform: Transform = "dct") -> Array:
+    """Response along the input axis, root mean square over outputs, frequency by frequency.
+
+    ``A(f) = ||W c_f|| / sqrt(n_out)``, c_f the wave of norm 1 and frequency f (Fourier: the mean of
+    the squares of cosine and sine). White weights have a flat response: their own r.m.s. value.
+    For the response along the output axis give the transposed matrix.
+
+    P does not matter.
+
+    Parameters
+    ----------
+    weights : array_like, shape (n_out, n_in)
+        Of a layer, or a Jacobian.
+    transform : {"dct", "fourier"}
+
+    Returns
+    -------
+    ndarray, shape (len(frequencies(n_in, transform)),)
+        In the units of the weights.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the weights are not a finite real matrix, or the transform is unknown.
+    """
+    w, exponent = own_unit(matrix("weights", weights))
+    spectrum = amplitudes(w, transform)
+    response: Array = np.ldexp(np.sqrt(np.mean(np.square(spectrum), axis=0)), exponent)
+    return response
+
+
+def pass_band(frequency: ArrayLike, response: ArrayLike, level_db: float = -3.0) -> Band:
+    """Band around the peak in which the response stays within some decibels of it.
+
+    Between the points of the axis the response in decibels is taken as linear.
+
+    Parameters
+    ----------
+    frequency, response : array_like, shape (n,)
+        As `frequencies` and `aggregate_response` give them.
+    level_db : float
+        Edge level against the peak, in dB; negative.
+
+    Returns
+    -------
+    Band
+        In the units of `frequency`; an edge that lies beyond the axis is the end of the axis.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the arrays do not fit, or are not finite, ascending (frequency) and >= 0 (response).
+    """
+    f, db = _decibels(frequency, response, level_db)
+    peak = int(np.argmax(db))
+    below = np.flatnonzero(db < level_db)
+    left, right = below[below < peak], below[below > peak]
+    low = f[0] if not left.size else _crossing(f, db, int(left[-1]), level_db)
+    high = f[-1] if not right.size else _crossing(f, db, int(right[0]) - 1, level_db)
+    return Band(float(low), float(high))
+
+
+def stop_edges(frequency: ArrayLike, response: ArrayLike, level_db: float = -20.0) -> Band:
+    """Frequencies below and above which the response stays under a level.
+
+    Parameters
+    ----------
+    frequency, response, level_db
+        As for `pass_band`.
+
+    Returns
+    -------
+    Band
+        From ``low`` down and from ``high`` up the response is stopped; an edge at the end of the
+        axis means that there is no stop band on that side.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `pass_band`.
+    """
+    f, db = _decibels(frequency, response, level_db)
+    above = np.flatnonzero(db >= level_db)
+    first, last = int(above[0]), int(above[-1])
+    low = f[0] if first == 0 else _crossing(f, db, first - 1, level_db)
+    high = f[-1] if last == len(f) - 1 else _crossing(f, db, last, level_db)
+    return Band(float(low), float(high))
+
+
+def notch_depth(response: ArrayLike) -> float:
+    """Response at zero frequency against the peak of all others, in dB.
+
+    ``20 log10(A(0) / max_{f > 0} A(f))``: negative for a notch. Of random weights it is somewhat
+    below 0, as one value is compared with the largest of many.
+
+    P does not matter. Of a layer without biases a constant input is the bias line: a notch, or none,
+    is then a matter of how the bias is carried, and only the end-to-end Jacobian tells.
+
+    Parameters
+    ----------
+    response : array_like, shape (n,)
+        From zero frequency up; n >= 2.
+
+    Returns
+    -------
+    float
+        -inf where nothing passes at zero frequency; NaN where nothing passes at all.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the response is not finite, real and >= 0, or shorter than 2.
+    """
+    a = _response(response)
+    return _ratio_db(float(a[0]), float(a[1:].max()))
+
+
+def upper_band_level(response: ArrayLike, fraction: float = 0.5) -> float:
+    """Root mean square response of the upper part of the band against the peak, in dB.
+
+    Low-pass: far below 0. White weights: somewhat below 0, as a mean is compared with a maximum.
+    P does not matter.
+
+    Parameters
+    ----------
+    response : array_like, shape (n,)
+        From zero frequency up; n >= 2.
+    fraction : float
+        How much of the axis counts as its upper part, between 0 and 1.
+
+    Returns
+    -------
+    float
+        NaN where nothing passes at all.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the response is not finite, real and >= 0, or shorter than 2; or the fraction out of range.
+    """
+    a = _response(response)
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction must be between 0 and 1, got {fraction}")
+    first = min(round((1 - fraction) * len(a)), len(a) - 1)
+    return _ratio_db(float(np.sqrt(np.mean(np.square(a[first:])))), float(a.max()))
+
+
+def gain(weights: ArrayLike, directions: ArrayLike) -> Array:
+    """Gain along each direction, ``||W d|| / ||d||``.
+
+    P does not matter. For the spread of a network's Jacobians over its inputs, which the mean
+    Jacobian does not have, see `directional_gain`.
+
+    Parameters
+    ----------
+    weights : array_like, shape (n_out, n_in)
+        Of a layer, or a Jacobian.
+    directions : array_like, shape (k, n_in)
+        Not zero.
+
+    Returns
+    -------
+    ndarray, shape (k,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not a finite real matrix or does not fit, or a direction is zero.
+    """
+    w, exponent = own_unit(matrix("weights", weights))
+    d = directions_matrix("directions", directions, w.shape[1])
+    ratio: Array = np.linalg.norm(d @ w.T, axis=1) / np.linalg.norm(d, axis=1)
+    return np.ldexp(ratio, exponent)
+
+
+def gain_ratio(nuisance: ArrayLike, signal: ArrayLike) -> float:
+    """Gain on nuisance directions against gain on signal directions, r.m.s. of each, in dB.
+
+    What counts as nuisance (baselines, say) and as signal must come from data or physics, not from
+    the network. 0 for a network that does not tell them apart; negative if it rejects the nuisance.
+
+    Parameters
+    ----------
+    nuisance, signal : array_like, shape (any,)
+        From `gain` or `directional_gain`.
+
+    Returns
+    -------
+    float
+        Infinite where one of both gains is zero; NaN where both are.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not finite and real, or is empty.
+    """
+    values = [real_array(n, v, 1) for n, v in (("nuisance", nuisance), ("signal", signal))]
+    if not all(v.size for v in values):
+        raise ValueError("nuisance and signal must not be empty")
+    a, b = map(_rms, values)
+    return _ratio_db(a, b)
+
+
+def _rms(values: Array) -> float:
+    scaled, exponent = own_unit(values.astype(np.float64, copy=False))
+    return float(np.ldexp(np.sqrt(np.mean(np.square(scaled))), exponent))
+
+
+def _ratio_db(value: float, reference: float) -> float:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(20 * (np.log10(np.float64(value)) - np.log10(np.float64(reference))))
+
+
+def _response(response: ArrayLike) -> Array:
+    a = real_array("response", response, 1)
+    if a.size < 2:
+        raise ValueError(f"response must have at least 2 entries, got {a.size}")
+    if (a < 0).any():
+        raise ValueError(f"response must not be negative, got {a.min()}")
+    return own_unit(a.astype(np.float64, copy=False))[0]
+
+
+def _decibels(frequency: ArrayLike, response: ArrayLike, level_db: float) -> tuple[Array, Array]:
+    a = _response(response)
+    f = real_array("frequency", frequency, 1).astype(np.float64, copy=False)
+    if f.size != a.size:
+        raise ValueError(f"frequency must have {a.size} entries like response, got {f.size}")
+    if not (np.diff(f) > 0).all():
+        raise ValueError("frequency must be ascending")
+    if not level_db < 0:
+        raise ValueError(f"level_db must be negative, got {level_db}")
+    if not a.any():
+        raise ValueError("response must not be all zero: it has no peak")
+    with np.errstate(divide="ignore"):
+        db: Array = 20 * np.log10(a / a.max())
+    return f, db
+
+
+def _crossing(f: Array, db: Array, i: int, level: float) -> float:
+    """Where the response between points i and i + 1 crosses the level."""
+    # A response of zero is infinitely far below: the crossing is then at the point above.
+    if np.isinf(db[i]) or np.isinf(db[i + 1]):
+        return float(f[i + 1] if np.isinf(db[i]) else f[i])
+    share = (level - db[i]) / (db[i + 1] - db[i])
+    return float(f[i] + share * (f[i + 1] - f[i]))

@@ -1,0 +1,246 @@
+"""A network as a map between two axes, such as time and distance: read from its Jacobian.
+
+P does not matter for a Jacobian. Every function takes the positions of the axes, and so can be given a
+part of them: an axis has ends near which no map is resolved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy  # its submodules load at first use: scipy.stats and scipy.optimize are slow to import
+from numpy.typing import ArrayLike
+
+from .._util.validate import Array, matrix, own_unit, real_array
+from ._spectrum import Transform, amplitudes, frequencies
+
+_PADDING = 8
+_BLOCKS = 10
+_LEAST_POINTS = 4
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """``y = scale * x ** exponent``, fitted to logarithms.
+
+    Attributes
+    ----------
+    exponent, error : float
+        With the standard error of a jackknife over contiguous blocks, as neighbours are not independent.
+    scale : float
+    """
+
+    exponent: float
+    error: float
+    scale: float
+
+    def __call__(self, x: ArrayLike) -> Array:
+        """Return the fitted y, for pictures."""
+        return np.asarray(self.scale * np.asarray(x, np.float64) ** self.exponent)
+
+
+@dataclass(frozen=True, eq=False)
+class KernelMatch:
+    """Which input of a known kernel excites each output most.
+
+    Attributes
+    ----------
+    matched : ndarray, shape (n_out,)
+        Position of that input on the kernel's axis.
+    correlation, rank_correlation : float
+        Of the outputs' own positions with it (Pearson, Spearman); NaN where one does not vary.
+    """
+
+    matched: Array
+    correlation: float
+    rank_correlation: float
+
+
+@dataclass(frozen=True, eq=False)
+class FrequencyLaw:
+    """Frequency to which each output responds most, and its power law along the output axis.
+
+    Attributes
+    ----------
+    frequency : ndarray, shape (n_out,)
+        Of the peak, in cycles per length of the input axis.
+    law : PowerLaw
+        ``frequency = scale * position ** exponent``.
+    """
+
+    frequency: Array
+    law: PowerLaw
+
+
+def power_law(x: ArrayLike, y: ArrayLike) -> PowerLaw:
+    """Fit ``log y = log scale + exponent log x`` by least squares.
+
+    Parameters
+    ----------
+    x, y : array_like, shape (n,)
+        Positive, n >= 4, in the order of the axis; x not all the same.
+
+    Returns
+    -------
+    PowerLaw
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the arrays are not finite, real and positive, do not fit, or x does not vary.
+    """
+    values = [real_array(name, v, 1) for name, v in (("x", x), ("y", y))]
+    if values[0].size != values[1].size or values[0].size < _LEAST_POINTS:
+        sizes = f"{values[0].size} and {values[1].size}"
+        raise ValueError(f"x and y must have the same number of entries, at least 4, got {sizes}")
+    for name, v in zip("xy", values, strict=True):
+        if not (v > 0).all():
+            raise ValueError(f"{name} must be positive, got {v.min()}")
+    log_x, log_y = (np.log(v.astype(np.float64)) for v in values)
+    if np.ptp(log_x) == 0:
+        raise ValueError("x must not be all the same")
+    exponent, offset = _line(log_x, log_y)
+    blocks = np.array_split(np.arange(len(log_x)), min(_BLOCKS, len(log_x)))
+    left_out = [np.delete(log_x, block) for block in blocks], [np.delete(log_y, b) for b in blocks]
+    others = np.array([_line(a, b)[0] for a, b in zip(*left_out, strict=True)])
+    count = len(others)
+    error = np.sqrt((count - 1) / count * np.sum(np.square(others - others.mean())))
+    return PowerLaw(float(exponent), float(error), float(np.exp(offset)))
+
+
+def kernel_match(
+    jacobian: ArrayLike, kernel: ArrayLike, axis: ArrayLike, kernel_axis: ArrayLike | None = None
+) -> KernelMatch:
+    """Find the input of a kernel that excites each output most: an inverse of the kernel finds itself.
+
+    ``matched_i = kernel_axis[argmax_j (J K)_ij]``, each column of K less its mean, as a constant input
+    belongs to no position. For DEER: K the dipolar kernel, the axes distances.
+
+    P does not matter.
+
+    Parameters
+    ----------
+    jacobian : array_like, shape (n_out, n_in)
+        From `mean_jacobian`, or rows of it.
+    kernel : array_like, shape (n_in, n_kernel)
+        In column j the input that position j makes.
+    axis : array_like, shape (n_out,)
+        Positions of the outputs.
+    kernel_axis : array_like, shape (n_kernel,), optional
+        Positions of the kernel's columns; `axis` by default.
+
+    Returns
+    -------
+    KernelMatch
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not finite and real, or does not fit.
+    """
+    j, k = matrix("jacobian", jacobian), matrix("kernel", kernel)
+    if len(k) != j.shape[1]:
+        raise ValueError(f"kernel must have {j.shape[1]} rows, got shape {k.shape}")
+    positions = _positions("axis", axis, len(j))
+    if kernel_axis is None:
+        sources = _positions("axis", axis, k.shape[1])
+    else:
+        sources = _positions("kernel_axis", kernel_axis, k.shape[1])
+    k, j = own_unit(k)[0], own_unit(j, axis=1)[0]  # only which is greatest counts
+    response = j @ (k - k.mean(axis=0))
+    matched = sources[np.argmax(response, axis=1)]
+    return KernelMatch(matched, *_correlations(positions, matched))
+
+
+def frequency_law(jacobian: ArrayLike, axis: ArrayLike) -> FrequencyLaw:
+    """Fit a power law to the frequency to which each output responds most.
+
+    The peak of the cosine transform of each row, on a grid eight times finer than the DCT's, after
+    a Hann taper that falls from 1 at the start of the input axis to 0 at its end and without the
+    row's tapered mean: for inputs that begin at the origin of their axis, as traces do. On exact waves
+    of frequency ``c r^-3`` it reads -3; on the DEER kernel itself, a powder pattern, about -3.2.
+
+    P does not matter.
+
+    Parameters
+    ----------
+    jacobian : array_like, shape (n_out, n_in)
+        From `mean_jacobian`, or rows of it: near the ends of an output axis there is no peak to find.
+    axis : array_like, shape (n_out,)
+        Positions of the outputs, positive; n_out >= 4.
+
+    Returns
+    -------
+    FrequencyLaw
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not finite and real or does not fit, or the axis is not positive.
+    """
+    j = own_unit(matrix("jacobian", jacobian).astype(np.float64, copy=False), axis=1)[0]
+    positions = _positions("axis", axis, len(j))
+    n = j.shape[1]
+    taper = np.square(np.cos(np.pi / 2 * (np.arange(n) + 0.5) / n))
+    waves = (j - (j @ taper / taper.sum())[:, None]) * taper
+    spectrum = np.abs(scipy.fft.dct(waves, n=_PADDING * n))
+    peak = 1 + np.argmax(spectrum[:, 1:], axis=1)
+    frequency = peak / (2 * _PADDING)
+    return FrequencyLaw(frequency, power_law(positions, frequency))
+
+
+def mode_order(weights: ArrayLike, axis: ArrayLike, transform: Transform = "fourier") -> float:
+    """Rank correlation (Spearman) of an output's position with the link frequency that feeds it.
+
+    The link frequency of a row of ``W P^T`` is the power-weighted mean of its spectrum. Amey et al.
+    2021, Fig. 3, read "fast" link modes as going to short distances: a negative value.
+
+    P matters: link frequencies are principal components by variance.
+
+    Parameters
+    ----------
+    weights : array_like, shape (n_out, n_link)
+        ``W P^T``.
+    axis : array_like, shape (n_out,)
+        Positions of the outputs.
+    transform : {"fourier", "dct"}
+        Of the link axis: "fourier" for the periodic smoothness, "dct" for boundary "neumann".
+
+    Returns
+    -------
+    float
+        Between -1 and 1; NaN where one of the two does not vary.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not finite and real or does not fit, or the transform is unknown.
+    """
+    w = own_unit(matrix("weights", weights).astype(np.float64, copy=False), axis=1)[0]
+    positions = _positions("axis", axis, len(w))
+    power = np.square(amplitudes(w, transform))
+    total = power.sum(axis=1)
+    mean = np.divide(
+        power @ frequencies(w.shape[1], transform), total, out=np.zeros_like(total), where=total > 0
+    )
+    return _correlations(positions, mean)[1]
+
+
+def _positions(name: str, value: ArrayLike, n: int) -> Array:
+    positions = real_array(name, value, 1)
+    if positions.size != n:
+        raise ValueError(f"{name} must have {n} entries, got {positions.size}")
+    return positions
+
+
+def _correlations(a: Array, b: Array) -> tuple[float, float]:
+    if min(np.ptp(a), np.ptp(b)) == 0:
+        return np.nan, np.nan
+    return float(np.corrcoef(a, b)[0, 1]), float(scipy.stats.spearmanr(a, b).statistic)
+
+
+def _line(x: Array, y: Array) -> tuple[float, float]:
+    centred = x - x.mean()
+    slope = float(centred @ y / (centred @ centred))
+    return slope, float(y.mean() - slope * x.mean())

@@ -1,0 +1,25 @@
+"""descrambler bench."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from ..errors import DescramblerError
+
+if TYPE_CHECKING:
+    from ._common import Commands
+
+
+def add_to(commands: Commands) -> None:
+    """Add the parser."""
+    parser = commands.add_parser("bench", help="say where the benchmarks are")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    parser.set_defaults(action=bench)
+
+
+def bench(_: argparse.Namespace) -> None:
+    """Refuse, with the command that measures."""
+    raise DescramblerError(
+        "the benchmarks are not part of the installed package: run 'python -m benchmarks' in the repository"
+    )

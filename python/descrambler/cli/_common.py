@@ -1,0 +1,151 @@
+"""What several commands share: arguments, inputs, progress, saved figures."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tqdm import tqdm
+
+from .._util.files import write_bytes
+from ._inputs import KINDS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+NETWORKS = ".npz, .mat, .onnx, .keras, .h5, .safetensors or .pt file"
+
+
+def network_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the network and its activations."""
+    parser.add_argument("network", type=Path, metavar="NET", help=NETWORKS)
+    activations_argument(parser)
+
+
+def activations_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the activations: names, or a mapping if they have the names of layers."""
+    parser.add_argument(
+        "--activations",
+        nargs="+",
+        action=_Activations,
+        metavar="NAME",
+        help="after each linear layer, for files that hold weights alone; LAYER=NAME for state dicts",
+    )
+
+
+class _Activations(argparse.Action):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        named = all("=" in value for value in values)
+        pairs = dict(value.split("=", 1) for value in values) if named else values
+        setattr(namespace, self.dest, pairs)
+
+
+def inputs_argument(parser: Any, *, required: bool = False) -> None:
+    """Add the inputs, for `read_inputs`."""
+    parser.add_argument("--inputs", type=Path, required=required, metavar="X", help=KINDS)
+
+
+def output_argument(parser: argparse.ArgumentParser, default: Path | None = None) -> None:
+    """Add the folder for the results, for `new_folder`."""
+    note = "" if default is None else f" (default: {default})"
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=default,
+        required=default is None,
+        help=f"folder for the results{note}",
+    )
+    force_argument(parser)
+
+
+def force_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the permission to overwrite."""
+    parser.add_argument("--force", action="store_true", help="overwrite what is there")
+
+
+def json_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of what is printed, for `print_json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def new_folder(path: Path, force: bool) -> Path:
+    """Make a folder; FileExistsError if there is something in it and that is not to be overwritten."""
+    if not force and path.is_dir() and any(path.iterdir()):
+        raise FileExistsError(f"{path} is not empty: give another folder, or --force to overwrite")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def new_file(path: Path, force: bool) -> Path:
+    """Return where a file may be written; OSError, before any work, if it may not."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path.parent} is not a folder: {path} cannot be written")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, not a file to write")
+    if path.exists() and not force:
+        raise FileExistsError(
+            f"{path} is there already: give another name, or --force to overwrite"
+        )
+    return path
+
+
+def print_json(value: Any) -> None:
+    """Print a value on one line; numbers that JSON does not have become null."""
+    print(json.dumps(_finite(value), allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[str], None]]:
+    """Show a bar on a terminal; call what this yields with the name of each step done."""
+    with tqdm(total=total, leave=False, disable=not sys.stderr.isatty()) as bar:
+
+        def step(name: str) -> None:
+            bar.set_description(name)
+            bar.update()
+
+        yield step
+
+
+def save_figure(figure: Figure, stem: Path) -> None:
+    """Write a figure as .png and .svg."""
+    save_png(figure, stem.with_suffix(".png"))
+    # Laid out once: the second format need not do it again.
+    figure.set_layout_engine("none")
+    # Fixed metadata and ids: the same figure gives the same file.
+    _write(figure, stem.with_suffix(".svg"), metadata={"Date": None})
+
+
+def save_png(figure: Figure, path: Path) -> None:
+    """Write a figure as .png."""
+    _write(figure, path)
+
+
+def _write(figure: Figure, path: Path, **options: Any) -> None:
+    stream = io.BytesIO()
+    figure.savefig(stream, format=path.suffix[1:], dpi=200, **options)
+    write_bytes(path, stream.getvalue())

@@ -1,0 +1,82 @@
+"""Inputs of networks from files of numbers."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._util.files import open_arrays
+from .._util.validate import Array
+from ..network._network import Network
+from ..readers import _mat as mat
+from ..readers._limits import megabytes
+
+KINDS = ".npy, .npz or .mat with one matrix, or .csv; one sample in a row"
+
+NAMES = ("inputs", "traces", "x")
+"""What inputs are called in files that hold more, such as those of ``descrambler simulate``."""
+
+
+def read_inputs(path: Path, network: Network) -> Array:
+    """Read one sample in a row from an .npy, .npz, .mat or .csv file.
+
+    Raises
+    ------
+    ValueError
+        If the file does not hold exactly one matrix with as many columns as the network has inputs.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(128)
+        stream.seek(0)
+        if head[126:] in (b"IM", b"MI"):
+            arrays = {key: value for key, value in mat.contents(path).items() if value.size > 1}
+        elif head.startswith((b"\x93NUMPY", b"PK")):
+            arrays = _numpy(path, stream)
+        elif path.suffix.lower() == ".csv":
+            arrays = {"table": _table(path, stream)}
+        else:
+            raise ValueError(f"{path} must be an {KINDS}")
+    numeric = {key: value for key, value in arrays.items() if value.dtype.kind in "fiub"}
+    numeric = {key: numeric[key] for key in NAMES if key in numeric} or numeric
+    if len(numeric) != 1:
+        raise ValueError(
+            f"{path} must hold one array of numbers, or one called {' or '.join(NAMES)}; "
+            f"found {len(numeric)}"
+        )
+    (x,) = numeric.values()
+    if x.ndim != 2 or x.shape[1] != network.n_in:
+        raise ValueError(f"{path} must hold an array of shape (m, {network.n_in}), found {x.shape}")
+    return x
+
+
+def _numpy(path: Path, stream: BinaryIO) -> dict[str, NDArray[Any]]:
+    try:
+        if stream.peek(2)[:2] == b"PK":  # type: ignore[attr-defined]
+            with open_arrays(stream, megabytes() * 2**19) as archive:
+                return dict(archive)
+        return {"array": np.load(stream, allow_pickle=False)}
+    except (ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile) as error:
+        what = error or "it holds too much"
+        raise ValueError(f"{path} must be an .npy or .npz file of numbers: {what}") from error
+
+
+def _table(path: Path, stream: BinaryIO) -> NDArray[Any]:
+    """Read numbers between commas, after at most one line of titles."""
+    try:
+        lines = stream.read().decode().splitlines()
+        titles = 0 if _is_number(lines[0].split(",")[0]) else 1
+        return np.loadtxt(lines, delimiter=",", skiprows=titles, ndmin=2)
+    except (ValueError, IndexError) as error:
+        raise ValueError(f"{path} must be a table of numbers between commas: {error}") from error
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,71 @@
+"""descrambler inspect, info."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+from .._util.config import configuration, show_config
+from ..network._activations import Activation, Renormalise
+from ..network._layers import Linear, describe
+from ..readers import load
+from ._common import json_argument, network_arguments, print_json
+
+if TYPE_CHECKING:
+    from ._common import Commands
+
+
+def add_to(commands: Commands) -> None:
+    """Add the parsers."""
+    parser = commands.add_parser(
+        "inspect",
+        help="print the layers of a network",
+        epilog="example: descrambler inspect net.onnx",
+    )
+    network_arguments(parser)
+    json_argument(parser)
+    parser.set_defaults(action=inspect)
+
+    parser = commands.add_parser(
+        "info",
+        help="versions, CPU variant, BLAS, threads",
+        epilog="example: descrambler info --json",
+    )
+    json_argument(parser)
+    parser.set_defaults(action=info)
+
+
+def inspect(options: argparse.Namespace) -> None:
+    """Print the layers of a network and where it comes from."""
+    network = load(options.network, options.activations)
+    if options.json:
+        print_json(
+            {
+                "layers": [_description(layer) for layer in network.layers],
+                "initial": network.initial is not None,
+                "provenance": network.provenance,
+            }
+        )
+        return
+    print(network)
+    if network.initial is not None:
+        print("with its initial, untrained weights")
+    if network.provenance:
+        print(json.dumps(network.provenance, indent=2))
+
+
+def _description(layer: Linear | Activation | Renormalise) -> dict[str, Any]:
+    sizes: dict[str, Any] = {}
+    if isinstance(layer, Linear):
+        sizes = {"inputs": layer.n_in, "outputs": layer.n_out, "bias": layer.bias is not None}
+        sizes["dtype"] = str(layer.weight.dtype)
+    return describe(layer) | sizes
+
+
+def info(options: argparse.Namespace) -> None:
+    """Print what this installation is made of."""
+    if options.json:
+        print_json(configuration())
+    else:
+        show_config()

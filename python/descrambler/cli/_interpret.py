@@ -1,0 +1,216 @@
+"""descrambler demo, interpret."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import deer
+from .._util.validate import Array
+from ..axis import Axis, index_axis
+from ..deer.figures import replica_figure
+from ..evidence._findings import Finding
+from ..evidence._interpret import Interpretation, interpret
+from ..evidence.detectors import Axes
+from ..evidence.nulls import KINDS
+from ..network._network import Network
+from ..readers import load
+from ..report import evidence_figures, record
+from ._common import (
+    inputs_argument,
+    json_argument,
+    network_arguments,
+    new_folder,
+    output_argument,
+    print_json,
+    progress,
+    read_inputs,
+    save_figure,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ._common import Commands
+
+DEMO_INPUTS = 2000
+DEMO_NULLS = 50
+REPLICA_TRACES = 1000
+
+
+def add_to(commands: Commands) -> None:
+    """Add the parsers."""
+    parser = commands.add_parser(
+        "demo",
+        help="interpret the DEERNet that ships with the package",
+        epilog="example: descrambler demo -o demo",
+    )
+    output_argument(parser, Path("demo"))
+    json_argument(parser)
+    parser.set_defaults(action=demo)
+
+    parser = commands.add_parser(
+        "interpret",
+        help="say what a network has learnt, and what only looks so",
+        description="Descramble a network, measure what it may have learnt, and hold it against null draws.",
+        epilog="example: descrambler interpret net.npz --inputs x.npy --axis time distance --unit us A "
+        "--span 0 2 15 60 -o out",
+    )
+    network_arguments(parser)
+    inputs_argument(parser, required=True)
+    parser.add_argument(
+        "--initial", type=Path, metavar="NET", help="the same network before training"
+    )
+    parser.add_argument("--nulls", type=int, default=200, help="draws of each null (default: 200)")
+    parser.add_argument(
+        "--null-inputs",
+        type=int,
+        default=2000,
+        help="inputs that findings and nulls share (default: 2000)",
+    )
+    for name, what in (("nuisance", "do not matter"), ("wanted", "matter")):
+        parser.add_argument(
+            f"--{name}",
+            type=Path,
+            metavar="D",
+            help=f"directions of the inputs that {what}, in rows",
+        )
+    parser.add_argument("--seed", type=int, default=0)
+    names = ("INPUTS", "OUTPUTS")
+    parser.add_argument("--axis", nargs=2, metavar=names, help="what inputs and outputs are")
+    parser.add_argument("--unit", nargs=2, metavar=names, help="their units", default=("", ""))
+    parser.add_argument(
+        "--span",
+        nargs=4,
+        type=float,
+        metavar=("IN0", "IN1", "OUT0", "OUT1"),
+        help="first and last value of both axes",
+    )
+    parser.add_argument(
+        "--unordered",
+        nargs="+",
+        choices=("inputs", "outputs"),
+        default=(),
+        help="whose neighbours are none, such as several signals in a row: nothing is said of their order",
+    )
+    output_argument(parser)
+    json_argument(parser)
+    parser.set_defaults(action=interpret_file)
+
+
+def demo(options: argparse.Namespace) -> None:
+    """Interpret the DEERNet that ships with the package."""
+    new_folder(options.output, options.force)
+    network = deer.pretrained()
+    data = deer.simulate(DEMO_INPUTS, random_state=1)
+    axes = Axes(
+        Axis("time", "µs", float(data.time[0]), float(data.time[-1]), "frequency", "MHz"),
+        Axis("distance", "Å", float(data.distance[0]), float(data.distance[-1])),
+    )
+    if not options.json:
+        print(f"{_widths(network)}: a DEERNet, {DEMO_INPUTS} simulated DEER traces")
+    settings = DEMO_NULLS, DEMO_INPUTS, 0
+    result = _interpret(
+        network, data.traces, None, axes, settings, options.output, deer.variations(), ()
+    )
+    save_figure(_replica(network), options.output / "replica")
+    _print(result, options)
+
+
+def _replica(network: Network) -> Figure:
+    """Draw the network beside filters and a transform, on fresh traces."""
+    unfiltered = deer.replica(high_pass=None, low_pass=None)
+    data = deer.simulate(REPLICA_TRACES, random_state=2)
+    return replica_figure(data, network, deer.replica(), unfiltered)
+
+
+def interpret_file(options: argparse.Namespace) -> None:
+    """Interpret a network from a file."""
+    new_folder(options.output, options.force)
+    network = load(options.network, options.activations)
+    x = read_inputs(options.inputs, network)
+    initial = None if options.initial is None else load(options.initial, options.activations)
+    settings = options.nulls, options.null_inputs, options.seed
+    nuisance, wanted = (
+        None if path is None else read_inputs(path, network)
+        for path in (options.nuisance, options.wanted)
+    )
+    axes = _axes(options, network)
+    files = options.network, options.inputs
+    if not options.json:
+        print(f"{_widths(network)}: {options.network}; {options.inputs}: {len(x)} inputs")
+    result = _interpret(
+        network, x, initial, axes, settings, options.output, (nuisance, wanted), files
+    )
+    _print(result, options)
+
+
+def _plain(finding: Finding) -> dict[str, Any]:
+    nulls = {name: summary._asdict() for name, summary in finding.nulls.items()}
+    return {**asdict(finding), "nulls": nulls}
+
+
+def _print(result: Interpretation, options: argparse.Namespace) -> None:
+    if options.json:
+        print_json([_plain(finding) for finding in result.findings])
+        return
+    print(result)
+    print(f"report.md, figures (.png, .svg) and arrays (.npz) are in {options.output}/")
+    print(f"to look at them all in a browser: descrambler report {options.output}")
+
+
+def _widths(network: Network) -> str:
+    widths = [network.n_in, *(network.linear(k + 1).n_out for k in range(network.n_linear))]
+    return "-".join(map(str, widths))
+
+
+def _axes(options: argparse.Namespace, network: Network) -> Axes:
+    plain = Axes(index_axis("input", network.n_in), index_axis("output", network.n_out))
+    names = options.axis or [axis.name for axis in plain]
+    span = options.span or [value for axis in plain for value in (axis.start, axis.stop)]
+    if options.axis is not None or options.span is not None or any(options.unit):
+        plain = Axes(*map(Axis, names, options.unit, span[::2], span[1::2]))
+    return Axes(
+        *(
+            replace(axis, ordered=name not in options.unordered)
+            for name, axis in plain._asdict().items()
+        )
+    )
+
+
+def _interpret(
+    network: Network,
+    x: Array,
+    initial: Network | None,
+    axes: Axes,
+    settings: tuple[int, int, int],
+    output: Path,
+    directions: tuple[Array | None, Array | None],
+    files: Sequence[Path],
+) -> Interpretation:
+    """Interpret; write report, arrays and figures."""
+    nulls, null_inputs, seed = settings
+    kinds = len(KINDS) - (initial is None and network.initial is None)
+    with progress(nulls * kinds + network.n_linear + 3) as step:
+        result = interpret(
+            network,
+            x,
+            initial,
+            nulls=nulls,
+            null_inputs=null_inputs,
+            random_state=seed,
+            input_axis=axes.inputs,
+            output_axis=axes.outputs,
+            nuisance=directions[0],
+            wanted=directions[1],
+            progress=step,
+        )
+        result.save(output)
+        record(result, files).save(output / "report.npz")
+        for title, figure in evidence_figures(result):
+            save_figure(figure, output / title)
+            step(title)
+    return result

@@ -1,0 +1,92 @@
+"""Command line: descrambler demo, interpret, inspect, report, run, train, simulate, deer, ensemble, bench, info."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from .. import __version__
+from ..errors import DescramblerError
+from . import _bench as bench
+from . import _deer as deer
+from . import _ensemble as ensemble
+from . import _inspect as inspect
+from . import _interpret as interpret
+from . import _report as report
+from . import _run as study
+from . import _simulate as simulate
+from . import _train as train
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    root = argparse.ArgumentParser(
+        prog="descrambler",
+        description="Make the weight matrices of a trained neural network readable.",
+    )
+    root.add_argument("--version", action="version", version=f"descrambler {__version__}")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in (interpret, study, inspect, report, train, simulate, deer, ensemble, bench):
+        module.add_to(commands)
+    return root
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does: with its files whole, its checkpoints written.
+
+    Where no exception can be raised, in a finaliser for one, Python drops the interrupt: it is raised again.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may handle signals
+        return
+    report = sys.unraisablehook
+
+    def again(dropped: sys.UnraisableHookArgs) -> None:
+        if dropped.exc_type is KeyboardInterrupt:
+            signal.setitimer(signal.ITIMER_REAL, 0.01)  # here it would be dropped again
+        else:
+            report(dropped)
+
+    interrupts = (signal.SIGTERM, signal.SIGALRM)
+    before = [signal.signal(number, signal.default_int_handler) for number in interrupts]
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.unraisablehook = report
+        for number, handler in zip(interrupts, before, strict=True):
+            signal.signal(number, handler)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0, 2 for a user's error, 130 for Ctrl-C and SIGTERM."""
+    options = parser().parse_args(arguments)
+    return run_command(lambda: options.action(options))
+
+
+def run_command(action: Callable[[], None]) -> int:
+    """Run what a command does; return its exit code."""
+    try:
+        with _signals():
+            action()
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("descrambler: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MemoryError as error:
+        print(f"descrambler: out of memory. {error}".rstrip(), file=sys.stderr)
+        return 2
+    except (DescramblerError, OSError, TypeError, ValueError) as error:
+        print(f"descrambler: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0

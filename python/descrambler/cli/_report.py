@@ -1,0 +1,42 @@
+"""descrambler report."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .._util.files import write_bytes
+from ..report import Record, page
+from ._common import force_argument, json_argument, new_file, print_json
+
+if TYPE_CHECKING:
+    from ._common import Commands
+
+
+def add_to(commands: Commands) -> None:
+    """Add the parser."""
+    parser = commands.add_parser(
+        "report",
+        help="make the page of a saved interpretation",
+        description="Make one HTML file of an interpretation that was saved to a folder.",
+        epilog="example: descrambler report OUT",
+    )
+    parser.add_argument("folder", type=Path, metavar="OUT", help="folder with report.npz")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="default: report.html in the folder"
+    )
+    force_argument(parser)
+    json_argument(parser)
+    parser.set_defaults(action=report)
+
+
+def report(options: argparse.Namespace) -> None:
+    """Make the page."""
+    target = new_file(options.output or options.folder / "report.html", options.force)
+    content = page(Record.load(options.folder / "report.npz")).encode()
+    write_bytes(target, content)
+    if options.json:
+        print_json({"output": str(target), "bytes": len(content)})
+        return
+    print(f"{target}: {len(content) / 1e6:.1f} MB, needs no network")

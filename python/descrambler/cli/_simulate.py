@@ -1,0 +1,54 @@
+"""descrambler simulate."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import deer
+from .._util.files import write_arrays
+from ._common import force_argument, json_argument, new_file, print_json
+
+if TYPE_CHECKING:
+    from ._common import Commands
+
+SCHEMA = "descrambler.traces.v1"
+
+
+def add_to(commands: Commands) -> None:
+    """Add the parser."""
+    parser = commands.add_parser(
+        "simulate",
+        help="simulate DEER or RIDME traces with their distance distributions",
+        description="Simulate traces as the training sets of DEERNets: traces and distributions, one in a row, "
+        "with their time (us) and distance (A) axes.",
+        epilog="example: descrambler simulate 10000 -o traces.npz",
+    )
+    parser.add_argument("n", type=int, metavar="N", help="number of traces")
+    parser.add_argument("--points", type=int, default=256, help="of each trace (default: 256)")
+    parser.add_argument("--duration", type=float, default=2.0, metavar="US", help="default: 2")
+    parser.add_argument("--experiment", choices=("deer", "ridme"), default="deer")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("-o", "--output", type=Path, required=True, help=".npz or .mat file")
+    force_argument(parser)
+    json_argument(parser)
+    parser.set_defaults(action=simulate)
+
+
+def simulate(options: argparse.Namespace) -> None:
+    """Simulate and write."""
+    output = new_file(options.output, options.force)
+    data = deer.simulate(
+        options.n,
+        options.seed,
+        options.points,
+        duration=options.duration,
+        experiment=options.experiment,
+    )
+    names = ("traces", "distributions", "time", "distance")
+    write_arrays(output, SCHEMA, {name: getattr(data, name) for name in names})
+    if options.json:
+        print_json({"output": str(output), "traces": options.n, "points": options.points})
+        return
+    print(f"{output}: {options.n} traces of {options.points} points")

@@ -1,0 +1,310 @@
+"""What every criterion shares: how it is evaluated, weighed and added to others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._geometry.link_basis import LinkBasis, circulant_basis, matrix_basis
+from .._native import core
+from .._signals.gram import Gram, as_gram, gram
+from .._util.validate import Array, matrix, square
+
+if TYPE_CHECKING:
+    from .. import _core
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """What is known of the signals: their Gram matrix, and themselves where a criterion needs them."""
+
+    gram: Gram
+    signals: Array | None = None
+
+    @classmethod
+    def of(cls, given: Gram | ArrayLike | None, signals: ArrayLike | None) -> Data:
+        """Take exactly one of both."""
+        if (given is None) == (signals is None):
+            raise TypeError("a criterion of signals needs exactly one of gram= and signals=")
+        if signals is None:
+            return cls(as_gram(cast(ArrayLike, given)))
+        rows = matrix("signals", signals, finite=False)
+        return cls(gram(rows), rows)
+
+    @property
+    def n(self) -> int:
+        """Number of units."""
+        return self.gram.n
+
+    @property
+    def count(self) -> int:
+        """Number of signals; of a bare matrix one."""
+        return self.gram.count or 1
+
+    @cached_property
+    def unit(self) -> float:
+        """Root mean square of the entries: criteria are evaluated on signals in this unit."""
+        return float(np.sqrt(np.trace(self.gram.matrix) / (self.n * self.count))) or 1.0
+
+    def rows(self, criterion: Criterion, dtype: np.dtype[np.floating]) -> Array:
+        """Signals themselves, without a copy where they have the dtype."""
+        if self.signals is None:
+            raise ValueError(f"{criterion} needs the signals, not their Gram matrix alone")
+        return np.ascontiguousarray(self.signals, dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class QuadraticForm:
+    """``tr(A P B P^T) + constant``: A by its eigenvalues over the frequencies 0..n//2, or whole."""
+
+    spectrum: Array | None = None
+    matrix: Array | None = None
+    constant: float = 0.0
+    maximised: bool = False
+
+    def own_value(self, least: float) -> float:
+        """Value of the form where its minimised trace, of -A if the form is maximised, is `least`."""
+        return (-least if self.maximised else least) + self.constant
+
+    def dense(self, n: int) -> Array:
+        """Return A, shape (n, n)."""
+        if self.matrix is not None:
+            return self.matrix
+        basis = circulant_basis(n, cast(Array, self.spectrum))
+        return basis.from_modes(basis.eigenvalues[:, None] * basis.to_modes(np.eye(n)))
+
+    def basis(self, n: int) -> LinkBasis:
+        """Return the modes of A, its eigenvalues ascending."""
+        if self.matrix is None:
+            return circulant_basis(n, cast(Array, self.spectrum))
+        return matrix_basis(self.matrix)
+
+    def __mul__(self, weight: float) -> QuadraticForm:
+        spectrum = None if self.spectrum is None else weight * self.spectrum
+        matrix = None if self.matrix is None else weight * self.matrix
+        return QuadraticForm(spectrum, matrix, weight * self.constant, self.maximised)
+
+    def plus(self, other: QuadraticForm, n: int) -> QuadraticForm:
+        """Sum of two forms on n points."""
+        constant = self.constant + other.constant
+        if self.spectrum is not None and other.spectrum is not None:
+            return replace(self, spectrum=self.spectrum + other.spectrum, constant=constant)
+        return QuadraticForm(None, self.dense(n) + other.dense(n), constant, self.maximised)
+
+
+@dataclass(eq=False)
+class Assembly:
+    """Parts of a weighted sum, gathered so that all terms of the signals share one pass."""
+
+    data: Data
+    dtype: np.dtype[np.floating]
+    terms: list[tuple[float, _core.SignalTerm]] = field(default_factory=list)
+    parts: list[tuple[float, _core.Criterion]] = field(default_factory=list)
+    form: QuadraticForm | None = None
+    rows: Array | None = None
+
+    @property
+    def suffix(self) -> str:
+        """Name of the precision in the C++ core."""
+        return "32" if self.dtype == np.float32 else "64"
+
+    @cached_property
+    def b(self) -> Array:
+        """Gram matrix of the signals in their unit."""
+        return np.ascontiguousarray(self.data.gram.matrix / self.data.unit**2, self.dtype)
+
+    def add_term(self, criterion: Criterion, weight: float, name: str, *arguments: object) -> None:
+        """Add a term that looks at one signal at a time, of the signals in their unit."""
+        self.rows = self.data.rows(criterion, self.dtype)
+        self.terms.append((weight, getattr(core, name + self.suffix)(*arguments)))
+
+    def add_part(self, weight: float, name: str, *arguments: object) -> None:
+        """Add a C++ criterion of its own."""
+        self.parts.append((weight, getattr(core, name + self.suffix)(*arguments)))
+
+    def add_form(self, weight: float, form: QuadraticForm) -> None:
+        """Add a quadratic form of the signals in their unit."""
+        scaled = form * weight
+        self.form = scaled if self.form is None else self.form.plus(scaled, self.data.n)
+
+    def kernel(self) -> tuple[_core.Criterion, float]:
+        """Sum in C++, scaled to be of order one, and the unit of its values."""
+        parts = list(self.parts)
+        if self.terms:
+            largest = max(abs(weight) for weight, _ in self.terms)
+            terms = [(weight / largest, term) for weight, term in self.terms]
+            unit = self.data.unit
+            parts.append(
+                (largest, getattr(core, "SignalSum" + self.suffix)(self.rows, unit, terms))
+            )
+        if self.form is not None:
+            dense = self.form.dense(self.data.n)
+            largest = float(np.abs(dense).max()) or 1.0
+            a = np.ascontiguousarray(dense / largest, self.dtype)
+            parts.append((largest, getattr(core, "Quadratic" + self.suffix)(a, self.b)))
+        unit = sum(abs(weight) * part.scale for weight, part in parts) or 1.0
+        scaled = [(weight / unit, part) for weight, part in parts]
+        return getattr(core, "WeightedSum" + self.suffix)(scaled), unit
+
+
+class Criterion:
+    """Figure of merit of a rotation P: minimised, or maximised where `maximised` says so.
+
+    Criteria add up: ``2 * Smoothness() + Locality()``. A sum is maximised if all its terms are;
+    otherwise it is minimised, and terms that are to be maximised count negative.
+    """
+
+    maximised: ClassVar[bool] = False
+    needs_signals: ClassVar[bool] = False
+    # Changes of P's rows that leave the value: "permutations" (with signs), "signs" or "none".
+    symmetry: ClassVar[str] = "none"
+
+    def assemble(self, assembly: Assembly, weight: float) -> None:
+        """Add this criterion's parts, times the weight."""
+        raise NotImplementedError
+
+    def form(self, data: Data) -> QuadraticForm | None:
+        """Return the form if the criterion is quadratic in P, of the signals as they are."""
+        return None
+
+    def kernel(self, data: Data, dtype: np.dtype[np.floating]) -> tuple[_core.Criterion, float]:
+        """Return the C++ criterion for this data, and the unit of its values."""
+        assembly = Assembly(data, dtype)
+        self.assemble(assembly, 1.0)
+        return assembly.kernel()
+
+    def constant(self, data: Data) -> float:
+        """Part of the value that P does not change and the kernel leaves out."""
+        form = self.form(data)
+        return 0.0 if form is None else form.constant
+
+    def evaluate(self, P: Array, data: Data) -> tuple[float, Array]:
+        """Value and Euclidean gradient, in the dtype of P."""
+        kernel, unit = self.kernel(data, P.dtype)
+        value, gradient = kernel.value_and_gradient(P)
+        return unit * value + self.constant(data), (unit * gradient).astype(P.dtype, copy=False)
+
+    def value_and_gradient(
+        self,
+        P: ArrayLike,
+        *,
+        gram: Gram | ArrayLike | None = None,
+        signals: ArrayLike | None = None,
+    ) -> tuple[float, Array]:
+        """Value and Euclidean gradient.
+
+        Parameters
+        ----------
+        P : array_like, shape (n, n)
+            Rotation.
+        gram : Gram or array_like, shape (n, n)
+            Gram matrix B, for criteria that need no more; or
+        signals : array_like, shape (m, n)
+            the signals themselves, one in a row.
+
+        Returns
+        -------
+        value : float
+        gradient : ndarray, shape (n, n)
+            Unconstrained, d value / dP, in the dtype of P.
+
+        Raises
+        ------
+        TypeError
+            If not exactly one of `gram` and `signals` is given.
+        ValueError
+            If shapes do not fit, or the criterion needs the signals and has their Gram matrix alone.
+        """
+        data = Data.of(gram, signals)
+        rotation = square("P", P)
+        n = len(rotation)
+        if data.n != n:
+            raise ValueError(f"P is {n} x {n} but the signals have {data.n} units")
+        return self.evaluate(rotation, data)
+
+    def __mul__(self, weight: float) -> WeightedSum:
+        return WeightedSum(((weight, self),))
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: Criterion) -> WeightedSum:
+        if not isinstance(other, Criterion):
+            return NotImplemented
+        return WeightedSum((*(1 * self).terms, *(1 * other).terms))
+
+
+_SYMMETRIES = ("permutations", "signs", "none")
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedSum(Criterion):
+    """Weighted sum of criteria, as ``2 * Smoothness() + Locality()`` makes it.
+
+    Parameters
+    ----------
+    terms : tuple of (float, Criterion)
+        Positive weights, and criteria of the signals.
+
+    Raises
+    ------
+    ValueError
+        If there is no term, or a weight is not positive and finite.
+    """
+
+    terms: tuple[tuple[float, Criterion], ...]
+
+    def __post_init__(self) -> None:
+        flat: list[tuple[float, Criterion]] = []
+        for weight, criterion in self.terms:
+            if not (np.isfinite(weight) and weight > 0):
+                raise ValueError(f"the weight of {criterion} must be positive, got {weight!r}")
+            inner = criterion.terms if isinstance(criterion, WeightedSum) else ((1.0, criterion),)
+            flat += [(float(weight) * own, part) for own, part in inner]
+        if not flat:
+            raise ValueError("a sum of criteria needs at least one term")
+        object.__setattr__(self, "terms", tuple(flat))
+
+    @property
+    def maximised(self) -> bool:  # type: ignore[override]
+        """Whether every term is."""
+        return all(criterion.maximised for _, criterion in self.terms)
+
+    @property
+    def needs_signals(self) -> bool:  # type: ignore[override]
+        """Whether any term does."""
+        return any(criterion.needs_signals for _, criterion in self.terms)
+
+    @property
+    def symmetry(self) -> str:  # type: ignore[override]
+        """What all terms share."""
+        return _SYMMETRIES[max(_SYMMETRIES.index(c.symmetry) for _, c in self.terms)]
+
+    def __str__(self) -> str:
+        return " + ".join(f"{weight:g} x {criterion}" for weight, criterion in self.terms)
+
+    def _signed(self) -> list[tuple[float, Criterion]]:
+        """Terms with the sign with which they enter."""
+        return [(w if c.maximised == self.maximised else -w, c) for w, c in self.terms]
+
+    def assemble(self, assembly: Assembly, weight: float) -> None:
+        """Add the parts of every term."""
+        for own, criterion in self._signed():
+            criterion.assemble(assembly, weight * own)
+
+    def constant(self, data: Data) -> float:
+        """Sum of the terms' constants."""
+        return sum(own * criterion.constant(data) for own, criterion in self._signed())
+
+    def form(self, data: Data) -> QuadraticForm | None:
+        """Sum of the forms, if every term is quadratic."""
+        total = None
+        for own, criterion in self._signed():
+            form = criterion.form(data)
+            if form is None:
+                return None
+            total = form * own if total is None else total.plus(form * own, data.n)
+        return None if total is None else replace(total, maximised=self.maximised)

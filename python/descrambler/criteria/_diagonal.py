@@ -1,0 +1,106 @@
+"""Criteria of a weight matrix: how diagonal P W is (Amey et al. 2021, Eq. 14)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._native import core
+from .._util.validate import Array, check_squares, frozen, square
+
+if TYPE_CHECKING:
+    from .. import _core
+
+
+@dataclass(frozen=True, eq=False)
+class _Diagonality:
+    W: ArrayLike
+
+    maximised: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        weights = square("W", self.W)
+        check_squares("W", weights)
+        object.__setattr__(self, "W", frozen(weights))
+
+    def kernel(self, W: Array) -> _core.Criterion:
+        """C++ criterion of W P, for W in either precision."""
+        raise NotImplementedError
+
+    def value_and_gradient(self, P: ArrayLike) -> tuple[float, Array]:
+        """Value and Euclidean gradient.
+
+        Parameters
+        ----------
+        P : array_like, shape (n, n)
+            Rotation, of the size of W.
+
+        Returns
+        -------
+        value : float
+        gradient : ndarray, shape (n, n)
+            In the dtype of P.
+
+        Raises
+        ------
+        ValueError
+            If P is not square and finite or its size differs from W's.
+        """
+        rotation = square("P", P)
+        weights = np.asarray(self.W)
+        if rotation.shape != weights.shape:
+            raise ValueError(f"P must have the shape of W, {weights.shape}, got {rotation.shape}")
+        kernel = self.kernel(weights.astype(rotation.dtype, copy=False))
+        value, gradient = kernel.value_and_gradient(rotation)
+        return float(value), gradient
+
+
+@dataclass(frozen=True, eq=False)
+class DiagonalSum(_Diagonality):
+    """Sum of the diagonal, ``tr(P W)``, maximised (Amey et al. 2021, Eq. 14).
+
+    Parameters
+    ----------
+    W : array_like, shape (n, n)
+        Weight matrix.
+
+    Raises
+    ------
+    ValueError
+        If W is not square and finite.
+    """
+
+    def __str__(self) -> str:
+        return "maximum diagonal sum"
+
+    def kernel(self, W: Array) -> _core.Criterion:
+        """C++ criterion for W in either precision."""
+        return core.DiagonalSum32(W) if W.dtype == np.float32 else core.DiagonalSum64(W)
+
+
+@dataclass(frozen=True, eq=False)
+class DiagonalNormSquare(_Diagonality):
+    """Squared norm of the diagonal, ``||diag(P W)||_2^2``, maximised (Amey et al. 2021, Eq. 14).
+
+    Parameters
+    ----------
+    W : array_like, shape (n, n)
+        Weight matrix.
+
+    Raises
+    ------
+    ValueError
+        If W is not square and finite.
+    """
+
+    def __str__(self) -> str:
+        return "maximum diagonal norm square"
+
+    def kernel(self, W: Array) -> _core.Criterion:
+        """C++ criterion for W in either precision."""
+        if W.dtype == np.float32:
+            return core.DiagonalNormSquare32(W)
+        return core.DiagonalNormSquare64(W)

@@ -1,0 +1,238 @@
+"""Criteria ``tr(A P B P^T)`` of the Gram matrix B: solved exactly, alone and in sums."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._geometry.link_basis import BOUNDARIES, LinkBasis, analytic_basis, operator_basis
+from .._native import core
+from .._util.validate import Array, check_squares, choice, frozen, matrix, square
+from ._base import Assembly, Criterion, Data, QuadraticForm
+
+if TYPE_CHECKING:
+    from .. import _core
+
+
+class Quadratic(Criterion):
+    """A criterion that is a quadratic form of P."""
+
+    def form(self, data: Data) -> QuadraticForm:
+        """Return the form for signals as they are."""
+        raise NotImplementedError
+
+    def assemble(self, assembly: Assembly, weight: float) -> None:
+        """Add the form."""
+        assembly.add_form(weight * assembly.data.unit**2, self.form(assembly.data))
+
+
+@dataclass(frozen=True, eq=False)
+class Smoothness(Quadratic):
+    """Tikhonov smoothness of the descrambled signals, ``||D P S||_F^2 = tr(A P B P^T)``, minimised.
+
+    Source: Amey et al. 2021, Eqs 4-8; D is a spectral derivative operator on n equispaced points.
+
+    Parameters
+    ----------
+    order : float
+        Order q of the derivative: A = D^T D has the eigenvalues ``k^(2 q)`` with k = 0, 1, 1, 2, 2, ...
+        (periodic) or ``(k / 2)^(2 q)`` with k = 0..n-1 (neumann), k = 1..n (dirichlet).
+    boundary : {"periodic", "neumann", "dirichlet"}
+        Ends of the link axis. The paper's is periodic.
+    operator : array_like, shape (any, n), optional
+        The user's own D; `order` and `boundary` then play no part.
+
+    Raises
+    ------
+    ValueError
+        If the order is not positive and finite, the boundary unknown, or the operator not a matrix.
+    """
+
+    order: float = 2
+    boundary: str = "periodic"
+    operator: ArrayLike | None = None
+
+    def __post_init__(self) -> None:
+        choice("boundary", self.boundary, BOUNDARIES)
+        if not (np.isfinite(self.order) and self.order > 0):
+            raise ValueError(f"order must be positive and finite, got {self.order!r}")
+        if self.operator is not None:
+            operator = matrix("operator", self.operator)
+            check_squares("operator", operator)
+            object.__setattr__(self, "operator", frozen(operator))
+
+    def __str__(self) -> str:
+        if self.operator is not None:
+            return "smoothness (user's operator)"
+        return f"smoothness (order {self.order:g}, {self.boundary})"
+
+    def basis(self, n: int) -> LinkBasis:
+        """Return the modes of A on n points.
+
+        Raises
+        ------
+        ValueError
+            If the user's operator acts on another number of points.
+        """
+        if self.operator is None:
+            return analytic_basis(n, self.order, self.boundary)
+        operator = np.asarray(self.operator)
+        if operator.shape[1] != n:
+            raise ValueError(
+                f"operator must have {n} columns, one per unit, got {operator.shape[1]}"
+            )
+        return operator_basis(operator)
+
+    def form(self, data: Data) -> QuadraticForm:
+        """Return A, by its spectrum where it is periodic."""
+        n = data.n
+        if self.operator is None and self.boundary == "periodic":
+            return QuadraticForm(np.arange(n // 2 + 1) ** (2.0 * self.order))
+        basis = self.basis(n)
+        return QuadraticForm(
+            matrix=basis.from_modes(basis.eigenvalues[:, None] * basis.to_modes(np.eye(n)))
+        )
+
+    def evaluate(self, P: Array, data: Data) -> tuple[float, Array]:
+        """Value and gradient ``2 A P B``, in the basis of the link modes."""
+        basis = self.basis(data.n)
+        modes = np.ascontiguousarray(basis.to_modes(P), P.dtype)
+        b = data.gram.matrix.astype(P.dtype, copy=False)
+        kernel = spectral_kernel(basis.eigenvalues.astype(P.dtype), b)
+        value, gradient = kernel.value_and_gradient(modes)
+        return value, np.ascontiguousarray(basis.from_modes(gradient), P.dtype)
+
+
+def spectral_kernel(a: Array, b: Array) -> _core.Criterion:
+    """C++ criterion tr(diag(a) P B P^T): a quadratic form in the basis of the link modes."""
+    return core.Brockett32(a, b) if b.dtype == np.float32 else core.Brockett64(a, b)
+
+
+def link_basis(n: int) -> LinkBasis:
+    """Return the modes of a link dimension of n units: those of the paper's smoothness."""
+    return Smoothness().basis(n)
+
+
+@dataclass(frozen=True, eq=False)
+class Autocorrelation(Quadratic):
+    """Agreement of each signal with itself, shifted: ``sum_i y_i y_(i+lag)``, maximised.
+
+    Parameters
+    ----------
+    lag : int
+        Shift along the link axis.
+    boundary : {"periodic", "open"}
+        Whether the link axis is a ring, or its ends overlap with nothing.
+
+    Notes
+    -----
+    A is the symmetric circulant with the eigenvalues ``cos(2 pi k lag / n)``, or the open one's
+    Toeplitz matrix.
+
+    Raises
+    ------
+    ValueError
+        If the lag is not an integer from 1 on, or the boundary unknown.
+    """
+
+    lag: int = 1
+    boundary: str = "periodic"
+
+    maximised: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        choice("boundary", self.boundary, ("periodic", "open"))
+        if self.lag != int(self.lag) or self.lag < 1:
+            raise ValueError(f"lag must be an integer from 1 on, got {self.lag!r}")
+
+    def __str__(self) -> str:
+        return f"autocorrelation (lag {self.lag}, {self.boundary})"
+
+    def form(self, data: Data) -> QuadraticForm:
+        """Return A: half a shift forth, half a shift back."""
+        n = data.n
+        if self.boundary == "periodic":
+            spectrum = np.cos(2 * np.pi * self.lag * np.arange(n // 2 + 1) / n)
+            return QuadraticForm(spectrum, maximised=True)
+        shift = (np.eye(n, k=self.lag) + np.eye(n, k=-self.lag)) / 2
+        return QuadraticForm(matrix=shift, maximised=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Periodicity(Quadratic):
+    """Power of the signals at the harmonics of a period, maximised.
+
+    The mean agreement of each signal with itself shifted by every multiple of the period, on the ring
+    of n points: A is the circulant with the eigenvalues ``mean_j cos(2 pi k j period / n)``,
+    j = 0..n/period - 1. Where the period divides n, A projects onto the signals of that period.
+
+    Parameters
+    ----------
+    period : float
+        In points of the link axis, at least 1; need not divide n.
+
+    Raises
+    ------
+    ValueError
+        If the period is not finite and at least 1.
+    """
+
+    period: float
+
+    maximised: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.period) and self.period >= 1):
+            raise ValueError(f"period must be finite and at least 1, got {self.period!r}")
+
+    def __str__(self) -> str:
+        return f"periodicity (period {self.period:g})"
+
+    def form(self, data: Data) -> QuadraticForm:
+        """Return A: the mean of the shifts."""
+        n = data.n
+        shifts = self.period * np.arange(max(1, round(n / self.period)))
+        angles = 2 * np.pi / n * np.outer(np.arange(n // 2 + 1), shifts)
+        return QuadraticForm(np.cos(angles).mean(axis=1), maximised=True)
+
+
+@dataclass(frozen=True, eq=False)
+class TargetCovariance(Quadratic):
+    """Deviation from expected second moments, ``||P B P^T / m - C||_F^2``, minimised.
+
+    Quadratic in P after all, since ``||P B P^T||`` does not depend on P: A = -2 C / m, and a constant.
+
+    Parameters
+    ----------
+    target : array_like, shape (n, n)
+        C, symmetric: the second moments E[y y^T] that the descrambled signals should have. The number
+        of signals m is the Gram matrix's count; for a bare matrix it is 1.
+
+    Raises
+    ------
+    ValueError
+        If the target is not a symmetric matrix, or not of the signals' size.
+    """
+
+    target: ArrayLike
+
+    def __post_init__(self) -> None:
+        target = square("target", self.target).astype(np.float64, copy=False)
+        if np.abs(target - target.T).max() > 1e-6 * np.abs(target).max():
+            raise ValueError("target must be symmetric, as a covariance is")
+        object.__setattr__(self, "target", frozen((target + target.T) / 2))
+
+    def __str__(self) -> str:
+        return "deviation from a target covariance"
+
+    def form(self, data: Data) -> QuadraticForm:
+        """Return A = -2 C / m and the constant."""
+        target = np.asarray(self.target)
+        if len(target) != data.n:
+            raise ValueError(f"target must be {data.n} x {data.n}, got shape {target.shape}")
+        b = data.gram.matrix / data.count
+        constant = float(np.square(b).sum() + np.square(target).sum())
+        return QuadraticForm(None, -2 * target / data.count, constant)

@@ -1,0 +1,273 @@
+"""Criteria that look at every descrambled signal ``y = P s``: evaluated in C++, block by block.
+
+Values are sums over the signals. Functions of the normalised power ``y_i^2 / ||y||^2`` are weighed by the
+power of the signal; to weigh all signals alike, normalise them first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from .._util.validate import Array, choice
+from ._base import Assembly, Criterion, Data, QuadraticForm
+
+RINGS = ("periodic", "open")
+
+
+def _positive(name: str, value: float) -> None:
+    if not (np.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be positive and finite, got {value!r}")
+
+
+class _OfSignals(Criterion):
+    needs_signals: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, eq=False)
+class Entropy(_OfSignals):
+    """Shannon entropy of the normalised power, ``-sum_i y_i^2 log(y_i^2 / ||y||^2)``, minimised.
+
+    In nats times power; low where few points of the link axis carry a signal (paper, Eq. 3 and the
+    list below it).
+    """
+
+    symmetry: ClassVar[str] = "permutations"
+
+    def __str__(self) -> str:
+        return "Shannon entropy"
+
+    def assemble(self, assembly: Assembly, weight: float) -> None:
+        """Add the term."""
+        assembly.add_term(self, weight * assembly.data.unit**2, "entropy")
+
+
+@dataclass(frozen=True, eq=False)
+class Sparsity(_OfSignals):
+    """Smoothed L1 norm, ``sum_i sqrt(y_i^2 + w^2) - w``, minimised.
+
+    Parameters
+    ----------
+    width : float
+        Rounding w of the corner, in units of the signals' root mean square entry.
+
+    Raises
+    ------
+    ValueError
+        If the width is not positive and finite.
+    """
+
+    width: float = 0.1
+
+    symmetry: ClassVar[str] = "permutations"
+
+    def __post_init__(self) -> None:
+        _positive("width", self.width)
+
+    def __str__(self) -> str:
+        return f"sparsity (width {self.width:g})"
+
+    def assemble(self, assembly: Assembly, weight: float) -> None:
+        """Add the term."""
+        assembly.add_term(self, weight * assembly.data.unit, "smooth_l1", self.width)
+
+
+@dataclass(frozen=True, eq=False)
+class TotalVariation(_OfSignals):
+    """Smoothed total variation, ``sum_i sqrt((y_(i+1) - y_i)^2 + w^2) - w``, minimised.
+
+    Rudin, Osher and Fatemi 1992, along the link axis.
+
+    Parameters
+    ----------
+    width : float
+        Rounding w of the corner, in units of the signals' root mean square entry.
+    boundary : {"periodic", "open"}
+        Whether the step from the last point to the first counts.
+
+    Raises
+    ------
+    ValueError
+        If the width is not positive and finite, or the boundary unknown.
+    """
+
+    width: float = 0.1
+    boundary: str = "periodic"
+
+    def __post_init__(self) -> None:
+        _positive("width", self.width)
+        choice("boundary", self.boundary, RINGS)
+
+    def __str__(self) -> str:
+        return f"total variation (width {self.width:g}, {self.boundary})"
+
+    def assemble(self, assembly: Assembly, weight: float) -> None:
+        """Add the term."""
+        periodic = self.boundary == "periodic"
+        weight *= assembly.data.unit
+        assembly.add_term(self, weight, "total_variation", self.width, periodic)
+
+
+@dataclass(frozen=True, eq=False)
+class Monotonicity(_OfSignals):
+    """Steps against a direction, ``sum_i min(y_(i+1) - y_i, 0)^2`` for "increasing", minimised.
+
+    Zero where every signal is monotonic along the (open) link axis.
+
+    Parameters
+    ----------
+    direction : {"increasing", "decreasing"}
+
+    Raises
+    ------
+    ValueError
+        If the direction is unknown.
+    """
+
+    direction: str = "increasing"
+
+    def __post_init__(self) -> None:
+        choice("direction", self.direction, ("increasing", "decreasing"))
+
+    def __str__(self) -> str:
+        return f"monotonicity ({self.direction})"
+
+    def assemble(self, assembly: Assembly, weight: float) -> None:
+        """Add the term."""
+        sign = 1.0 if self.direction == "increasing" else -1.0
+        assembly.add_term(self, weight * assembly.data.unit**2, "descent", sign, False)
+
+
+@dataclass(frozen=True, eq=False)
+class Locality(Criterion):
+    """Spread of the power about a centre on the link axis, minimised.
+
+    ``sum_i |r_i - c|^2 y_i^2``: divided by the power of a signal, the variance of its normalised power.
+
+    Parameters
+    ----------
+    centre : float, optional
+        Centre c in points of the link axis, 0..n-1, for all signals; the criterion is then quadratic
+        and solved exactly. By default each signal has its own, the centre of its own power.
+    boundary : {"periodic", "open"}
+        Points r_i = i of a line, or of a circle of circumference n, across which distances are chords
+        (the spread about the own centre is then ``1 - R^2`` of circular statistics, times the radius
+        squared; Mardia and Jupp 2000, section 2.3).
+
+    Raises
+    ------
+    ValueError
+        If the centre is not finite, or the boundary unknown.
+    """
+
+    centre: float | None = None
+    boundary: str = "periodic"
+
+    symmetry: ClassVar[str] = "signs"
+
+    def __post_init__(self) -> None:
+        choice("boundary", self.boundary, RINGS)
+        if self.centre is not None and not np.isfinite(self.centre):
+            raise ValueError(f"centre must be finite, got {self.centre!r}")
+
+    def __str__(self) -> str:
+        about = "own centres" if self.centre is None else f"centre {self.centre:g}"
+        return f"locality ({about}, {self.boundary})"
+
+    @property
+    def needs_signals(self) -> bool:  # type: ignore[override]
+        """Unless the centre is fixed."""
+        return self.centre is None
+
+    def _points(self, place: Array, n: int) -> Array:
+        """Coordinates of places on the link axis, shape (2, ...)."""
+        if self.boundary == "open":
+            return np.stack([place, np.zeros_like(place)])
+        angle = 2 * np.pi * place / n
+        return n / (2 * np.pi) * np.stack([np.cos(angle), np.sin(angle)])
+
+    def form(self, data: Data) -> QuadraticForm | None:
+        """Diagonal A of squared distances, for a centre that is fixed."""
+        if self.centre is None:
+            return None
+        n = data.n
+        points = self._points(np.arange(n, dtype=np.float64), n)
+        distance = points - self._points(np.array([self.centre], np.float64), n)
+        return QuadraticForm(matrix=np.diag(np.square(distance).sum(axis=0)))
+
+    def assemble(self, assembly: Assembly, weight: float) -> None:
+        """Add the form, or the term."""
+        n, unit = assembly.data.n, assembly.data.unit
+        form = self.form(assembly.data)
+        if form is not None:
+            assembly.add_form(weight * unit**2, form)
+            return
+        points = self._points(np.arange(n, dtype=np.float64), n).astype(assembly.dtype)
+        assembly.add_term(self, weight * unit**2, "spread", points)
+
+
+@dataclass(frozen=True, eq=False)
+class Kurtosis(_OfSignals):
+    """Sum over the units of their kurtosis, ``m sum y_i^4 / (sum y_i^2)^2`` over m signals, maximised.
+
+    Independent of the scale of each unit, as in independent component analysis (Hyvarinen, Karhunen
+    and Oja 2001, chapter 8): for white signals it is :class:`Orthomax` with gamma 0 up to a factor.
+    Uncentred; a unit without power counts nothing.
+    """
+
+    maximised: ClassVar[bool] = True
+    symmetry: ClassVar[str] = "permutations"
+
+    def __str__(self) -> str:
+        return "kurtosis"
+
+    def assemble(self, assembly: Assembly, weight: float) -> None:
+        """Add the criterion, which has sums over signals in a denominator."""
+        rows = assembly.data.rows(self, assembly.dtype)
+        assembly.add_part(weight, "Kurtosis", rows, assembly.data.unit, assembly.b)
+
+
+@dataclass(frozen=True, eq=False)
+class Orthomax(_OfSignals):
+    """Orthomax family: ``sum y^4 - (gamma / m) sum_i (sum y_i^2)^2``, maximised.
+
+    Harman 1976, chapter 13, with the m signals as variables and the n units as factors: gamma = 0 is
+    quartimax, 1 varimax (raw: normalise the signals for Kaiser's), n / 2 equamax.
+
+    Parameters
+    ----------
+    gamma : float
+
+    Raises
+    ------
+    ValueError
+        If gamma is not finite.
+    """
+
+    gamma: float = 1.0
+
+    maximised: ClassVar[bool] = True
+    symmetry: ClassVar[str] = "permutations"
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.gamma):
+            raise ValueError(f"gamma must be finite, got {self.gamma!r}")
+
+    def __str__(self) -> str:
+        name = {0.0: "quartimax", 1.0: "varimax"}.get(float(self.gamma))
+        return name or f"orthomax (gamma {self.gamma:g})"
+
+    def assemble(self, assembly: Assembly, weight: float) -> None:
+        """Add the fourth powers, and what the units' powers take from them."""
+        data = assembly.data
+        if not 1e-65 < data.unit < 1e65:
+            raise ValueError(
+                "signals must be within 1e-65 and 1e65 where their fourth powers are summed, got a root "
+                f"mean square of {data.unit:.1e}"
+            )
+        weight *= data.unit**4
+        assembly.add_term(self, weight, "quartic")
+        if self.gamma != 0:
+            assembly.add_part(-weight * self.gamma / data.count, "SquaredPower", assembly.b)

@@ -1,0 +1,245 @@
+"""One link dimension of many networks, descrambled and compared, beside what it must beat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+from threadpoolctl import threadpool_limits
+
+from .._solvers.descramble import descramble
+from .._util.files import write_arrays
+from .._util.validate import Array, choice, matrix
+from ..analysis._agreement import Agreement, Spread
+from ..criteria import link_basis
+from ..network._network import Network
+from ._study import Workers
+from .nulls import random_counterpart
+
+__all__ = ["Ensemble", "ensemble"]
+
+SCHEMA = "descrambler.ensemble.v1"
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Networks descrambled on the same inputs, and what their agreement must beat.
+
+    Attributes
+    ----------
+    layer : int
+    tap : {"before", "after"}
+    n_inputs : int
+        Number of inputs, the same for every network.
+    n_initial : int
+        Networks that brought their untrained weights; for the others random weights stand in.
+    trained, untrained : Agreement
+        Of the networks, and of the same before training: agreement that the inputs make alone.
+    random : Agreement
+        Of the trained pictures with each mode in a random direction: what the free signs of the
+        gauge make of nothing.
+    """
+
+    layer: int
+    tap: str
+    n_inputs: int
+    n_initial: int
+    trained: Agreement
+    untrained: Agreement
+    random: Agreement
+
+    def summary(self) -> dict[str, Spread]:
+        """Order statistics over the pairs of networks, by name, as printed."""
+        sets = {"trained": self.trained, "untrained": self.untrained, "random": self.random}
+        spreads = {}
+        for kind in ("similarity", "bound"):
+            for name, agreement in sets.items():
+                spreads[f"{kind}, {name}"] = Spread.of(getattr(agreement, kind))
+        for name in ("trained", "untrained"):
+            spreads[f"invariant, {name}"] = Spread.of(sets[name].invariant)
+        return spreads
+
+    def table(self) -> list[tuple[str, str]]:
+        """Return the status table: names and values, as printed."""
+        number, n, n_other = self.trained.modes.shape
+        name = "P W_1" if self.tap == "before" else f"W_{self.layer + 1} P^T"
+        outliers = ", ".join(map(str, self.trained.outliers)) or "none"
+        return [
+            ("weights", f"{name}, {n} units, {n_other} {_other(self.tap)}"),
+            ("networks", f"{number}, of which {self.n_initial} with their untrained weights"),
+            ("inputs", str(self.n_inputs)),
+            ("resolved, trained", _resolved(self.trained)),
+            ("resolved, untrained", _resolved(self.untrained)),
+            *((name, str(spread)) for name, spread in self.summary().items()),
+            ("outliers", f"{outliers} (median bound below {self.trained.threshold:.3f})"),
+        ]
+
+    def __str__(self) -> str:
+        rows = self.table()
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(["Ensemble", *(f"  {name:<{width}}  {value}" for name, value in rows)])
+
+    def save(self, path: str | Path) -> None:
+        """Write matrices, masks and consensus pictures to an .npz file, without pickle."""
+        arrays: dict[str, ArrayLike] = {
+            name: getattr(self, name) for name in ("layer", "tap", "n_inputs", "n_initial")
+        }
+        for name in ("trained", "untrained", "random"):
+            agreement: Agreement = getattr(self, name)
+            for key in ("resolved", "similarity", "bound", "invariant"):
+                arrays[f"{name}.{key}"] = getattr(agreement, key)
+            for kind, align in (("consensus", False), ("aligned", True)):
+                consensus = agreement.consensus(align=align)
+                arrays[f"{name}.{kind}.mean"] = consensus.mean
+                arrays[f"{name}.{kind}.spread"] = consensus.spread
+        arrays["outliers"] = np.array(self.trained.outliers, dtype=int)
+        write_arrays(path, SCHEMA, arrays)
+
+
+def ensemble(
+    networks: Sequence[Network],
+    inputs: ArrayLike,
+    layer: int = 1,
+    tap: str = "before",
+    *,
+    random_state: int = 0,
+    progress: Callable[[str], None] | None = None,
+    workers: Workers = map,
+) -> Ensemble:
+    """Descramble one link dimension of many networks on the same inputs and compare the pictures.
+
+    Each is descrambled for smoothness, exactly, in the canonical gauge; two are compared over the
+    modes that both resolve. Biases are left out.
+
+    Parameters
+    ----------
+    networks : sequence of Network
+        At least two, alike in the number of inputs and in the shape of the weights that are
+        compared: units of layers of different width have no counterparts.
+    inputs : array_like, shape (m, n_in)
+        What every network sees.
+    layer : int
+        Linear layer, counted from 1.
+    tap : {"before", "after"}
+        "before" compares ``P W_1``, rotated by the signals before the activation of layer 1;
+        "after" compares ``W_n P^T``, by the signals after the activation of layer n - 1, n the
+        last. The other sides of the other weights are link dimensions themselves.
+    random_state : int
+        Seed of the random directions, and with the network's number that of the weights which
+        stand in for untrained ones.
+    progress : callable, optional
+        Told what has been done, twice for each network.
+    workers : callable
+        Applies a function to each network, like the built-in `map`: ``executor.map`` of
+        `concurrent.futures`, or ``ds.interop.dask.parallel_map``.
+
+    Returns
+    -------
+    Ensemble
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the networks, the inputs, the layer and the tap do not fit together, or no two networks
+        share a resolved mode.
+    """
+    given = list(networks)
+    _check(given, layer, tap)
+    x = matrix("inputs", inputs)
+    untrained = [
+        network.initial or random_counterpart(network, random_state + index)
+        for index, network in enumerate(given)
+    ]
+
+    # In small products the threads of a BLAS wait for each other most of the time.
+    threads = 1 if max(_weights(given[0], layer, tap).shape) <= 512 else None
+
+    def agreement(name: str, members: list[Network]) -> Agreement:
+        parts = []
+        one = partial(_descrambled, x=x, layer=layer, tap=tap)
+        with threadpool_limits(threads, user_api="blas"):
+            for index, part in enumerate(workers(one, members), 1):
+                parts.append(part)
+                if progress is not None:
+                    progress(f"{name} {index} of {len(members)}")
+            modes, resolved = zip(*parts, strict=True)
+            return Agreement.of(np.stack(modes), np.stack(resolved))
+
+    trained = agreement("trained", given)
+    if not np.isfinite(trained.typical).any():
+        raise ValueError("inputs resolve no mode in two of the networks: more inputs are needed")
+    return Ensemble(
+        layer=layer,
+        tap=tap,
+        n_inputs=len(x),
+        n_initial=sum(network.initial is not None for network in given),
+        trained=trained,
+        untrained=agreement("untrained", untrained),
+        random=Agreement.of(_random_directions(trained.modes, random_state), trained.resolved),
+    )
+
+
+def _check(networks: list[Network], layer: int, tap: str) -> None:
+    choice("tap", tap, ("before", "after"))
+    for network in networks:
+        if not isinstance(network, Network):
+            raise TypeError(f"networks must hold networks, got {type(network).__name__}")
+    if len(networks) < 2:
+        raise ValueError(f"networks must hold at least two networks, got {len(networks)}")
+    for index, network in enumerate(networks):
+        fits = layer == (1 if tap == "before" else network.n_linear - 1)
+        if network.n_linear < 2 or not fits:
+            raise ValueError(
+                "layer must be 1 for tap='before', the last but one for tap='after', got "
+                f"layer={layer}, tap={tap!r} and {network.n_linear} linear layers in networks[{index}]"
+            )
+        sizes = (network.n_in, *_weights(network, layer, tap).shape)
+        first = (networks[0].n_in, *_weights(networks[0], layer, tap).shape)
+        if sizes != first:
+            raise ValueError(
+                f"networks must be alike, but networks[{index}] has (inputs, units, {_other(tap)}) = "
+                f"{sizes}, networks[0] has {first}"
+            )
+
+
+def _other(tap: str) -> str:
+    return "inputs" if tap == "before" else "outputs"
+
+
+def _weights(network: Network, layer: int, tap: str) -> Array:
+    """Weights that are descrambled, the link dimension in rows."""
+    if tap == "before":
+        return network.linear(layer).weight
+    return network.linear(layer + 1).weight.T
+
+
+def _descrambled(network: Network, x: Array, layer: int, tap: str) -> tuple[Array, Array]:
+    """One matrix in mode coordinates, and which modes are resolved."""
+    result = descramble(network.signals(x, layer, tap))
+    weights = _weights(network, layer, tap).astype(np.float64)
+    to_modes = link_basis(len(weights)).to_modes
+    modes = to_modes(result.rotation.left(weights))
+    assert result.gram is not None and result.gram.mean is not None
+    # In P this sign pays for the determinant, which another order of the units would change.
+    if to_modes(result.rotation.left(result.gram.mean[:, None]))[-1] < 0:
+        modes[-1] *= -1
+    return modes, result.resolved
+
+
+def _random_directions(modes: Array, random_state: int) -> Array:
+    directions = np.random.default_rng(random_state).standard_normal(modes.shape)
+    norms = np.linalg.norm(modes, axis=2) / np.linalg.norm(directions, axis=2)
+    turned: Array = directions * norms[..., None]
+    return turned
+
+
+def _resolved(agreement: Agreement) -> str:
+    counts, share = agreement.resolved.sum(axis=1), agreement.resolved_share
+    return (
+        f"{np.median(counts):g} ({counts.min()} to {counts.max()}) of {agreement.resolved.shape[1]} modes, "
+        f"{np.median(share):.3f} ({share.min():.3f} to {share.max():.3f}) of the squared weights"
+    )

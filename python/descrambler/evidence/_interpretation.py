@@ -1,0 +1,266 @@
+"""What an interpretation holds: the descrambled layers, the findings, and how they were tested."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._solvers.result import Descrambling
+from .._util.files import write_arrays, write_bytes
+from .._util.tables import html_table, text_table
+from .._util.validate import Array
+from ..analysis import two_sided_spectrum
+from ._findings import Finding, ordered
+from ._study import Study
+from .detectors import Axes
+from .nulls import Null, Setting, draw
+
+__all__ = ["Interpretation", "Layer"]
+
+SCHEMA = "descrambler.interpretation.v1"
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One linear layer, descrambled on the sides that are link dimensions.
+
+    Attributes
+    ----------
+    number : int
+        Counted from 1.
+    weights : ndarray, shape (n_out, n_in)
+        ``P_k W_k P_{k-1}^T``, each P from the signals alone.
+    before : Descrambling or None
+        P_k, from the signals before the activation; None for the last layer.
+    after : Descrambling or None
+        P_{k-1}, from the signals after the activation of layer k - 1; None for the first layer.
+    """
+
+    number: int
+    weights: Array
+    before: Descrambling | None
+    after: Descrambling | None
+
+
+@dataclass(frozen=True, eq=False)
+class Interpretation:
+    """What was found in a network, and by what right.
+
+    Attributes
+    ----------
+    study : Study
+        The network on all inputs.
+    findings : tuple of Finding
+    axes : Axes
+    n_nulls : int
+        Draws of each null kind.
+    kinds : tuple of Null
+        The null kinds that were drawn.
+    setting : Setting
+        What they were drawn from.
+    seed : int
+        From which every draw has its own.
+    """
+
+    study: Study
+    findings: tuple[Finding, ...]
+    axes: Axes
+    n_nulls: int
+    kinds: tuple[Null, ...]
+    setting: Setting
+    seed: int
+
+    def draw(self, kind: Null, number: int = 0) -> Study:
+        """Return one draw of a null kind, as the findings were held against it; number 0 is kept."""
+        if number:
+            return draw(self.setting, kind, self.seed, number)
+        if kind.name not in self._first_draws:
+            self._first_draws[kind.name] = draw(self.setting, kind, self.seed, 0)
+        return self._first_draws[kind.name]
+
+    # Every picture shows them: descrambled once instead of once a layer.
+    @cached_property
+    def _first_draws(self) -> dict[str, Study]:
+        return {}
+
+    @property
+    def layers(self) -> dict[int, Layer]:
+        """The layers by their number, counted from 1."""
+        links = self.study.links
+        return {
+            k: Layer(
+                k,
+                self.study.weights(k),
+                links[k - 1].before if k <= len(links) else None,
+                links[k - 2].after if k > 1 else None,
+            )
+            for k in range(1, len(links) + 2)
+        }
+
+    @property
+    def n_null_inputs(self) -> int:
+        """Inputs on which the values of the findings and all null draws were measured."""
+        return len(self.setting.inputs)
+
+    def look_alike(self, layer: int) -> tuple[Null, float, Study]:
+        """Return the null whose descrambled layer looks most like the trained one.
+
+        By the correlation of ``|F+ P W P^T F-|`` of one draw of each kind, each link frequency scaled to the
+        same energy: neither phases of link modes nor singular values count, but shapes do.
+
+        Returns
+        -------
+        null : Null
+        correlation : float
+        study : Study
+            That draw.
+        """
+
+        def shapes(study: Study) -> Array:
+            amplitude = two_sided_spectrum(study.weights(layer))
+            across = 1 if layer <= len(study.links) else 0
+            # Of one number, scaling would leave nothing.
+            if amplitude.shape[across] == 1:
+                return amplitude.ravel()
+            size = np.linalg.norm(amplitude, axis=across, keepdims=True)
+            scaled: Array = (amplitude / np.where(size > 0, size, 1)).ravel()
+            return scaled
+
+        own = shapes(self.measured)
+
+        def likeness(study: Study) -> float:
+            other = shapes(study)
+            if np.ptp(own) == 0 or np.ptp(other) == 0:
+                return 0.0
+            return float(np.corrcoef(own, other)[0, 1])
+
+        draws = [(kind, self.draw(kind)) for kind in self.kinds]
+        return max(((kind, likeness(study), study) for kind, study in draws), key=lambda d: d[1])
+
+    @cached_property
+    def measured(self) -> Study:
+        """The network on the inputs that it shares with the nulls."""
+        if self.setting.inputs is self.study.inputs:
+            return self.study
+        return Study(self.study.network, self.setting.inputs)
+
+    def table(self) -> list[tuple[str, ...]]:
+        """Return the findings as rows of text, the first of them the header."""
+        header = (
+            "finding",
+            "where",
+            "P matters",
+            "value",
+            "strongest null",
+            "effect",
+            "p",
+            "verdict",
+        )
+        return [header, *(_row(finding) for finding in ordered(self.findings))]
+
+    def __str__(self) -> str:
+        return "\n".join([self.summary(), *text_table(self.table())])
+
+    def _repr_html_(self) -> str:
+        return html_table(self.table(), self.summary())
+
+    def summary(self) -> str:
+        """Return how many claims are supported, and against what, in a sentence."""
+        supported = sum(finding.verdict == "supported" for finding in self.findings)
+        return (
+            f"{supported} of {len(self.findings)} claims supported: {self.n_nulls} draws of each of "
+            f"{len(self.kinds)} null kinds, all on the same {self.n_null_inputs} inputs; p corrected for the family"
+        )
+
+    def report(
+        self, path: str | os.PathLike[str], files: Sequence[str | os.PathLike[str]] = ()
+    ) -> None:
+        """Write one HTML file with the findings, the pictures of every layer and the methods.
+
+        Parameters
+        ----------
+        path : path
+        files : sequence of paths
+            Where network and inputs came from: their SHA-256 goes into the methods.
+
+        Raises
+        ------
+        MissingExtraError
+            Without Jinja2 and Bokeh, the extra "report".
+        """
+        from ..report import write_page  # a facade: the page is drawn by the room above
+
+        write_page(self, path, files)
+
+    def _markdown(self) -> str:
+        head, *rows = self.table()
+        cells = [head, tuple("---" for _ in head), *rows]
+        lines = ["# Findings", "", f"{self.summary()}.", ""]
+        lines += ["| " + " | ".join(row) + " |" for row in cells]
+        lines += ["", *(f"- {finding.sentence}" for finding in ordered(self.findings)), ""]
+        lines += ["## Nulls", ""]
+        lines += [f"- **{n.name}**: weights: {n.weights}; inputs: {n.inputs}." for n in self.kinds]
+        return "\n".join([*lines, ""])
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the findings and the descrambled layers to a folder.
+
+        ``findings.npz``, ``report.md``, ``layer1.npz``, ...; :meth:`report` writes the page.
+        """
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        write_bytes(target / "report.md", self._markdown().encode())
+        write_arrays(target / "findings.npz", SCHEMA, self._arrays())
+        for number, layer in self.layers.items():
+            np_arrays: dict[str, ArrayLike] = {"weights": layer.weights}
+            for side in ("before", "after"):
+                result = getattr(layer, side)
+                if result is not None:
+                    np_arrays[f"{side}.rotation"] = result.rotation.matrix
+                    np_arrays[f"{side}.resolved"] = result.resolved
+            write_arrays(target / f"layer{number}.npz", SCHEMA, np_arrays)
+
+    def _arrays(self) -> dict[str, ArrayLike]:
+        names = (
+            "what",
+            "where",
+            "value",
+            "unit",
+            "rotation_matters",
+            "effect",
+            "p",
+            "verdict",
+            "sentence",
+        )
+        arrays: dict[str, ArrayLike] = {
+            name: np.array([getattr(finding, name) for finding in self.findings]) for name in names
+        }
+        for null in self.kinds:
+            columns = [finding.nulls.get(null.name) for finding in self.findings]
+            for key in ("mean", "sd", "effect", "p"):
+                arrays[f"{null.name}.{key}"] = np.array(
+                    [np.nan if column is None else getattr(column, key) for column in columns]
+                )
+        return arrays | {"n_nulls": self.n_nulls, "n_null_inputs": self.n_null_inputs}
+
+
+def _row(finding: Finding) -> tuple[str, ...]:
+    unit = f" {finding.unit}" if finding.unit else ""
+    start = (finding.what, finding.where, "yes" if finding.rotation_matters else "no")
+    if not finding.nulls:
+        return (*start, "-", "-", "-", "-", finding.verdict)
+    null = finding.nulls[finding.strongest]
+    return (
+        *start,
+        f"{finding.value:.3g}{unit}",
+        f"{finding.strongest} {null.mean:.3g} ± {null.sd:.2g}",
+        f"{finding.effect:.1f}",
+        f"{finding.p:.2g}",
+        finding.verdict,
+    )

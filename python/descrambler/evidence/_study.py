@@ -1,0 +1,241 @@
+"""A network on its inputs: the signals inside it, and every link dimension descrambled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import ArrayLike
+
+from .._signals.joint import joint_gram
+from .._solvers.descramble import descramble, descramble_gram
+from .._solvers.result import Descrambling
+from .._util.validate import Array, matrix
+from ..analysis import mean_jacobian
+from ..criteria import Smoothness, link_basis
+from ..network._layers import Linear
+from ..network._network import Network
+
+# Like the built-in map.
+Workers: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+
+JACOBIAN_COST = 2_000_000_000
+"""Multiplications that the mean Jacobian of a network with more than two layers may take."""
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """The dimension between linear layer k and the next; each rotation is found when asked for.
+
+    Attributes
+    ----------
+    layer : int
+        k, counted from 1.
+    signals : pair of ndarray, shape (m, n)
+        Before and after the activation of layer k.
+    next_weights : ndarray, shape (n_out, n)
+        ``W_{k+1}``.
+    """
+
+    layer: int
+    signals: tuple[Array, Array]
+    next_weights: Array
+
+    @cached_property
+    def before(self) -> Descrambling:
+        """From the signals before the activation: for the outputs of ``W_k``."""
+        return descramble(self.signals[0])
+
+    @cached_property
+    def after(self) -> Descrambling:
+        """From the signals after the activation: for the inputs of ``W_{k+1}``."""
+        return descramble(self.signals[1])
+
+    @cached_property
+    def joint(self) -> Descrambling:
+        """From the signals after the activation and ``W_{k+1}`` together, as the paper does."""
+        assert self.after.gram is not None
+        return descramble_gram(joint_gram(self.after.gram, self.next_weights))
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A network with its link dimensions descrambled for smoothness; nothing is computed twice.
+
+    Attributes
+    ----------
+    network : Network
+        With at least two linear layers.
+    inputs : ndarray, shape (m, n_in), or None
+        What the network sees; the signals it makes of them decide. Where it is None, the weights
+        decide: the columns of ``W_k`` stand for the signals before the activation, the rows of
+        ``W_{k+1}`` for those after it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no link dimension, or the inputs do not fit.
+    """
+
+    network: Network
+    inputs: Array | None
+
+    def __post_init__(self) -> None:
+        if self.network.n_linear < 2:
+            raise ValueError(
+                "network must have at least two linear layers: it has no link dimension"
+            )
+        if self.inputs is not None:
+            x = matrix("inputs", self.inputs)
+            if x.shape[1] != self.network.n_in:
+                raise ValueError(f"inputs must have shape (m, {self.network.n_in}), got {x.shape}")
+            object.__setattr__(self, "inputs", x)
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """The link dimensions, first to last."""
+        weights = [self.raw(k + 1) for k in range(self.network.n_linear)]
+        if self.inputs is None:
+            taps = [(w.T, after) for w, after in zip(weights[:-1], weights[1:], strict=True)]
+        else:
+            taps = _taps(self.network, self.inputs)
+        pairs = zip(taps, weights[1:], strict=True)
+        return tuple(Link(k, signals, after) for k, (signals, after) in enumerate(pairs, 1))
+
+    def raw(self, layer: int) -> Array:
+        """``W_k`` as the network has it."""
+        return self.network.linear(layer).weight
+
+    def weights(self, layer: int) -> Array:
+        """``P_k W_k P_{k-1}^T``, descrambled by the signals alone, before and after activations.
+
+        Weights that had a part in their own descrambling, as the joint criterion gives it to them,
+        would be smooth whatever they are. The network's own inputs and outputs are left as they are.
+        """
+        w = self.raw(layer)
+        if layer > 1:
+            w = self.links[layer - 2].after.rotation.right(w)
+        if layer <= len(self.links):
+            w = self.links[layer - 1].before.rotation.left(w)
+        return w
+
+    @cached_property
+    def _modes(self) -> dict[int, Array]:
+        return {}
+
+    def modes(self, layer: int) -> Array:
+        """Return `weights` with link modes for link coordinates, in float64.
+
+        Rows are modes where the layer has one after it, columns where it has one before it; modes
+        2k-1 and 2k together are link frequency k.
+        """
+        if layer not in self._modes:
+            w: Array = self.weights(layer).astype(np.float64, copy=False)
+            if layer > 1:
+                w = link_basis(w.shape[1]).to_modes(np.ascontiguousarray(w.T)).T
+            if layer <= len(self.links):
+                w = link_basis(len(w)).to_modes(w)
+            self._modes[layer] = w
+        return self._modes[layer]
+
+    @cached_property
+    def jacobian(self) -> Array:
+        """Mean over inputs of the derivative of the outputs by the inputs, float64 (n_out, n_in).
+
+        Of a deep network over evenly spaced inputs, as many as `JACOBIAN_COST` allows.
+        """
+        assert self.inputs is not None
+        widths = [self.raw(k + 1).shape[0] for k in range(self.network.n_linear)]
+        products = sum(a * b for a, b in zip(widths[:-2], widths[1:-1], strict=True))
+        most = JACOBIAN_COST // (self.network.n_out * products) if products else len(self.inputs)
+        step = -(-len(self.inputs) // max(most, 1))
+        return mean_jacobian(self.network, self.inputs[::step]).astype(np.float64, copy=False)
+
+    @cached_property
+    def _singular(self) -> dict[int, tuple[Array, Array, Array]]:
+        return {}
+
+    def singular(self, layer: int) -> tuple[Array, Array, Array]:
+        """Return the singular value decomposition of ``W_k``: U (n_out, r), values, V^T (r, n_in)."""
+        if layer not in self._singular:
+            w = self.raw(layer).astype(np.float64, copy=False)
+            u, s, vt = scipy.linalg.svd(w, full_matrices=False, check_finite=False)
+            self._singular[layer] = u, s, vt
+        return self._singular[layer]
+
+
+def _taps(network: Network, inputs: Array) -> list[tuple[Array, Array]]:
+    """Signals before and after the activations that follow each linear layer but the last."""
+    before: list[Array] = []
+    after: list[Array] = []
+    signal = inputs
+    for layer in network.layers:
+        if isinstance(layer, Linear) and len(before) == network.n_linear - 1:
+            break
+        signal = layer(signal)
+        if isinstance(layer, Linear):
+            before.append(signal)
+            after.append(signal)
+        elif after:
+            after[-1] = signal
+    return list(zip(before, after, strict=True))
+
+
+def descramble_network(
+    network: Network,
+    inputs: ArrayLike,
+    progress: Callable[[str], None] | None = None,
+    *,
+    workers: Workers = map,
+) -> Study:
+    """Descramble every link dimension of a network at once.
+
+    Parameters
+    ----------
+    network : Network
+        With at least two linear layers.
+    inputs : array_like, shape (m, n_in)
+    progress : callable, optional
+        Told what has been done.
+    workers : callable
+        Applies a function to each link dimension, like the built-in `map`: ``executor.map`` of
+        `concurrent.futures`, or ``ds.interop.dask.parallel_map``.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :class:`Study`.
+    """
+    study = Study(network, matrix("inputs", inputs))
+    links = []
+    for link in workers(_descrambled, study.links):
+        links.append(link)
+        if progress is not None:
+            progress(f"link {link.layer} of {len(study.links)}")
+    object.__setattr__(study, "links", tuple(links))
+    return study
+
+
+def _descrambled(link: Link) -> Link:
+    _ = link.before, link.after, link.joint
+    return link
+
+
+def resolved_part(result: Descrambling) -> Array:
+    """P with the modes that the data do not determine left out, shape (n, n).
+
+    ``V_r V_r^T P``: what of P W one may read.
+    """
+    if not isinstance(result.criterion, Smoothness):
+        raise TypeError(f"only smoothness has link modes, not {result.criterion}")
+    basis = result.criterion.basis(result.rotation.n)
+    modes = basis.to_modes(result.rotation.matrix.astype(np.float64, copy=False))
+    return basis.from_modes(modes * result.resolved[:, None])

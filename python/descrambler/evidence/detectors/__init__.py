@@ -1,0 +1,24 @@
+"""Detectors: what is looked for in a network. Thresholds were fixed on planted and random networks."""
+
+from ._detector import Axes, Detector
+from ._filters import BAND_PASS, LOW_PASS, NOTCH, rejection
+from ._maps import FREQUENCY_MAP, LINK_MAP, LINK_ORDER
+from ._structure import CYCLIC, DIAGONAL, LOW_RANK, ORTHOGONAL, POLYNOMIALS, SINUSOIDS
+
+DETECTORS = (
+    LOW_PASS,
+    BAND_PASS,
+    NOTCH,
+    FREQUENCY_MAP,
+    LINK_MAP,
+    LINK_ORDER,
+    LOW_RANK,
+    ORTHOGONAL,
+    POLYNOMIALS,
+    SINUSOIDS,
+    CYCLIC,
+    DIAGONAL,
+)
+"""All of them, in the order of tables."""
+
+__all__ = ["DETECTORS", "Axes", "Detector", "rejection"]

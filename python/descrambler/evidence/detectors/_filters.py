@@ -1,0 +1,163 @@
+"""Filters: how a network answers to the frequencies of its inputs. P plays no part."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+
+from ..._util.validate import Array
+from ...analysis import (
+    aggregate_response,
+    frequencies,
+    gain,
+    gain_ratio,
+    notch_depth,
+    pass_band,
+    upper_band_level,
+)
+from .._study import Study
+from ._detector import Axes, Detector, whole, whole_and_first
+
+
+def response(study: Study, layer: int) -> Array:
+    """Response to each cosine of the input axis, r.m.s. over outputs, shape (n_in,).
+
+    Of the mean Jacobian (layer 0) or of the weights of the first layer. Cosines (DCT-II), not a
+    periodic transform: a one-sided signal has no reason to end where it began.
+    """
+    return aggregate_response(study.jacobian if layer == 0 else study.raw(layer))
+
+
+def _low_pass(study: Study, layer: int) -> float:
+    return -upper_band_level(response(study, layer))
+
+
+def _band_pass(study: Study, layer: int) -> float:
+    power = np.square(response(study, layer), dtype=np.float64)
+    peak = int(power.argmax())
+    below, above = power[: (peak + 1) // 2], power[(peak + len(power)) // 2 :]
+    if below.size == 0 or power[peak] == 0:
+        return 0.0
+    passed = max(float(below.mean()), float(above.mean()), 1e-30 * float(power[peak]))
+    return float(10 * np.log10(power[peak] / passed))
+
+
+def _notch(study: Study, layer: int) -> float:
+    return -notch_depth(response(study, layer))
+
+
+def _subject(layer: int) -> str:
+    return "The network as a whole (mean Jacobian)" if layer == 0 else f"Layer {layer}"
+
+
+def _frequency(cycles: float, n: int, axes: Axes) -> str:
+    return f"{cycles / (n * axes.inputs.step(n)):.3g} {axes.inputs.frequency_unit}"
+
+
+def _low_pass_sentence(study: Study, layer: int, axes: Axes) -> str:
+    n = study.network.n_in
+    return (
+        f"{_subject(layer)} answers to {axes.inputs.frequency_name} above {_frequency(n / 4, n, axes)} "
+        f"{_low_pass(study, layer):.1f} dB less than at its peak"
+    )
+
+
+def _band_pass_sentence(study: Study, layer: int, axes: Axes) -> str:
+    n = study.network.n_in
+    band = pass_band(frequencies(n), response(study, layer))
+    return (
+        f"{_subject(layer)} passes {axes.inputs.frequency_name} from {_frequency(band.low, n, axes)} to "
+        f"{_frequency(band.high, n, axes)} (-3 dB) and answers at least "
+        f"{_band_pass(study, layer):.1f} dB less far below and far above"
+    )
+
+
+def _notch_sentence(study: Study, layer: int, axes: Axes) -> str:
+    return (
+        f"{_subject(layer)} answers to what is constant along the {axes.inputs.name} axis "
+        f"{_notch(study, layer):.1f} dB less than at its peak"
+    )
+
+
+def rejection(nuisance: Array | None, wanted: Array | None) -> Detector:
+    """Return the detector of gain on nuisance directions against gain on wanted ones, rows of each.
+
+    Without directions it is not testable: what is a nuisance, no network says.
+    """
+    directions = None if nuisance is None or wanted is None else (nuisance, wanted)
+    return Detector(
+        name="nuisance rejection",
+        formula="gain of the mean Jacobian on the wanted directions, against that on the nuisance directions (r.m.s. of each)",
+        unit="dB",
+        rotation_matters=False,
+        places=whole,
+        statistic=partial(_rejection, directions),
+        tail="upper",
+        floor=3.0,
+        margin=3.0,
+        sentence=partial(_rejection_sentence, directions),
+        missing="no nuisance and wanted directions were given",
+    )
+
+
+Directions: TypeAlias = tuple[Array, Array] | None
+
+
+def _rejection(directions: Directions, study: Study, layer: int) -> float:
+    if directions is None:
+        return float("nan")
+    nuisance, wanted = (gain(study.jacobian, rows) for rows in directions)
+    return -gain_ratio(nuisance, wanted)
+
+
+def _rejection_sentence(directions: Directions, study: Study, layer: int, axes: Axes) -> str:
+    return (
+        f"{_subject(layer)} answers to the nuisance directions {_rejection(directions, study, layer):.1f} dB "
+        "less than to the wanted ones"
+    )
+
+
+LOW_PASS = Detector(
+    name="low-pass",
+    formula="peak of the response to cosines of the input axis, against its mean over the upper half of the band",
+    unit="dB",
+    rotation_matters=False,
+    places=whole,
+    statistic=_low_pass,
+    tail="upper",
+    floor=6.0,
+    margin=3.0,
+    sentence=_low_pass_sentence,
+    along=("inputs",),
+)
+BAND_PASS = Detector(
+    name="band-pass",
+    formula=(
+        "peak of the response, against the larger of its means below half the peak's frequency and above the "
+        "middle between the peak and the end of the band"
+    ),
+    unit="dB",
+    rotation_matters=False,
+    places=whole,
+    statistic=_band_pass,
+    tail="upper",
+    floor=6.0,
+    margin=3.0,
+    sentence=_band_pass_sentence,
+    along=("inputs",),
+)
+NOTCH = Detector(
+    name="notch at zero",
+    formula="peak of the response, against the response to a constant",
+    unit="dB",
+    rotation_matters=False,
+    places=whole_and_first,
+    statistic=_notch,
+    tail="upper",
+    floor=6.0,
+    margin=3.0,
+    sentence=_notch_sentence,
+    along=("inputs",),
+)

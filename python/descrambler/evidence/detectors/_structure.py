@@ -1,0 +1,253 @@
+"""Structure of weights: rank, orthogonality, named shapes, symmetry."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from ..._util.validate import Array
+from ...analysis import irrep_energy, off_diagonal_share, participation_ratio, subspace_overlap
+from ...criteria import link_basis
+from ...network._network import Network
+from .._study import Study
+from ..nulls import COMPONENTS, HAAR, NOISE, WEIGHTS_ALONE, WHITE
+from ._detector import (
+    LATER_LAYER,
+    SAME_VALUES,
+    TAUTOLOGY,
+    Axes,
+    Detector,
+    every,
+    inner,
+    last,
+    later,
+)
+from ._maps import by_link_frequency
+
+N_SHAPES = 5
+
+SAME_ORTHOGONAL = "orthogonal columns have equal singular values, and any weights with these have orthogonal columns"
+
+
+def _rank_share(study: Study, layer: int) -> float:
+    values = study.singular(layer)[1]
+    return participation_ratio(values) / len(values)
+
+
+def _rank_sentence(study: Study, layer: int, axes: Axes) -> str:
+    values = study.singular(layer)[1]
+    return (
+        f"Layer {layer} uses {participation_ratio(values):.1f} of its {len(values)} dimensions "
+        "(participation ratio of the squared singular values)"
+    )
+
+
+def _columns(study: Study, layer: int) -> float:
+    return off_diagonal_share(study.weights(layer))
+
+
+def _columns_sentence(study: Study, layer: int, axes: Axes) -> str:
+    return (
+        f"Descrambled columns of layer {layer} are orthogonal but for {_columns(study, layer):.1%} "
+        "of the squared products"
+    )
+
+
+@cache
+def _shapes(n: int) -> tuple[Array, Array]:
+    """Orthonormal polynomials of degree < 5 and cosines on n points, shape (n, 5) each."""
+    x = np.linspace(-1, 1, n)
+    polynomials = np.linalg.qr(np.polynomial.legendre.legvander(x, N_SHAPES - 1))[0]
+    phase = np.pi * (np.arange(n)[:, None] + 0.5) * np.arange(N_SHAPES) / n
+    return polynomials, np.linalg.qr(np.cos(phase))[0]
+
+
+def _overlap(study: Study, layer: int, shapes: Array) -> float:
+    return subspace_overlap(study.singular(layer)[0][:, :N_SHAPES], shapes, centred=False)
+
+
+def _wide(network: Network) -> tuple[int, ...]:
+    return last(network) if network.n_out >= 4 * N_SHAPES else ()
+
+
+def _polynomials(study: Study, layer: int) -> float:
+    return _overlap(study, layer, _shapes(study.network.n_out)[0])
+
+
+def _polynomials_sentence(study: Study, layer: int, axes: Axes) -> str:
+    polynomials, cosines = (_overlap(study, layer, s) for s in _shapes(study.network.n_out))
+    return (
+        f"The {N_SHAPES} leading output vectors of layer {layer} are polynomials in {axes.outputs.name} of degree "
+        f"below {N_SHAPES}, to {polynomials:.2f} of their energy (Chebyshev's and Legendre's span the same "
+        f"space; as many cosines: {cosines:.2f})"
+    )
+
+
+def _cyclic(study: Study, layer: int) -> float:
+    """Agreement of link frequencies on both sides beyond chance (Cohen's kappa of the energies)."""
+    table = irrep_energy(study.weights(layer))
+    n = min(table.shape)
+    agreed = float(np.trace(table[:n, :n]))
+    chance = float(table.sum(axis=1)[:n] @ table.sum(axis=0)[:n])
+    return (agreed - chance) / (1 - chance) if chance < 1 else float("nan")
+
+
+def _cyclic_sentence(study: Study, layer: int, axes: Axes) -> str:
+    return (
+        f"Layer {layer}, descrambled on both sides, keeps link frequencies apart as a map that commutes with "
+        f"shifts does: agreement {_cyclic(study, layer):.2f} beyond chance"
+    )
+
+
+def _square(network: Network) -> tuple[int, ...]:
+    widths = [network.linear(k).weight.shape for k in range(1, network.n_linear)]
+    return tuple(k for k, (n_out, n_in) in enumerate(widths, 1) if n_out == n_in)
+
+
+def _diagonal_share(study: Study, layer: int) -> tuple[float, float]:
+    """Diagonal share of energy after the rotation of greatest trace, and what is to be expected of it.
+
+    The rotation makes V S V^T of W = U S V^T. For Haar-random V the expected share is
+    (2 + (sum s)^2 / sum s^2) / (n + 2).
+    """
+    _, values, vt = study.singular(layer)
+    if layer > 1:
+        vt = study.links[layer - 2].after.rotation.right(vt)
+    diagonal, energy = values @ np.square(vt), float(values @ values)
+    if energy == 0:
+        return float("nan"), float("nan")
+    expected = (2 + float(values.sum()) ** 2 / energy) / (len(values) + 2)
+    return float(diagonal @ diagonal) / energy, expected
+
+
+def _diagonal(study: Study, layer: int) -> float:
+    share, expected = _diagonal_share(study, layer)
+    return (share - expected) / (1 - expected) if expected < 1 else float("nan")
+
+
+def _diagonal_sentence(study: Study, layer: int, axes: Axes) -> str:
+    share, expected = _diagonal_share(study, layer)
+    return (
+        f"Layer {layer} is a rotation away from a matrix with {share:.2f} of its energy on the diagonal, where "
+        f"its singular values in random directions give {expected:.2f}"
+    )
+
+
+def _sinusoids(study: Study, layer: int) -> float:
+    """Energy-weighted purity of the link-side singular vectors in link frequency."""
+    _, values, vt = study.singular(layer)
+    turned = study.links[layer - 2].after.rotation.right(vt)
+    modes = _to_modes(turned)
+    purity = by_link_frequency(np.square(modes.T)).max(axis=0)
+    energy = np.square(values)
+    return float(energy @ purity) / (float(energy.sum()) or float("nan"))
+
+
+def _to_modes(rows: Array) -> Array:
+    modes: Array = link_basis(rows.shape[1]).to_modes(np.ascontiguousarray(rows.T)).T
+    return modes
+
+
+def _sinusoids_sentence(study: Study, layer: int, axes: Axes) -> str:
+    return (
+        f"Link-side singular vectors of layer {layer} hold {_sinusoids(study, layer):.2f} of their energy in one link "
+        "frequency each: it reads the principal axes of its signals apart"
+    )
+
+
+LOW_RANK = Detector(
+    name="low rank",
+    formula="participation ratio of the squared singular values, as a part of their number",
+    unit="",
+    rotation_matters=False,
+    places=every,
+    statistic=_rank_share,
+    tail="lower",
+    floor=0.5,
+    margin=0.1,
+    sentence=_rank_sentence,
+    excluded={HAAR.name: SAME_VALUES},
+)
+ORTHOGONAL = Detector(
+    name="orthogonal columns",
+    formula="share of the squared entries of P W^T W P^T off its diagonal",
+    unit="",
+    rotation_matters=True,
+    places=later,
+    statistic=_columns,
+    tail="lower",
+    floor=0.1,
+    margin=0.1,
+    sentence=_columns_sentence,
+    excluded={
+        HAAR.name: SAME_ORTHOGONAL,
+        WHITE.name: SAME_ORTHOGONAL,
+        WEIGHTS_ALONE.name: SAME_ORTHOGONAL,
+        NOISE.name: LATER_LAYER,
+        COMPONENTS.name: LATER_LAYER,
+    },
+)
+POLYNOMIALS = Detector(
+    name="polynomial outputs",
+    formula="mean squared cosine between the leading five output-side singular vectors and the polynomials of degree below five",
+    unit="",
+    rotation_matters=False,
+    places=_wide,
+    statistic=_polynomials,
+    tail="upper",
+    floor=0.5,
+    margin=0.2,
+    sentence=_polynomials_sentence,
+    along=("outputs",),
+)
+CYCLIC = Detector(
+    name="cyclic structure",
+    formula="Cohen's kappa of the energy between link frequencies of both sides",
+    unit="",
+    rotation_matters=True,
+    places=inner,
+    statistic=_cyclic,
+    tail="upper",
+    floor=0.3,
+    margin=0.2,
+    sentence=_cyclic_sentence,
+    excluded={
+        NOISE.name: LATER_LAYER,
+        COMPONENTS.name: LATER_LAYER,
+        WEIGHTS_ALONE.name: TAUTOLOGY,
+    },
+)
+DIAGONAL = Detector(
+    name="diagonal",
+    formula=(
+        "share of energy on the diagonal after the rotation of greatest trace: its excess over what the singular values "
+        "give in random directions, as a part of the greatest excess"
+    ),
+    unit="",
+    rotation_matters=True,
+    places=_square,
+    statistic=_diagonal,
+    tail="upper",
+    floor=0.5,
+    margin=0.3,
+    sentence=_diagonal_sentence,
+    excluded={WEIGHTS_ALONE.name: TAUTOLOGY},
+)
+SINUSOIDS = Detector(
+    name="link sinusoids",
+    formula="share of a link-side singular vector's energy in its strongest link frequency, mean by squared singular value",
+    unit="",
+    rotation_matters=True,
+    places=later,
+    statistic=_sinusoids,
+    tail="upper",
+    floor=0.5,
+    margin=0.2,
+    sentence=_sinusoids_sentence,
+    excluded={
+        NOISE.name: LATER_LAYER,
+        COMPONENTS.name: LATER_LAYER,
+        WEIGHTS_ALONE.name: TAUTOLOGY,
+    },
+)

@@ -1,0 +1,251 @@
+"""Null kinds: worlds in which nothing was learnt, each with its own weights and its own inputs.
+
+A finding counts only if such worlds do not show it too. One draw of a null is a network on inputs, a
+:class:`~descrambler.study.Study`, on which everything is measured as it was on the trained network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.fft
+import scipy.linalg
+
+from .._util.validate import Array
+from ..network._layers import Linear
+from ..network._network import Network
+from ._study import Study
+
+__all__ = ["KINDS", "Null", "Setting", "draw", "random_counterpart"]
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What nulls are drawn from.
+
+    Attributes
+    ----------
+    network : Network
+        The trained one.
+    inputs : ndarray, shape (m, n_in)
+    initial : Network or None
+        The same network before training.
+    """
+
+    network: Network
+    inputs: Array
+    initial: Network | None
+
+    @cached_property
+    def linears(self) -> list[Linear]:
+        """The trained linear layers."""
+        return [self.network.linear(k + 1) for k in range(self.network.n_linear)]
+
+    @cached_property
+    def singular_values(self) -> list[Array]:
+        """Singular values of each layer's weights, descending."""
+        return [
+            scipy.linalg.svdvals(x.weight.astype(np.float64), check_finite=False)
+            for x in self.linears
+        ]
+
+    @cached_property
+    def colour(self) -> tuple[Array, Array]:
+        """Standard deviation of each input, and the amplitude of each Fourier component beyond it."""
+        centred = self.inputs - self.inputs.mean(axis=0)
+        envelope = np.sqrt(np.mean(np.square(centred), axis=0))
+        scaled = centred / np.where(envelope > 0, envelope, 1)
+        spectrum = np.abs(scipy.fft.rfft(scaled, axis=1))
+        return envelope, np.sqrt(np.mean(np.square(spectrum), axis=0))
+
+
+@dataclass(frozen=True)
+class Null:
+    """One kind of null.
+
+    Attributes
+    ----------
+    name : str
+    weights, inputs : str
+        Whose they are.
+    purpose : str
+        What a finding must owe to nothing but.
+    draw : callable
+        From a :class:`Setting` and a Generator to a :class:`~descrambler.study.Study`.
+    """
+
+    name: str
+    weights: str
+    inputs: str
+    purpose: str
+    draw: Callable[[Setting, np.random.Generator], Study]
+
+
+def random_counterpart(network: Network, random_state: int | np.random.Generator = 0) -> Network:
+    """Return the network with normal weights and biases of each layer's own r.m.s."""
+    rng = np.random.default_rng(random_state)
+    return _with_linears(network, [_normal(rng, x) for x in _linears(network)])
+
+
+def _linears(network: Network) -> list[Linear]:
+    return [layer for layer in network.layers if isinstance(layer, Linear)]
+
+
+def _with_linears(network: Network, linears: list[Linear]) -> Network:
+    rest = iter(linears)
+    return Network([next(rest) if isinstance(x, Linear) else x for x in network.layers])
+
+
+def _rms(values: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+
+
+def _drawn(values: Array, linear: Linear, rng: np.random.Generator) -> Linear:
+    """Layer with these weights; a bias is redrawn, normal, with its r.m.s."""
+    dtype, bias = linear.weight.dtype, linear.bias
+    if bias is not None:
+        bias = (_rms(bias) * rng.standard_normal(bias.shape)).astype(dtype)
+    return Linear(values.astype(dtype), bias)
+
+
+def _normal(rng: np.random.Generator, linear: Linear) -> Linear:
+    w = linear.weight
+    return _drawn(_rms(w) * rng.standard_normal(w.shape), linear, rng)
+
+
+def _rotated(rng: np.random.Generator, linear: Linear, values: Array) -> Linear:
+    n_out, n_in = linear.weight.shape
+    left, right = _frame(rng, n_out, len(values)), _frame(rng, n_in, len(values))
+    return _drawn((left * values) @ right.T, linear, rng)
+
+
+def _frame(rng: np.random.Generator, n: int, r: int) -> Array:
+    """Haar-random orthonormal columns, shape (n, r)."""
+    q, triangle = scipy.linalg.qr(
+        rng.standard_normal((n, r)), mode="economic", check_finite=False, overwrite_a=True
+    )
+    signs: Array = q * np.where(np.diagonal(triangle) < 0, -1.0, 1.0)
+    return signs
+
+
+def _untrained(setting: Setting, rng: np.random.Generator) -> Study:
+    assert setting.initial is not None
+
+    def shuffled(values: Array) -> Array:
+        return rng.permutation(values.ravel()).reshape(values.shape)
+
+    layers = [
+        Linear(shuffled(x.weight), None if x.bias is None else shuffled(x.bias))
+        for x in _linears(setting.initial)
+    ]
+    return Study(_with_linears(setting.initial, layers), setting.inputs)
+
+
+def _random(setting: Setting, rng: np.random.Generator) -> Study:
+    return Study(random_counterpart(setting.network, rng), setting.inputs)
+
+
+def _turned_network(setting: Setting, rng: np.random.Generator) -> Network:
+    pairs = zip(setting.linears, setting.singular_values, strict=True)
+    return _with_linears(setting.network, [_rotated(rng, x, s) for x, s in pairs])
+
+
+def _turned(setting: Setting, rng: np.random.Generator) -> Study:
+    return Study(_turned_network(setting, rng), setting.inputs)
+
+
+def _with_first(setting: Setting, rows: Array, rng: np.random.Generator) -> Study:
+    """Study with the first weights as given, up to their r.m.s., and random weights after them."""
+    first, *others = setting.linears
+    scale = _rms(first.weight) / (_rms(rows) or 1.0)
+    layers = [_drawn(scale * rows, first, rng), *(_normal(rng, x) for x in others)]
+    return Study(_with_linears(setting.network, layers), setting.inputs)
+
+
+def _noise(setting: Setting, rng: np.random.Generator) -> Study:
+    envelope, amplitude = setting.colour
+    n_out, n_in = setting.linears[0].weight.shape
+    spectrum = scipy.fft.rfft(rng.standard_normal((n_out, n_in)), axis=1) * amplitude
+    return _with_first(setting, envelope * scipy.fft.irfft(spectrum, n_in, axis=1), rng)
+
+
+def _components(setting: Setting, rng: np.random.Generator) -> Study:
+    x = setting.inputs
+    again = x[rng.integers(len(x), size=len(x))].astype(np.float64)
+    _, axes = scipy.linalg.eigh(again.T @ again, driver="evd", check_finite=False)
+    n_out, n_in = setting.linears[0].weight.shape
+    used = min(n_out, n_in)
+    mixed = _frame(rng, n_out, used) @ axes[:, ::-1][:, :used].T
+    return _with_first(setting, mixed, rng)
+
+
+def _white(setting: Setting, rng: np.random.Generator) -> Study:
+    x = _rms(setting.inputs) * rng.standard_normal(setting.inputs.shape)
+    return Study(_turned_network(setting, rng), x.astype(setting.inputs.dtype))
+
+
+def _weights_alone(setting: Setting, rng: np.random.Generator) -> Study:
+    return Study(_turned_network(setting, rng), None)
+
+
+UNTRAINED = Null(
+    "untrained",
+    "the initial ones, their entries shuffled within each layer: a fresh draw of the same initialisation",
+    "yours",
+    "the architecture and the initialisation",
+    _untrained,
+)
+RANDOM = Null(
+    "random weights",
+    "normal, as large as each trained layer's",
+    "yours",
+    "the architecture and the size of the weights",
+    _random,
+)
+HAAR = Null(
+    "random directions",
+    "Haar-random singular vectors with each trained layer's singular values",
+    "yours",
+    "the trained singular values",
+    _turned,
+)
+NOISE = Null(
+    "coloured noise",
+    "rows of the first layer are noise with the inputs' colour and envelope; later layers random",
+    "yours",
+    "first weights that look like the inputs, as sums of inputs do",
+    _noise,
+)
+COMPONENTS = Null(
+    "principal components",
+    "the first layer is the leading principal directions of your inputs (drawn with replacement), mixed at random; later layers random",
+    "yours",
+    "the principal components of the inputs, with no network",
+    _components,
+)
+WHITE = Null(
+    "white inputs",
+    "Haar-random singular vectors with each trained layer's singular values",
+    "white noise, as strong as yours",
+    "the criterion, on weights that mean nothing and inputs that have no structure",
+    _white,
+)
+WEIGHTS_ALONE = Null(
+    "weights alone",
+    "Haar-random singular vectors with each trained layer's singular values",
+    "none: each layer is made smooth by its own weights",
+    "the criterion applied to the weights themselves",
+    _weights_alone,
+)
+
+KINDS = (UNTRAINED, RANDOM, HAAR, NOISE, COMPONENTS, WHITE, WEIGHTS_ALONE)
+"""All kinds, in the order of the table in ``docs/nulls.md``."""
+
+
+def draw(setting: Setting, kind: Null, seed: int, number: int) -> Study:
+    """Return one draw of a null kind: each has a seed of its own."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(KINDS.index(kind), number))
+    return kind.draw(setting, np.random.default_rng(sequence))

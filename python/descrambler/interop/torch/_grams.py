@@ -1,0 +1,191 @@
+"""What is kept of the signals at one tap of a PyTorch model: their Gram matrix, or themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from ..._signals.gram import Gram, check_not_vanished
+from ..._signals.leading_modes import Leading
+from ..._util.validate import require_extra
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = require_extra("torch", "torch", "descrambler.interop.torch")
+
+# Rows whose products may be summed in float32 before they enter the float64 sum.
+BLOCK = 1024
+# Up to this many units float64 products cost little.
+FEW = 512
+# Columns of the upper triangle that are in work at a time: matrix products, yet hardly more than half.
+WIDTH = 256
+
+
+class Keeper(Protocol):
+    """Takes what one call of a linear layer takes and gives, signals in rows."""
+
+    def add(self, inputs: torch.Tensor, outputs: torch.Tensor) -> None:
+        """Take in the signals of one call, (m, n_in) and (m, n_out)."""
+
+    def finish(self) -> Gram | Leading | torch.Tensor:
+        """Return what was kept."""
+
+
+class GramSum:
+    """Running Gram matrix and sum of rows, on the device where the rows are.
+
+    Rows of more than `FEW` units that are not float64 are multiplied in float32, at most `BLOCK` of them
+    at a time, and these products summed in float64: errors of a few 1e-7 of sqrt(b_ii b_jj). All else
+    is float64, as it is where float32 products may be rounded to less
+    (``torch.set_float32_matmul_precision``).
+    """
+
+    def __init__(self, exact: bool = False) -> None:
+        self.count = 0
+        self.product_dtype = torch.float64
+        self._exact = exact or torch.get_float32_matmul_precision() != "highest"
+        self._pending = 0
+        self._partial: torch.Tensor | None = None
+
+    def add(self, rows: torch.Tensor) -> None:
+        """Take in rows, shape (m, n), m >= 0."""
+        # Ordinary tensors, in full precision, whatever mode the model runs in.
+        with (
+            torch.inference_mode(False),
+            torch.no_grad(),
+            torch.autocast(rows.device.type, enabled=False),
+        ):
+            self.product_dtype = self._dtype_of(rows)
+            for block in torch.split(rows.detach(), BLOCK):
+                self._add(block.to(self.product_dtype))
+
+    def _dtype_of(self, rows: torch.Tensor) -> torch.dtype:
+        if rows.device.type == "mps":
+            return torch.float32
+        exact = self._exact or rows.dtype == torch.float64 or rows.shape[1] <= FEW
+        return torch.float64 if exact else torch.float32
+
+    def _add(self, rows: torch.Tensor) -> None:
+        n = rows.shape[1]
+        if self._partial is None:
+            # Apple's GPUs have no float64.
+            home = torch.device("cpu") if rows.device.type == "mps" else rows.device
+            self._partial = torch.zeros(n, n, dtype=rows.dtype, device=rows.device)
+            self._total = torch.zeros(n, n, dtype=torch.float64, device=home)
+            self._sum = torch.zeros(n, dtype=torch.float64, device=home)
+            self._any = torch.zeros((), dtype=torch.bool, device=rows.device)
+        if self._pending + len(rows) > BLOCK:
+            self._flush()
+        for start in range(0, n, WIDTH):
+            columns = slice(start, start + WIDTH)
+            self._partial[columns, start:].addmm_(rows[:, columns].T, rows[:, start:])
+        self._sum += rows.sum(dim=0).to(self._sum)
+        self._any |= rows.any()
+        self._pending += len(rows)
+        self.count += len(rows)
+
+    def _flush(self) -> None:
+        assert self._partial is not None
+        self._total += self._partial.to(self._total.device)
+        self._partial.zero_()
+        self._pending = 0
+
+    def finish(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return Gram matrix (n, n) and sum (n,), both float64."""
+        with torch.inference_mode(False), torch.no_grad():
+            self._flush()
+            upper = self._total.triu()
+            check_traced(upper.trace(), self._any, self.product_dtype)
+            return upper + upper.triu(1).T, self._sum.clone()
+
+
+def check_traced(trace: torch.Tensor, any_signal: torch.Tensor, dtype: torch.dtype) -> None:
+    """Check that signals which are not zero have squares with all the digits of a dtype."""
+    name = "float64" if dtype == torch.float64 else "float32"
+    check_not_vanished(float(trace), bool(any_signal), name)
+
+
+def _as_gram(matrix: torch.Tensor, total: torch.Tensor, count: int) -> Gram:
+    if count == 0:
+        raise ValueError("the mask must leave at least one signal, got none")
+    if not torch.isfinite(matrix).all():
+        raise ValueError("signals must be finite, got NaN or infinity among them")
+    return Gram(matrix.cpu().numpy(), (total / count).cpu().numpy(), count)
+
+
+class PlainGram:
+    """Gram matrix of a layer's inputs or outputs."""
+
+    def __init__(self, side: str) -> None:
+        self._side = side
+        self._sum = GramSum()
+
+    def add(self, inputs: torch.Tensor, outputs: torch.Tensor) -> None:
+        """Take in the signals of one call."""
+        self._sum.add(inputs if self._side == "input" else outputs)
+
+    def finish(self) -> Gram:
+        """Return the Gram matrix of all."""
+        return _as_gram(*self._sum.finish(), self._sum.count)
+
+
+class WideOutputGram:
+    """Gram matrix of the outputs of a linear layer that has more outputs than inputs.
+
+    Of z = W x + b it is ``W B W^T + (W s) b^T + b (W s)^T + m b b^T``, with the Gram matrix B, the sum s and
+    the number m of the inputs: fewer operations by (n_out / n_in)^2.
+    """
+
+    def __init__(self, module: torch.nn.Linear) -> None:
+        self._module = module
+        self._weight = module.weight.detach().clone()
+        self._sum = GramSum(exact=True)
+        self._any = torch.zeros((), dtype=torch.bool, device=module.weight.device)
+
+    def add(self, inputs: torch.Tensor, outputs: torch.Tensor) -> None:
+        """Take in the inputs of one call."""
+        self._sum.add(inputs)
+        with torch.inference_mode(False), torch.no_grad():
+            self._any |= outputs.detach().any()
+
+    def finish(self) -> Gram:
+        """Return the Gram matrix of all outputs."""
+        if not torch.equal(self._weight, self._module.weight):
+            raise ValueError("weights must stay the same while their outputs are collected")
+        matrix, total = self._sum.finish()
+        with torch.inference_mode(False), torch.no_grad():
+            weight, count = self._weight.to(matrix), self._sum.count
+            matrix, total = weight @ matrix @ weight.T, weight @ total
+            if self._module.bias is not None:
+                bias = self._module.bias.to(matrix)
+                cross = torch.outer(total, bias)
+                matrix += cross + cross.T + count * torch.outer(bias, bias)
+                total = total + count * bias
+            check_traced(matrix.trace(), self._any, matrix.dtype)
+            return _as_gram((matrix + matrix.T) / 2, total, count)
+
+
+class Signals:
+    """The inputs or outputs themselves, on their device and in their dtype."""
+
+    def __init__(self, side: str) -> None:
+        self._side = side
+        self._parts: list[torch.Tensor] = []
+
+    def add(self, inputs: torch.Tensor, outputs: torch.Tensor) -> None:
+        """Copy the signals of one call."""
+        with torch.inference_mode(False), torch.no_grad():
+            self._parts.append((inputs if self._side == "input" else outputs).detach().clone())
+
+    def finish(self) -> torch.Tensor:
+        """Return all signals in rows."""
+        return torch.cat(self._parts)
+
+
+def has_cheap_gram(module: torch.nn.Linear, side: str) -> bool:
+    """Whether the Gram matrix of a layer's outputs follows from that of its fewer inputs."""
+    # A subclass, or another's hook, may give other outputs than W x + b; a half-precision layer rounds
+    # them visibly.
+    plain = type(module) is torch.nn.Linear and not module._forward_hooks
+    full = module.weight.dtype in (torch.float32, torch.float64)
+    return side == "output" and plain and full and module.out_features > module.in_features

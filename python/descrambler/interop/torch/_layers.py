@@ -1,0 +1,218 @@
+"""Linear layers in a descrambled basis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..._geometry.rotation import Rotation
+from ..._signals.gram import Gram
+from ..._signals.leading_modes import Leading
+from ..._solvers.descramble import descramble, descramble_gram
+from ..._solvers.result import Descrambling
+from ..._util.validate import require_extra
+from ._taps import Forward, call, evaluating, named, resolve
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = require_extra("torch", "torch", "descrambler.interop.torch")
+
+
+@dataclass(frozen=True, eq=False)
+class DescrambledLinear:
+    """A linear layer seen in the descrambled basis of its outputs or inputs.
+
+    Attributes
+    ----------
+    tap : str
+    result : Descrambling
+    weight : Tensor, shape (n_out, n_in)
+        ``P W`` at an output, ``W P^T`` at an input; on the device and in the dtype of W.
+    bias : Tensor, shape (n_out,), or None
+        ``P b`` at an output, ``b`` at an input.
+    """
+
+    tap: str
+    result: Descrambling
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+
+    @property
+    def side(self) -> str:
+        """Side of the layer that P acts on: "input" or "output"."""
+        return self.tap.rpartition(":")[2]
+
+    def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Compute the original layer's outputs through this one, P^T P inserted."""
+        p = self.result.rotation
+        linear = torch.nn.functional.linear
+        if self.side == "input":
+            return linear(_rotated(p, inputs), self.weight, self.bias)
+        return _rotated(p.inverse(), linear(inputs, self.weight, self.bias))
+
+
+def _rotated(p: Rotation, signals: torch.Tensor) -> torch.Tensor:
+    rows: Any = p.right(signals.reshape(-1, p.n))
+    return torch.reshape(rows, signals.shape)
+
+
+def descramble_module(
+    model: torch.nn.Module,
+    captured: Mapping[str, Any],
+    criterion: Any = "smoothness",
+    **options: Any,
+) -> dict[str, DescrambledLinear]:
+    """Descramble the linear layers of a model at the taps that were captured.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Is not changed.
+    captured : mapping
+        By tap, what :func:`capture` returned. Criteria that are not quadratic need the signals.
+    criterion, **options
+        As in :func:`descrambler.descramble`.
+
+    Returns
+    -------
+    dict of DescrambledLinear
+        By tap.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`descrambler.descramble`; if a tap is not in the model or does not fit it.
+    """
+    layers = {}
+    for tap, module in resolve(model, list(captured)).items():
+        kept = captured[tap]
+        solve = descramble_gram if isinstance(kept, (Gram, Leading)) else descramble
+        result = named(tap, partial(solve, kept, criterion, **options))
+        layers[tap] = _seen_through(tap, module, result)
+    return layers
+
+
+def _seen_through(tap: str, module: torch.nn.Linear, result: Descrambling) -> DescrambledLinear:
+    p = result.rotation
+    weight, bias = module.weight.detach(), module.bias
+    wide: Any = weight.to("cpu", torch.float64)
+    if tap.endswith(":input"):
+        turned: Any = p.right(wide)
+    else:
+        turned = p.left(wide)
+        if bias is not None:
+            column: Any = p.left(bias.to(wide)[:, None])
+            bias = column[:, 0].to(bias)
+    return DescrambledLinear(
+        tap, result, turned.to(weight), None if bias is None else bias.detach()
+    )
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How far the outputs of a model and of the same model with P^T P inserted lie apart.
+
+    Attributes
+    ----------
+    difference : float
+        Largest absolute difference over all outputs.
+    scale : float
+        Largest absolute output.
+    """
+
+    difference: float
+    scale: float
+
+    @property
+    def relative(self) -> float:
+        """Largest difference in units of the largest output."""
+        return self.difference / self.scale if self.scale else self.difference
+
+    def __str__(self) -> str:
+        return (
+            f"largest output difference {self.difference:.1e}, "
+            f"{self.relative:.1e} of the largest output {self.scale:.3g}"
+        )
+
+
+def verify(
+    model: torch.nn.Module,
+    layers: Mapping[str, DescrambledLinear],
+    batches: Iterable[Any],
+    *,
+    forward: Forward | None = None,
+) -> Verification:
+    """Print the largest change of a model's outputs when P is inserted and removed from its weights.
+
+    At an input, the signals are rotated after the activation and the layer computes with ``W P^T``; at
+    an output, the layer computes with ``P W`` and ``P b`` and the signals are rotated back before the
+    activation. Both leave the function as it is, so that what is printed is rounding. The model's
+    parameters are not touched.
+
+    Parameters
+    ----------
+    model : nn.Module
+    layers : mapping
+        What :func:`descramble_module` returned. One tap per linear layer.
+    batches, forward
+        As in :func:`capture`.
+
+    Returns
+    -------
+    Verification
+
+    Raises
+    ------
+    ValueError
+        If a layer is not in the model, two taps lie on one layer, or there are no batches.
+    """
+    modules = resolve(model, list(layers))
+    if len(set(modules.values())) < len(modules):
+        raise ValueError("layers must hold at most one tap per linear layer")
+    difference, scale = 0.0, -1.0
+    with evaluating(model):
+        for batch in batches:
+            plain = list(_tensors((forward or call)(model, batch)))
+            with _inserted(modules, layers):
+                turned = list(_tensors((forward or call)(model, batch)))
+            for a, b in zip(plain, turned, strict=True):
+                a, b = (tensor.to("cpu", torch.float64) for tensor in (a, b))
+                # Unlike max(), this lets no NaN pass unseen.
+                difference = float(np.maximum(difference, float((a - b).abs().max())))
+                scale = float(np.maximum(scale, float(a.abs().max())))
+    if scale < 0:
+        raise ValueError("batches must hold at least one, and the model must return tensors")
+    verification = Verification(difference, scale)
+    print(verification)
+    return verification
+
+
+@contextmanager
+def _inserted(
+    modules: Mapping[str, torch.nn.Linear], layers: Mapping[str, DescrambledLinear]
+) -> Iterator[None]:
+    def replace(layer: DescrambledLinear, module: Any, args: Any, kwargs: Any, output: Any) -> Any:
+        return layer(args[0] if args else kwargs["input"])
+
+    with ExitStack() as hooks:
+        for tap, module in modules.items():
+            hook = partial(replace, layers[tap])
+            hooks.callback(module.register_forward_hook(hook, with_kwargs=True).remove)
+        yield
+
+
+def _tensors(output: Any) -> Iterator[torch.Tensor]:
+    if isinstance(output, torch.Tensor):
+        yield output
+    elif isinstance(output, Mapping):
+        for value in output.values():
+            yield from _tensors(value)
+    elif isinstance(output, tuple | list):
+        for value in output:
+            yield from _tensors(value)

@@ -1,0 +1,7 @@
+"""Trained networks: layers, activations, and the signals that pass between them."""
+
+from ._activations import Activation, Renormalise
+from ._layers import BatchNorm, Linear
+from ._network import Network
+
+__all__ = ["Activation", "BatchNorm", "Linear", "Network", "Renormalise"]

@@ -1,0 +1,49 @@
+"""The Gram matrix of a layer's signals, summed in C++ while the layer is applied."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._native import core
+from .._signals.gram import Gram, check_not_vanished, finished
+from .._signals.sources import Signals, batches
+from .._util.validate import Array
+from ._activations import Activation
+
+# Activations that the C++ core applies while it sums.
+ELEMENTWISE = ("identity", "tanh", "logistic", "relu", "leaky_relu", "softplus")
+
+
+def layer_gram(
+    inputs: Signals,
+    weight: Array,
+    bias: Array | None,
+    activation: Activation | None,
+) -> Gram:
+    """Gather the Gram matrix of a layer's signals f(x W^T + b), which never exist as a whole.
+
+    Parameters
+    ----------
+    inputs : array_like, shape (m, n_in), or what :func:`descrambler.gram` reads
+    weight : ndarray, shape (n, n_in)
+    bias : ndarray, shape (n,), or None
+    activation : Activation or None
+        One that acts entry by entry (`ELEMENTWISE`), or none.
+    """
+    total, count = core.GramSum(len(weight)), 0
+    name = "identity" if activation is None else activation.name
+    slope = 0.0 if activation is None or activation.slope is None else activation.slope
+    for x in batches("x", inputs):
+        if x.shape[1] != weight.shape[1]:
+            raise ValueError(f"x must have {weight.shape[1]} columns, got shape {x.shape}")
+        # An activation may map infinity to a number, so that the sum would not show it.
+        if not (np.isfinite(x.min()) and np.isfinite(x.max())):
+            raise ValueError("x must be finite, got NaN or infinity among its entries")
+        dtype = np.result_type(x, weight)
+        b = np.zeros(len(weight), dtype) if bias is None else bias.astype(dtype, copy=False)
+        rows, w = (np.ascontiguousarray(array, dtype) for array in (x, weight))
+        total.add_layer(rows, w, b, getattr(core.Activation, name), slope)
+        count += len(x)
+    matrix, summed = total.finish()
+    check_not_vanished(matrix.trace(), total.any)
+    return finished(matrix, summed, count)

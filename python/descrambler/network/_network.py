@@ -1,0 +1,326 @@
+"""A trained network as a chain of layers, and the signals inside it."""
+
+from __future__ import annotations
+
+import json
+import operator
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, takewhile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._signals.gram import Gram, gram
+from .._util import validate as _validate
+from .._util.files import write_arrays
+from ._activations import Activation, Renormalise
+from ._fused_gram import ELEMENTWISE, layer_gram
+from ._layers import BatchNorm, Folded, Layer, Linear, check_chain, describe, fold, table
+
+__all__ = ["Activation", "BatchNorm", "Linear", "Network", "Renormalise"]
+
+Array = NDArray[np.floating[Any]]
+
+SCHEMA = "descrambler.network.v1"
+"""Value of the key ``schema`` in the files that `Network.save` writes."""
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Network:
+    """A chain of linear layers, activation functions and renormalisations.
+
+    Parameters
+    ----------
+    layers : iterable of Linear, BatchNorm, Activation or Renormalise
+        In the order of the signal. Batch norms are folded into the linear layer before them,
+        or else after them, so `layers` (a tuple) holds none.
+    initial : Network, optional
+        The same network before training, for null tests.
+    provenance : mapping, optional
+        Where the network comes from: any JSON values.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If sizes do not fit (the message has the layer's number), a batch norm has no linear
+        layer next to it, `initial` has other shapes or `provenance` is not JSON.
+    """
+
+    layers: tuple[Folded, ...]
+    initial: Network | None
+    provenance: dict[str, Any]
+
+    def __init__(
+        self,
+        layers: Iterable[Layer],
+        initial: Network | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        given = tuple(layers)
+        check_chain(given)
+        object.__setattr__(self, "layers", fold(given))
+        object.__setattr__(self, "initial", initial)
+        object.__setattr__(self, "provenance", _json_copy(provenance or {}))
+        if initial is not None:
+            self._check_initial(initial)
+
+    def _check_initial(self, initial: Network) -> None:
+        if initial.initial is not None:
+            raise ValueError("initial must not have an initial network of its own")
+        shapes = [layer.weight.shape for layer in self._linears()]
+        theirs = [layer.weight.shape for layer in initial._linears()]
+        if shapes != theirs:
+            raise ValueError(f"initial must have weights of shapes {shapes}, got {theirs}")
+
+    def _linears(self) -> list[Linear]:
+        return [layer for layer in self.layers if isinstance(layer, Linear)]
+
+    def _index(self, k: int) -> int:
+        if not 1 <= operator.index(k) <= self.n_linear:
+            raise ValueError(f"layer must be between 1 and {self.n_linear}, got {k}")
+        return k - 1
+
+    def _place(self, k: int) -> int:
+        """Return where in `layers` linear layer `k` stands."""
+        places = [i for i, layer in enumerate(self.layers) if isinstance(layer, Linear)]
+        return places[self._index(k)]
+
+    @property
+    def n_linear(self) -> int:
+        """Number of linear layers."""
+        return len(self._linears())
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs of the network."""
+        return self._linears()[0].n_in
+
+    @property
+    def n_out(self) -> int:
+        """Number of outputs of the network."""
+        return self._linears()[-1].n_out
+
+    def linear(self, k: int) -> Linear:
+        """Return the linear layer number `k`, counted from 1 (ValueError if there is none)."""
+        return self._linears()[self._index(k)]
+
+    def __call__(self, x: ArrayLike, batch_size: int = 4096) -> Array:
+        """Return the outputs for the rows of `x`.
+
+        Parameters
+        ----------
+        x : array_like of shape (m, n_in)
+            Samples in rows. float32 through float32 weights stays float32.
+        batch_size : int
+            Rows that are in work at a time.
+
+        Returns
+        -------
+        ndarray of shape (m, n_out)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `x` is not a finite real matrix with `n_in` columns and at least one row.
+        """
+        _validate.check_unmasked("x", x)
+        rows = np.asarray(x)
+        return _collect(self._run(rows, self.layers, batch_size), rows)
+
+    def signals(
+        self, x: ArrayLike, layer: int = 1, tap: str = "before", batch_size: int = 4096
+    ) -> Array:
+        """Return the signals at one place inside the network.
+
+        Parameters
+        ----------
+        x : array_like of shape (m, n_in)
+            Samples in rows.
+        layer : int
+            Linear layer, counted from 1.
+        tap : {"before", "after"}
+            Input or output of the activations (and renormalisations) that follow it, up to the
+            next linear layer. The same where none follows.
+        batch_size : int
+            Rows that are in work at a time.
+
+        Returns
+        -------
+        ndarray of shape (m, n), n the width of that layer
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument has the wrong type or shape or is out of range.
+        """
+        _validate.check_unmasked("x", x)
+        rows = np.asarray(x)
+        return _collect(self.batches(rows, layer, tap, batch_size), rows)
+
+    def batches(
+        self,
+        x: ArrayLike | Iterator[ArrayLike],
+        layer: int = 1,
+        tap: str = "before",
+        batch_size: int = 4096,
+    ) -> Iterator[Array]:
+        """Yield the signals of `signals` in batches of at most `batch_size` rows.
+
+        Here `x` may also be an iterator of arrays of shape (any, n_in), which are never held
+        together. Arguments are checked at once, `x` batch by batch.
+        """
+        end = self._place(layer) + 1 + len(self._tapped(layer, tap))
+        return self._run(x, self.layers[:end], batch_size)
+
+    def _tapped(self, layer: int, tap: str) -> list[Folded]:
+        """Return what stands between a linear layer and the tap."""
+        if _validate.choice("tap", tap, ("before", "after")) == "before":
+            return []
+        following = self.layers[self._place(layer) + 1 :]
+        return list(takewhile(lambda stage: not isinstance(stage, Linear), following))
+
+    def gram(
+        self,
+        x: ArrayLike | Iterator[ArrayLike],
+        layer: int = 1,
+        tap: str = "before",
+        batch_size: int = 4096,
+    ) -> Gram:
+        """Return the Gram matrix of `signals`, of which only a block exists at a time.
+
+        Parameters and errors are those of `batches`.
+        """
+        stages = self._tapped(layer, tap)
+        names = [stage.name if isinstance(stage, Activation) else None for stage in stages]
+        fused = len(stages) <= 1 and all(name in ELEMENTWISE for name in names)
+        # Wide layers are left to BLAS and its threads.
+        if not fused or self.linear(layer).n_out >= 512:
+            return gram(self.batches(x, layer, tap, batch_size))
+        inputs = x if layer == 1 else self.batches(x, layer - 1, "after", batch_size)
+        linear = self.linear(layer)
+        activation = stages[0] if stages else None
+        assert activation is None or isinstance(activation, Activation)
+        return layer_gram(inputs, linear.weight, linear.bias, activation)
+
+    def _run(
+        self, x: ArrayLike | Iterator[ArrayLike], stages: tuple[Folded, ...], batch_size: int
+    ) -> Iterator[Array]:
+        if operator.index(batch_size) < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        parts = x if isinstance(x, Iterator) else iter([x])
+        return self._generate(parts, stages, batch_size)
+
+    def _generate(
+        self, parts: Iterator[ArrayLike], stages: tuple[Folded, ...], batch_size: int
+    ) -> Iterator[Array]:
+        for part in parts:
+            _validate.check_unmasked("x", part)
+            rows = np.asarray(part)
+            if rows.ndim != 2 or rows.shape[1] != self.n_in:
+                raise ValueError(f"x must have shape (m, {self.n_in}), got {rows.shape}")
+            for first in range(0, max(len(rows), 1), batch_size):
+                # Sliced first: the check copies what is not contiguous.
+                signal = _validate.matrix("x", rows[first : first + batch_size])
+                for stage in stages:
+                    signal = stage(signal)
+                yield signal
+
+    def with_rotation(self, matrix: ArrayLike, layer: int) -> Network:
+        """Return the network with a rotation inserted after an activation, and undone.
+
+        The signals after linear layer `layer` and its activations are multiplied by P, by an
+        extra `Linear`, and the next weights W become ``W P^T``: the function stays the same to
+        rounding. The new network has no `initial`.
+
+        Parameters
+        ----------
+        matrix : array_like of shape (n, n)
+            The orthogonal matrix P, n the width of the layer.
+        layer : int
+            Linear layer, counted from 1; not the last.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the matrix is not square, not orthogonal or of the wrong size, or there is no
+            linear layer after `layer`.
+        """
+        width = self.linear(layer).n_out
+        if layer == self.n_linear:
+            raise ValueError(f"layer {layer} is the last: there are no next weights to rotate")
+        rotation = _validate.square("matrix", matrix)
+        if len(rotation) != width:
+            raise ValueError(f"matrix must have shape {(width, width)}, got {rotation.shape}")
+        error = np.abs(rotation @ rotation.T - np.eye(width)).max()
+        if error > np.sqrt(np.finfo(rotation.dtype).eps):
+            raise ValueError(f"matrix must be orthogonal, but P P^T - 1 reaches {error:.2g}")
+        following = self.linear(layer + 1)
+        dtype = following.weight.dtype
+        replaced = [
+            Linear(rotation.astype(dtype)),
+            Linear((following.weight @ rotation.T).astype(dtype), following.bias),
+        ]
+        place = self._place(layer + 1)
+        layers = (*self.layers[:place], *replaced, *self.layers[place + 1 :])
+        return Network(layers, provenance=self.provenance)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to `path`, whole or not at all and without pickle, for `load`.
+
+        As .npz, with the keys ``schema`` (`SCHEMA`) and those of `entries`; or, if `path` ends in
+        .mat, as MATLAB 5, with the weights as ``W1``, ``b1``, ``W2``, ...
+        """
+        entries = self.entries()
+        if Path(path).suffix == ".mat":
+            entries = {_matlab_name(key): value for key, value in entries.items()}
+        write_arrays(path, SCHEMA, entries)
+
+    def entries(self) -> dict[str, Any]:
+        """Return the arrays of a saved network by key.
+
+        ``layers`` and ``provenance`` (JSON), ``linear_1.weight``, ``linear_1.bias`` (if there is
+        one), ...; the initial network has the same keys after ``initial.``.
+        """
+        entries: dict[str, Any] = {
+            "layers": np.array(json.dumps([describe(layer) for layer in self.layers])),
+            "provenance": np.array(json.dumps(self.provenance)),
+        }
+        for k, linear in enumerate(self._linears(), 1):
+            entries[f"linear_{k}.weight"] = linear.weight
+            if linear.bias is not None:
+                entries[f"linear_{k}.bias"] = linear.bias
+        if self.initial is not None:
+            for key, value in self.initial.entries().items():
+                entries[f"initial.{key}"] = value
+        return entries
+
+    def __repr__(self) -> str:
+        return table(self.layers)
+
+
+def _matlab_name(key: str) -> str:
+    letters = {"weight": "W", "bias": "b"}
+    return re.sub(r"linear_(\d+)\.(weight|bias)", lambda found: letters[found[2]] + found[1], key)
+
+
+def _json_copy(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        copy: dict[str, Any] = json.loads(json.dumps(dict(provenance), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"provenance must be a mapping of JSON values: {error}") from error
+    return copy
+
+
+def _collect(batches: Iterator[Array], rows: NDArray[Any]) -> Array:
+    first = next(batches)
+    out = np.empty((len(rows), first.shape[1]), first.dtype)
+    done = 0
+    for batch in chain([first], batches):
+        out[done : done + len(batch)] = batch
+        done += len(batch)
+    return out

@@ -1,0 +1,80 @@
+"""Networks in MATLAB 5 files: weights alone, shallow networks, SeriesNetwork objects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from .._util.validate import require_extra
+from ..errors import WeightFileError
+from ..network._network import Network
+from . import _isolated, _series, _shallow
+from ._build import Activations, blame, listing, lookup, plain, refuse_activations
+from ._mat_child import CLASS, NEEDS_MATIO
+from ._own import own
+
+_READER = Path(__file__).with_name("_mat_child.py")
+
+
+def read(path: Path, activations: Activations = None) -> Network:
+    """Read a network; see `descrambler.readers.load`."""
+    arrays = contents(path)
+    get = partial(lookup, path, arrays)
+    series = [key.removesuffix(CLASS) for key in arrays if _series.is_network(key, arrays[key])]
+    shallow = [found[1] for key in arrays if (found := re.fullmatch(r"((?:\w+\.)?)IW\{1,1\}", key))]
+    if len(series) + len(shallow) > 1:
+        names = [name.rstrip(".") or "IW" for name in series + shallow]
+        raise WeightFileError(f"{path}: holds several networks: {listing(names)}")
+    with blame(path):
+        if series:
+            refuse_activations(path, activations)
+            return Network(_series.layers(path, arrays, get, series[0]))
+        if shallow:
+            return Network(_shallow.layers(path, arrays, get, shallow[0], activations))
+        if "schema" in arrays and "layers" in arrays:
+            refuse_activations(path, activations)
+            mine = {_own_key(key): _scalar(value) for key, value in arrays.items()}
+            return own(path, set(mine), partial(lookup, path, mine))
+        if "W1" in arrays:
+            return Network(plain(path, arrays, get, activations))
+    if NEEDS_MATIO in arrays:
+        require_extra("matio", "matlab", f"reading the MATLAB objects in {path}")
+    raise WeightFileError(
+        f"{path}: neither a SeriesNetwork nor IW nor W1 among its variables; "
+        f"found {listing(_variables(arrays))}"
+    )
+
+
+def _own_key(name: str) -> str:
+    """Return the key of which `Network.save` made this name of a variable."""
+    name = re.sub("^initial_", "initial.", name)
+    name = re.sub(r"\bW([1-9]\d*)$", r"linear_\1.weight", name)
+    return re.sub(r"\bb([1-9]\d*)$", r"linear_\1.bias", name)
+
+
+def _scalar(value: NDArray[Any]) -> NDArray[Any]:
+    return value.reshape(()) if value.dtype.kind == "U" and value.size == 1 else value
+
+
+def contents(path: Path, variables: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Return all arrays of a MATLAB 5 file by name, as `_mat_child.contents` names them.
+
+    Raises
+    ------
+    WeightFileError
+        If the file is damaged, or takes more time or memory than the limits of the child process
+        that parses it.
+    """
+    return _isolated.read(path, ".mat", _READER, variables=variables)
+
+
+def _variables(arrays: Mapping[str, NDArray[Any]]) -> set[str]:
+    """Return the names of the variables, with the classes of those that are objects."""
+    names = {re.split(r"[.{]", key, maxsplit=1)[0] for key in arrays if key != NEEDS_MATIO}
+    classes = {name: arrays.get(name + CLASS) for name in names}
+    return {name if kind is None else f"{name} (of class {kind})" for name, kind in classes.items()}

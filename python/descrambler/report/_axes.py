@@ -1,0 +1,157 @@
+"""Panels that figures are made of: each draws into an axes that it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._util.validate import Array
+from ..axis import Axis
+from ._colours import MAGNITUDE, UNRESOLVED, signed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
+
+def unit_axis(n: int) -> Axis:
+    """Return the scrambled dimension of an inner layer."""
+    return Axis("unit, in arbitrary order", "", 1, max(n, 2), "", "")
+
+
+def link_axis(n: int, side: str = "") -> Axis:
+    """Return the dimension that descrambling made: it is neither time nor frequency."""
+    return Axis(f"{side}link coordinate\n(modes by variance)", "", 1, max(n, 2), "", "")
+
+
+def link_frequency_label(side: str = "") -> str:
+    """Label of the link axis after a Fourier transform, for "input " or "output " where both are."""
+    return f"{side}link frequency k\n(modes 2k-1, 2k by variance)"
+
+
+def link_frequency_edges(n: int) -> tuple[float, float]:
+    """Outer edges of the n link frequencies, zero at index n // 2."""
+    return -(n // 2) - 0.5, n - n // 2 - 0.5
+
+
+def unresolved_frequencies(resolved: Array) -> Array:
+    """Link frequencies k >= 0 of which the data do not resolve both modes, 2k-1 and 2k."""
+    frequency = (np.arange(len(resolved)) + 1) // 2
+    return np.unique(frequency[np.logical_not(resolved)])
+
+
+def resolved_end(resolved: Array) -> int:
+    """Last link frequency of the dense part of the resolved ones, 0 where there is none."""
+    frequency = np.arange(len(resolved) // 2 + 1)
+    known = np.isin(frequency, unresolved_frequencies(resolved), invert=True)
+    # A lone resolved mode far out, such as one of least variance, is no reason to zoom out.
+    dense = np.cumsum(known) >= (frequency + 1) / 2
+    return int(frequency[known & dense].max(initial=0))
+
+
+def show_weights(
+    ax: Axes, values: Array, limit: float, horizontal: Axis, vertical: Axis
+) -> AxesImage:
+    """Draw a signed matrix, one vertical entry in a row, on a scale centred on zero."""
+    extent = (*horizontal.edges(values.shape[1]), *vertical.edges(values.shape[0]))
+    image = ax.imshow(
+        values,
+        cmap=signed(),
+        vmin=-limit,
+        vmax=limit,
+        extent=extent,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+    )
+    ax.set(xlabel=horizontal.label, ylabel=vertical.label)
+    return image
+
+
+def show_spectrum(
+    ax: Axes,
+    spectrum: Array,
+    limit: float,
+    resolved: Array,
+    edges: tuple[float, float],
+    resolved_inputs: Array | None = None,
+) -> AxesImage:
+    """Draw |F+ P W F-|, link frequency across.
+
+    Parameters
+    ----------
+    ax : Axes
+    spectrum : ndarray, shape (n, n_in)
+        Link frequency down, input frequency across, zero in the middle.
+    limit : float
+        Top of the colour scale.
+    resolved : ndarray of bool, shape (n,)
+        Which link modes are resolved; the frequencies of the others are greyed.
+    edges : tuple of float
+        Outer edges of the input frequencies.
+    resolved_inputs : ndarray of bool, shape (n_in,), optional
+        The same for the inputs, where they are a link dimension too.
+    """
+    ends = link_frequency_edges(len(spectrum))
+    image = ax.imshow(
+        spectrum.T,
+        cmap=MAGNITUDE,
+        vmin=0,
+        vmax=limit,
+        extent=(*ends, *edges),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+    )
+    for low, high in _runs(unresolved_frequencies(resolved)):
+        ax.axvspan(low, high, **_HATCH)
+    if resolved_inputs is not None:
+        for low, high in _runs(unresolved_frequencies(resolved_inputs)):
+            ax.axhspan(low, high, **_HATCH)
+    ax.set(xlim=ends, ylim=edges, xlabel=link_frequency_label())
+    return image
+
+
+# Hatched, lest a grey copy take it for a value.
+_HATCH: dict[str, Any] = {
+    "facecolor": UNRESOLVED,
+    "edgecolor": "0.6",
+    "hatch": "////",
+    "linewidth": 0,
+}
+
+
+def _runs(frequencies: Array) -> list[tuple[float, float]]:
+    """Edges of the runs of neighbours among frequencies of both signs: one patch for each."""
+    both = np.unique(np.concatenate([-frequencies, frequencies]))
+    parts = np.split(both, np.flatnonzero(np.diff(both) > 1) + 1)
+    return [(float(part[0]) - 0.5, float(part[-1]) + 0.5) for part in parts if part.size]
+
+
+def show_vectors(
+    ax: Axes,
+    positions: Array,
+    vectors: Array,
+    numbers: Sequence[int],
+    fits: Array | None = None,
+    remarks: Sequence[str] = (),
+) -> None:
+    """Draw singular vectors, one in a row, above each other; fits dashed, remarks on the right."""
+    step = 2.2 * (float(np.abs(vectors).max()) or 1.0)
+    levels = -step * np.arange(len(vectors))
+    for place, level in enumerate(levels):
+        ax.axhline(level, color="0.8", lw=0.5)
+        ax.plot(positions, vectors[place] + level, color="black", lw=0.9)
+        if fits is not None:
+            ax.plot(positions, fits[place] + level, color="#db6d00", lw=1.4, ls="--")
+    for level, remark in zip(levels, remarks, strict=False):
+        ax.annotate(
+            remark, (1.02, level), xycoords=("axes fraction", "data"), va="center", fontsize=8
+        )
+    ax.set_yticks(levels, [str(number) for number in numbers])
+    ax.set(ylabel="singular vector no.")
+    if len(positions) > 1:
+        ax.set_xlim(positions[0], positions[-1])
+    ax.set_ylim(levels[-1] - 0.6 * step, 0.6 * step)

@@ -1,0 +1,158 @@
+"""Figures of an interpretation: each picture beside the null that comes closest to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._util.validate import Array
+from ..analysis import aggregate_response, frequencies
+from ..axis import Axis
+from ..evidence._interpretation import Interpretation
+from ..evidence._study import Study
+from ..evidence.detectors._maps import output_frequencies
+from ..evidence.nulls import Null
+from ._axes import show_weights
+from ._figures import first_layer, inner_layer, last_layer
+from ._layout import Pair, Panel, finished, grid, panel_axes, rms
+from ._structure import last_layer_structure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+    from ._layout import Place
+
+N_DRAWS = 20
+
+
+def evidence_figures(result: Interpretation) -> Iterator[tuple[str, Figure]]:
+    """Draw every layer, the frequency response and the mean Jacobian, each beside a null.
+
+    Inputs without order have no frequency response.
+
+    Parameters
+    ----------
+    result : Interpretation
+
+    Yields
+    ------
+    name : str
+        File name without suffix.
+    figure : matplotlib Figure
+    """
+    last = result.study.network.n_linear
+    yield "layer1", first_layer(_pair(result, 1), result.axes.inputs)
+    for layer in range(2, last):
+        yield f"layer{layer}", inner_layer(_pair(result, layer), layer)
+    pair = _pair(result, last)
+    yield f"layer{last}", last_layer(pair, result.axes.outputs)
+    yield f"layer{last}_structure", last_layer_structure(pair, result.axes.outputs)
+    if result.axes.inputs.ordered:
+        yield "response", response_figure(result)
+    yield "jacobian", jacobian_figure(result)
+
+
+def _pair(result: Interpretation, layer: int) -> Pair:
+    null, correlation, study = result.look_alike(layer)
+    note = (
+        f"Below: {null.name}, one draw, of {len(result.kinds)} kinds of nulls the one whose descrambled layer looks most like "
+        f"the trained one (correlation of the spectra's shapes {correlation:.2f}). Its weights: {null.weights}; its inputs: {null.inputs}."
+    )
+    return Pair((result.measured, study), ("trained", null.name), note)
+
+
+def _closest(result: Interpretation, what: str) -> Null:
+    """Return the null kind that a finding on the whole network is nearest to."""
+    finding = next(f for f in result.findings if f.what == what and f.where == "network")
+    name = finding.strongest or result.kinds[0].name
+    return next(null for null in result.kinds if null.name == name)
+
+
+def response_figure(result: Interpretation, *, ax: Place = None) -> Figure:
+    """Response to the frequencies of the input axis, of the whole network and of its first layer.
+
+    Parameters
+    ----------
+    result : Interpretation
+    ax : Figure, SubFigure or two Axes, optional
+        Where to; a new figure otherwise.
+    """
+    null = _closest(result, "low-pass")
+    draws = [result.draw(null, number) for number in range(min(N_DRAWS, result.n_nulls))]
+    inputs, n = result.axes.inputs, result.study.network.n_in
+    frequency = frequencies(n) / (n * inputs.step(n))
+    figure, (axes,) = panel_axes(ax, (1, 2), (8.6, 4.2), sharey=True)
+
+    def level(weights: Array) -> Array:
+        response = aggregate_response(weights)
+        floor: Array = np.maximum(response / (response.max() or 1.0), 1e-6)
+        return 20 * np.log10(floor)
+
+    def of(study: Study, column: int) -> Array:
+        return study.raw(1) if column else study.jacobian
+
+    for column, (panel, title) in enumerate(
+        zip(axes, ("whole network (mean Jacobian)", "first layer"), strict=True)
+    ):
+        levels = np.stack([level(of(study, column)) for study in draws])
+        panel.fill_between(
+            frequency, levels.min(axis=0), levels.max(axis=0), color="0.75", lw=0,
+            label=f"{null.name}, {len(draws)} draws",
+        )  # fmt: skip
+        panel.plot(
+            frequency, level(of(result.measured, column)), color="black", lw=1.2, label="trained"
+        )
+        panel.set(xlabel=inputs.frequency_label, xlim=(0, frequency[-1]))
+        panel.set_title(f"{'AB'[column]}  {title}", fontsize=10, loc="left")
+    axes[0].set_ylabel("response against its peak (dB)")
+    axes[0].set_ylim(min(-20.0, axes[0].get_ylim()[0]), 1)
+    axes[0].legend(frameon=False, fontsize=9)
+    return finished(
+        ax,
+        figure,
+        f"Response to cosines along the {inputs.name} axis, r.m.s. over outputs, each against its own peak. Neither depends on P. "
+        f"Null: {null.name} ({null.weights}).",
+    )
+
+
+def jacobian_figure(result: Interpretation, *, ax: Place = None) -> Figure:
+    """Mean Jacobian, and the input frequency that excites each output.
+
+    Parameters
+    ----------
+    result : Interpretation
+    ax : Figure, SubFigure or Axes, optional
+        Where to: 2 x 2 axes in reading order; a new figure otherwise.
+    """
+    null = _closest(result, "frequency map")
+    studies = result.measured, result.draw(null)
+    inputs, outputs = result.axes
+    first, second = (study.jacobian / rms(study.jacobian) for study in studies)
+
+    def picture(row: int, ax: Axes, limit: float) -> AxesImage:
+        return show_weights(ax, (first, second)[row], limit, inputs, outputs)
+
+    def order(row: int, ax: Axes, limit: float) -> None:
+        _draw_order(ax, studies[row], inputs, outputs)
+
+    panels = [Panel("mean Jacobian", picture, (first, second), "derivative / r.m.s.")]
+    if inputs.ordered:
+        panels.append(Panel("its rows' frequency", order, (first, second)))
+    caption = (
+        f"Which {inputs.name} moves which {outputs.name}: derivatives of the outputs by the inputs, mean over the inputs. They do not "
+        f"depend on P. Below: {null.name}, one draw (its weights: {null.weights})."
+    )
+    return grid(Pair(studies, ("trained", null.name)), panels, caption, ax)
+
+
+def _draw_order(ax: Axes, study: Study, inputs: Axis, outputs: Axis) -> None:
+    cycles, numbers = output_frequencies(study)
+    n_out, n_in = study.jacobian.shape
+    place = outputs.start + numbers * outputs.step(n_out)
+    ax.plot(cycles / (2 * n_in * inputs.step(n_in)), place, ".", color="black", ms=3)
+    ax.set(xlabel=inputs.frequency_label, ylabel=outputs.label, ylim=outputs.edges(n_out))
+    ax.set_xlim(0, 0.5 / inputs.step(n_in))

@@ -1,0 +1,230 @@
+"""The counterparts of the paper's Figs 2 and 3, the untrained network below the trained one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from .._solvers.result import Descrambling
+from .._util.validate import Array
+from ..analysis import two_sided_spectrum
+from ..axis import Axis, index_axis
+from ..evidence._study import resolved_part
+from ._axes import (
+    link_axis,
+    link_frequency_edges,
+    link_frequency_label,
+    resolved_end,
+    show_spectrum,
+    show_weights,
+    unit_axis,
+)
+from ._layout import Pair, Panel, grid
+from ._structure import last_layer_structure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+    from ._layout import Place
+
+T = TypeVar("T")
+
+WEIGHT = "weight / r.m.s. weight"
+MAGNITUDE = "magnitude / r.m.s. weight"
+
+
+def network_figures(
+    pair: Pair, input_axis: Axis | None = None, output_axis: Axis | None = None
+) -> Iterator[tuple[str, Figure]]:
+    """Draw every layer of a descrambled network beside its untrained counterpart.
+
+    Parameters
+    ----------
+    pair : Pair
+        Studies of two networks of one shape.
+    input_axis, output_axis : Axis, optional
+        What the network's inputs and outputs are.
+
+    Yields
+    ------
+    name : str
+        File name without suffix.
+    figure : matplotlib Figure
+    """
+    network = pair.studies[0].network
+    inputs = input_axis or index_axis("input", network.n_in)
+    outputs = output_axis or index_axis("output", network.n_out)
+    last = network.n_linear
+    yield "layer1", first_layer(pair, inputs)
+    for layer in range(2, last):
+        yield f"layer{layer}", inner_layer(pair, layer)
+    yield f"layer{last}", last_layer(pair, outputs)
+    yield f"layer{last}_structure", last_layer_structure(pair, outputs)
+
+
+def first_layer(pair: Pair, inputs: Axis, *, ax: Place = None) -> Figure:
+    """First weights, raw and descrambled, and their two-sided spectrum (Fig. 2).
+
+    Parameters
+    ----------
+    pair : Pair
+    inputs : Axis
+    ax : Figure, SubFigure or Axes, optional
+        Where to: 2 x 5 axes in reading order; a new figure otherwise.
+    """
+    results = [study.links[0].before for study in pair.studies]
+    raw = pair.weights(1)
+    full = _each(result.rotation.left(w) for result, w in zip(results, raw, strict=True))
+    part = _each(resolved_part(result) @ w for result, w in zip(results, raw, strict=True))
+    spectra = _each(two_sided_spectrum(w) for w in full)
+    n, n_in = raw[0].shape
+    edges = inputs.frequency_edges(n_in)
+    zoom = _resolved_end(results)
+
+    def spectrum(near_zero: bool) -> Panel:
+        def draw(row: int, ax: Axes, limit: float) -> AxesImage:
+            image = show_spectrum(ax, spectra[row], limit, results[row].resolved, edges)
+            ax.set_ylabel(inputs.frequency_label)
+            if near_zero:
+                ax.set(xlim=(-zoom, zoom), ylim=(0.15 * edges[0], 0.15 * edges[1]))
+            return image
+
+        title = "the same, near zero" if near_zero else "$|F_+ P W_1 F_-|$"
+        return Panel(title, draw, spectra, MAGNITUDE, magnitude=True)
+
+    panels = [
+        _along("$W_1$, raw", raw, unit_axis(n), inputs),
+        _along("$P W_1$", full, link_axis(n), inputs),
+        _along("$P W_1$, resolved modes", part, link_axis(n), inputs, _counts(results)),
+    ]
+    if inputs.ordered:
+        panels += [spectrum(near_zero=False), spectrum(near_zero=True)]
+    caption = (
+        f"First layer (paper's Fig. 2). The response along the {inputs.name} axis as a whole does not depend on P; "
+        "order and waves along the link axis are made by P, which puts the principal components of the signals, by "
+        "falling variance, on rising link frequencies: waves that interlock appear there for data without any "
+        f"network. Hatched grey: link frequencies that the inputs do not resolve. {pair.scale(1)}"
+    )
+    return grid(pair, panels, caption, ax)
+
+
+def inner_layer(pair: Pair, layer: int, *, ax: Place = None) -> Figure:
+    """Weights between two link dimensions, raw and descrambled from both sides (SI S4).
+
+    Parameters
+    ----------
+    pair : Pair
+    layer : int
+        Counted from 1.
+    ax : Figure, SubFigure or Axes, optional
+        Where to: 2 x 5 axes in reading order; a new figure otherwise.
+    """
+    ins = [study.links[layer - 2].after for study in pair.studies]
+    outs = [study.links[layer - 1].before for study in pair.studies]
+    raw = pair.weights(layer)
+    rows = list(zip(outs, raw, ins, strict=True))
+    full = _each(out.rotation.left(into.rotation.right(w)) for out, w, into in rows)
+    part = _each(resolved_part(out) @ w @ resolved_part(into).T for out, w, into in rows)
+    spectra = _each(two_sided_spectrum(w) for w in full)
+    n_out, n_in = raw[0].shape
+    links = link_axis(n_out, "output "), link_axis(n_in, "input ")
+    counts = _each(
+        f"{out.resolved.sum()} of {n_out} x {into.resolved.sum()} of {n_in}"
+        for out, _, into in rows
+    )
+
+    across, up = _resolved_end(outs), _resolved_end(ins)
+
+    def spectrum(title: str, near_zero: bool) -> Panel:
+        def draw(row: int, ax: Axes, limit: float) -> AxesImage:
+            seen = outs[row].resolved, link_frequency_edges(n_in), ins[row].resolved
+            image = show_spectrum(ax, spectra[row], limit, *seen)
+            ax.set(xlabel=link_frequency_label("output "), ylabel=link_frequency_label("input "))
+            if near_zero:
+                ax.set(xlim=(-across, across), ylim=(-up, up))
+            return image
+
+        return Panel(title, draw, spectra, MAGNITUDE, magnitude=True)
+
+    name = f"P_{{{layer}}} W_{{{layer}}} P_{{{layer - 1}}}^T"
+    panels = [
+        _along(f"$W_{{{layer}}}$, raw", raw, unit_axis(n_out), unit_axis(n_in)),
+        _along(f"${name}$", full, *links),
+        _along(f"${name}$, resolved modes", part, *links, counts),
+        spectrum(f"$|F_+ {name} F_-|$", near_zero=False),
+        spectrum("the same, near zero", near_zero=True),
+    ]
+    caption = (
+        f"Layer {layer}, between two link dimensions: outputs across, by the signals before the activation, inputs up, "
+        "by the signals after the one before. The singular values do not depend on P; order along both axes is made by P. "
+        f"Hatched grey: link frequencies that the inputs do not resolve. {pair.scale(layer)}"
+    )
+    return grid(pair, panels, caption, ax)
+
+
+def last_layer(pair: Pair, outputs: Axis, *, ax: Place = None) -> Figure:
+    """Last weights, raw and descrambled jointly and from the signals alone (Fig. 3).
+
+    Parameters
+    ----------
+    pair : Pair
+    outputs : Axis
+    ax : Figure, SubFigure or Axes, optional
+        Where to: 2 x 5 axes in reading order; a new figure otherwise.
+    """
+    layer = pair.studies[0].network.n_linear
+    raw = pair.weights(layer)
+    n = raw[0].shape[1]
+
+    def views(results: Sequence[Descrambling], how: str) -> list[Panel]:
+        full = _each(r.rotation.right(w).T for r, w in zip(results, raw, strict=True))
+        part = _each(resolved_part(r) @ w.T for r, w in zip(results, raw, strict=True))
+        name = f"$W_{{{layer}}} P^T$, {how}"
+        return [
+            _along(name, full, link_axis(n), outputs),
+            _along("the same, resolved modes", part, link_axis(n), outputs, _counts(results)),
+        ]
+
+    panels = [
+        _along(f"$W_{{{layer}}}$, raw", _each(w.T for w in raw), unit_axis(n), outputs),
+        *views([study.links[-1].joint for study in pair.studies], "joint"),
+        *views([study.links[-1].after for study in pair.studies], "signals alone"),
+    ]
+    caption = (
+        f"Last layer (paper's Fig. 3). What the weights span along the {outputs.name} axis does not depend on P; "
+        "order along the link axis is made by P. Joint: signals and the weights themselves were made smooth together, "
+        f"so smoothness of the weights is no finding there. {pair.scale(layer)}"
+    )
+    return grid(pair, panels, caption, ax)
+
+
+def _along(
+    title: str,
+    values: tuple[Array, Array],
+    horizontal: Axis,
+    vertical: Axis,
+    notes: tuple[str, str] = ("", ""),
+) -> Panel:
+    """Signed matrices, entries of their first dimension across."""
+
+    def draw(row: int, ax: Axes, limit: float) -> AxesImage:
+        return show_weights(ax, values[row].T, limit, horizontal, vertical)
+
+    return Panel(title, draw, values, WEIGHT, notes)
+
+
+def _each(pair: Iterable[T]) -> tuple[T, T]:
+    first, second = pair
+    return first, second
+
+
+def _counts(results: Sequence[Descrambling]) -> tuple[str, str]:
+    return _each(f"{r.resolved.sum()} of {r.rotation.n}" for r in results)
+
+
+def _resolved_end(results: Sequence[Descrambling]) -> float:
+    """Where to end a view of the link frequencies that either network resolves."""
+    last = results[0].rotation.n // 2
+    return min(max(resolved_end(result.resolved) for result in results) + 3.5, last + 0.5)

@@ -1,0 +1,298 @@
+"""All that a page shows, as text and numbers: gathered once, kept in one file, drawn at any time."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._util.files import read_arrays, write_arrays
+from ...axis import Axis, index_axis
+from ...evidence._study import Study
+from ...network._layers import Linear
+from ...network._network import Network
+from .._axes import resolved_end
+from .._layout import MAGNITUDE_QUANTILE, SIGNED_QUANTILE
+from ._methods import methods
+from ._packing import Packed, blocks, pack, picked
+from ._views import Side, View, view
+
+if TYPE_CHECKING:
+    from ...evidence._interpretation import Interpretation
+
+SCHEMA = "descrambler.report.v1"
+
+CELLS = 2_000_000
+"""What all pictures of a page may hold; of larger ones, every second, third, ... row is drawn."""
+
+
+LEAST_VIEW = 16
+"""Frequencies in the first view of a spectrum, where there are as many."""
+
+TEXTS = {
+    "title",
+    "stride",
+    "networks",
+    "chain",
+    "layers",
+    "sides",
+    "findings",
+    "summary",
+    "inputs",
+    "methods",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What a page shows.
+
+    Attributes
+    ----------
+    text : dict
+        JSON values: findings, layers, networks, methods.
+    pictures : dict of str to Packed
+        By "network/layer/name", networks counted from 0 (the trained one), layers from 1.
+    numbers : dict of str to ndarray
+        Exact, for the reader to take away.
+    """
+
+    text: dict[str, Any]
+    pictures: dict[str, Packed]
+    numbers: dict[str, NDArray[Any]]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write to an .npz file, whole or not at all, without pickle."""
+        scales = {key: picture.scale for key, picture in self.pictures.items()}
+        arrays: dict[str, Any] = {
+            "text": np.array(json.dumps(self.text)),
+            "scales": np.array(json.dumps(scales)),
+        }
+        arrays |= {f"picture:{key}": picture.integers for key, picture in self.pictures.items()}
+        arrays |= {f"number:{key}": value for key, value in self.numbers.items()}
+        write_arrays(path, SCHEMA, arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Record:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file is not such a file.
+        """
+        arrays = read_arrays(path, SCHEMA)
+        try:
+            text, scales = json.loads(str(arrays["text"])), json.loads(str(arrays["scales"]))
+            pictures = {
+                key: Packed(arrays[f"picture:{key}"], float(scale)) for key, scale in scales.items()
+            }
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"{path} is not a whole report file: {error}") from error
+        if not isinstance(text, dict) or not text.keys() >= TEXTS:
+            raise ValueError(f"{path} is not a whole report file: its text lacks parts")
+        start = "number:"
+        numbers = {k[len(start) :]: v for k, v in arrays.items() if k.startswith(start)}
+        return cls(text, pictures, numbers)
+
+
+def record(interpretation: Interpretation, files: Sequence[str | os.PathLike[str]] = ()) -> Record:
+    """Gather what a page shows of an interpretation.
+
+    Parameters
+    ----------
+    interpretation : Interpretation
+    files : sequence of paths
+        Where network and inputs came from; their SHA-256 is noted.
+    """
+    network = interpretation.study.network
+    names = ["trained", *(kind.name for kind in interpretation.kinds)]
+    stride = _stride(network, len(names))
+    pictures: dict[str, Packed] = {}
+    numbers: dict[str, NDArray[Any]] = {}
+    sides: dict[str, Any] = {}
+    for place, study in enumerate(_studies(interpretation)):
+        for layer in range(1, network.n_linear + 1):
+            seen = view(study, layer)
+            prefix = f"{place}/{layer}"
+            for name, picture in _pictures(seen, stride, trained=place == 0):
+                pictures[f"{prefix}/{name}"] = picture
+            sides[prefix] = _sides(seen)
+            if place == 0:
+                numbers |= {f"layer{layer}.{k}": v for k, v in _numbers(seen)}
+                sides[prefix] |= _limits(seen)
+    text = {
+        "title": f"Descrambled network {Path(files[0]).name if files else ''}".strip(),
+        "stride": stride,
+        "networks": [_network_record(interpretation, k) for k in range(len(names))],
+        "chain": _chain(network),
+        "layers": [_layer_record(interpretation, k + 1) for k in range(network.n_linear)],
+        "sides": sides,
+        "findings": _findings(interpretation),
+        "summary": interpretation.summary(),
+        "inputs": [_count(interpretation.study), interpretation.n_null_inputs],
+        "methods": methods(interpretation, files),
+    }
+    return Record(text, pictures, numbers)
+
+
+def _count(study: Study) -> int:
+    assert study.inputs is not None
+    return len(study.inputs)
+
+
+def _studies(interpretation: Interpretation) -> Iterator[Study]:
+    yield interpretation.study
+    for kind in interpretation.kinds:
+        yield interpretation.draw(kind)
+
+
+def _stride(network: Network, n_networks: int) -> int:
+    """Smallest stride with which the pictures of all networks keep to `CELLS`."""
+    stride = 1
+    while True:
+        cells = 0
+        for k in range(1, network.n_linear + 1):
+            shape = network.linear(k).weight.shape
+            raw = np.prod([-(-n // stride) for n in shape])
+            spectrum = np.prod([-(-(n // 2 + 1) // stride) for n in shape])
+            cells += int(raw + n_networks * (raw + spectrum))
+        if cells <= CELLS:
+            return stride
+        stride += 1
+
+
+def _pictures(seen: View, stride: int, trained: bool) -> Iterator[tuple[str, Packed]]:
+    if trained:
+        yield "raw", pack(picked(seen.raw, stride))
+    yield "descrambled", pack(picked(seen.descrambled, stride))
+    yield "spectrum", pack(blocks(seen.spectrum, stride))
+    yield "singular", pack(_decades(seen.singular), np.int16)
+    yield "output_vectors", pack(seen.output_vectors, np.int16)
+    yield "input_vectors", pack(seen.input_vectors, np.int16)
+    for name, side in (("outputs", seen.outputs), ("inputs", seen.inputs)):
+        if side is not None:
+            yield f"{name}_gram", pack(_decades(side.eigenvalues), np.int16)
+
+
+def _decades(values: NDArray[Any]) -> NDArray[Any]:
+    """Decimal logarithm relative to the largest, from rounding error up."""
+    return np.log10(np.maximum(values / (float(values.max()) or 1.0), 1e-17))
+
+
+def _sides(seen: View) -> dict[str, Any]:
+    resolved = {
+        name: None if side is None else np.flatnonzero(side.resolved).tolist()
+        for name, side in (("outputs", seen.outputs), ("inputs", seen.inputs))
+    }
+    return {"unit": seen.unit, "largest": float(seen.singular.max()), "resolved": resolved}
+
+
+def _limits(seen: View) -> dict[str, Any]:
+    """Tops of the colour scales; the few entries beyond them saturate."""
+    weights = [float(np.quantile(np.abs(v), SIGNED_QUANTILE)) for v in (seen.raw, seen.descrambled)]
+    magnitude = float(np.quantile(seen.spectrum, MAGNITUDE_QUANTILE))
+    home = [
+        _home(seen.spectrum, axis, side) for axis, side in ((0, seen.outputs), (1, seen.inputs))
+    ]
+    return {"limit": max(weights) or 1.0, "magnitude": magnitude or 1.0, "home": home}
+
+
+def _home(spectrum: NDArray[Any], axis: int, side: Side | None) -> int:
+    """Last frequency of the first view: where the resolved modes end, or nearly all energy."""
+    last: int = spectrum.shape[axis] - 1
+    if side is None:
+        energy = np.cumsum(np.square(spectrum).sum(axis=1 - axis))
+        end = int(np.searchsorted(energy, 0.99 * energy[-1]))
+    else:
+        end = resolved_end(side.resolved)
+    return min(last, max(end + end // 4, LEAST_VIEW))
+
+
+def _numbers(seen: View) -> Iterator[tuple[str, NDArray[Any]]]:
+    yield "singular_values", seen.singular
+    yield "output_vectors", seen.output_vectors
+    yield "input_vectors", seen.input_vectors
+    for name, side in (("outputs", seen.outputs), ("inputs", seen.inputs)):
+        if side is not None:
+            yield f"{name}_gram_eigenvalues", side.eigenvalues
+            yield f"{name}_resolved", side.resolved
+    yield "raw", seen.raw
+    yield "descrambled", seen.descrambled
+
+
+def _network_record(interpretation: Interpretation, place: int) -> dict[str, str]:
+    if place == 0:
+        return {"name": "trained", "weights": "", "inputs": "", "purpose": ""}
+    kind = interpretation.kinds[place - 1]
+    return {name: getattr(kind, name) for name in ("name", "weights", "inputs", "purpose")}
+
+
+def _chain(network: Network) -> list[dict[str, Any]]:
+    """Linear layers with what follows each of them."""
+    chain: list[dict[str, Any]] = []
+    for layer in network.layers:
+        if isinstance(layer, Linear):
+            bias = layer.bias is not None
+            size = {"n_in": layer.n_in, "n_out": layer.n_out, "bias": bias}
+            chain.append({"number": len(chain) + 1, **size, "after": []})
+        elif chain:
+            chain[-1]["after"].append(getattr(layer, "name", type(layer).__name__.lower()))
+    return chain
+
+
+def _layer_record(interpretation: Interpretation, layer: int) -> dict[str, Any]:
+    network, axes = interpretation.study.network, interpretation.axes
+    n_out, n_in = network.linear(layer).weight.shape
+    last = layer == network.n_linear
+    return {
+        "number": layer,
+        "n_out": n_out,
+        "n_in": n_in,
+        "outputs": _axis_record(axes.outputs if last else None, n_out),
+        "inputs": _axis_record(axes.inputs if layer == 1 else None, n_in),
+    }
+
+
+def _axis_record(axis: Axis | None, n: int) -> dict[str, Any]:
+    link = axis is None
+    axis = axis or index_axis("link", n)
+    frequency_step = 1.0 if link else 1 / (n * axis.step(n)) if n > 1 else 1.0
+    frequency = axis.frequency_label if axis.ordered else f"Fourier index; {axis.name}: no order"
+    return {
+        "link": link,
+        "label": "link coordinate" if link else axis.label,
+        "start": axis.start,
+        "step": axis.step(n),
+        "frequency": "link frequency k (modes 2k-1, 2k)" if link else frequency,
+        "frequency_step": frequency_step,
+    }
+
+
+def _findings(interpretation: Interpretation) -> list[dict[str, Any]]:
+    from ...evidence._findings import ordered
+
+    rows = []
+    for finding in ordered(interpretation.findings):
+        names = ("what", "where", "unit", "rotation_matters", "strongest", "verdict", "sentence")
+        row = {name: getattr(finding, name) for name in names}
+        row |= {name: _finite(getattr(finding, name)) for name in ("value", "effect", "p")}
+        row["nulls"] = [
+            {"name": name, **{k: _finite(v) for k, v in null._asdict().items()}}
+            for name, null in finding.nulls.items()
+        ]
+        rows.append(row)
+    return rows
+
+
+def _finite(value: float) -> float | str | None:
+    """JSON has no NaN and no infinity."""
+    if np.isnan(value):
+        return None
+    return float(value) if np.isfinite(value) else str(value)

@@ -1,0 +1,185 @@
+"""A record as one HTML file: the page, its script, the plotting library and the numbers."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..._util.validate import require_extra
+from .._colours import MAGNITUDE, signed
+from ._record import Record
+
+LARGEST = 4_900_000
+"""Bytes of a page beyond which the weights are left out of the numbers in it."""
+
+SCRIPTS = ("plots.js", "layers.js", "page.js")
+
+VERDICTS = {
+    "supported": ("supported", "●", "beats its threshold and every null"),
+    "explained": ("explained", "◐", "a null shows as much"),
+    "not found": ("missing", "○", "below its threshold"),
+    "not testable": ("untestable", "–", "no value or no null that applies"),
+}
+"""Class, symbol and meaning of each verdict, by its first word or words."""
+
+
+def page(record: Record) -> str:
+    """Return the page.
+
+    Everything in the record is text to the page: escaped, and barred from running by a content
+    security policy that knows the two scripts by their hashes and allows no network.
+
+    Raises
+    ------
+    MissingExtraError
+        Without Jinja2 and Bokeh, the extra "report".
+    """
+    jinja2 = require_extra("jinja2", "report", "a report")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    template = environment.from_string(_own("page.html"))
+    scripts = [_library(), "\n".join(map(_own, SCRIPTS))]
+    small = {k: v for k, v in record.numbers.items() if not k.endswith((".raw", ".descrambled"))}
+    context: dict[str, Any] = {
+        "title": record.text["title"],
+        "policy": _policy(scripts),
+        "style": jinja2.utils.markupsafe.Markup(_own("page.css")),
+        "scripts": [jinja2.utils.markupsafe.Markup(script) for script in scripts],
+        "text": record.text | {"chain": _drawn(record.text["chain"])},
+        "findings": [_row(finding) for finding in record.text["findings"]],
+        "legend": [
+            {"kind": kind, "symbol": symbol, "word": word, "meaning": meaning}
+            for word, (kind, symbol, meaning) in VERDICTS.items()
+        ],
+        "content": jinja2.utils.htmlsafe_json_dumps(_content(record)),
+        "findings_csv": base64.b64encode(_findings_csv(record).encode()).decode(),
+    }
+
+    def rendered(numbers: dict[str, Any]) -> str:
+        whole = numbers is not small
+        return str(template.render(context | {"numbers_npz": _npz(numbers), "whole": whole}))
+
+    # Compression seldom makes up for base64: weights that fill the page by themselves are not tried.
+    if sum(array.nbytes for array in record.numbers.values()) <= LARGEST:
+        whole = rendered(record.numbers)
+        if len(whole.encode()) <= LARGEST:
+            return whole
+    return rendered(small)
+
+
+def _own(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text("utf-8")
+
+
+def _library() -> str:
+    """BokehJS with its plotting interface, as one script."""
+    bokeh = require_extra("bokeh", "report", "a report")
+    folder = Path(bokeh.__file__).parent / "server" / "static" / "js"
+    parts = [(folder / name).read_text("utf-8") for name in ("bokeh.min.js", "bokeh-api.min.js")]
+    library = "\n".join(parts)
+    if "</script" in library.lower():
+        raise RuntimeError("this version of BokehJS cannot be put into a page as it is")
+    return library
+
+
+def _policy(scripts: list[str]) -> str:
+    hashes = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
+    allowed = " ".join(f"'sha256-{value}'" for value in hashes)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _content(record: Record) -> dict[str, Any]:
+    """Return what the script of the page needs."""
+    import matplotlib
+
+    names = ("stride", "networks", "layers", "sides")
+    return {name: record.text[name] for name in names} | {
+        "palettes": {
+            "signed": _palette(signed()),
+            "magnitude": _palette(matplotlib.colormaps[MAGNITUDE]),
+        },
+        "pictures": {key: picture.record() for key, picture in record.pictures.items()},
+    }
+
+
+def _palette(colours: Any) -> list[str]:
+    rgb = np.rint(255 * colours(np.linspace(0, 1, 256))[:, :3]).astype(int)
+    return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in rgb]
+
+
+def _drawn(chain: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add outlines to the layers: sides as long as the layer is wide, on a square-root scale.
+
+    None shorter than the lettering in it.
+    """
+    largest = max(max(link["n_in"], link["n_out"]) for link in chain)
+
+    def outline(link: dict[str, Any]) -> str:
+        left, right = (max(38 * (link[side] / largest) ** 0.5, 14) for side in ("n_in", "n_out"))
+        corners = (2, 42 - left), (74, 42 - right), (74, 42 + right), (2, 42 + left)
+        return " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
+
+    return [link | {"shape": outline(link)} for link in chain]
+
+
+def _row(finding: dict[str, Any]) -> dict[str, Any]:
+    """One finding as the table shows it."""
+    word = str(finding["verdict"])
+    start = word.split(" by ")[0]
+    kind, symbol, _ = VERDICTS.get(start, VERDICTS["not testable"])
+    where = str(finding["where"])
+    nulls = [
+        {"name": null["name"]} | {k: _short(null[k]) for k in ("mean", "sd", "effect", "p")}
+        for null in finding["nulls"]
+    ]
+    strongest = [
+        f"{null['name']} {null['mean']} ± {null['sd']}"
+        for null in nulls
+        if null["name"] == finding["strongest"]
+    ]
+    known = finding["unit"] and finding["value"] is not None
+    unit = f" {finding['unit']}" if known else ""
+    return finding | {
+        "kind": kind,
+        "symbol": symbol,
+        "word": word,
+        "layer": where.removeprefix("layer ") if where.startswith("layer ") else "",
+        "value": _short(finding["value"]) + unit,
+        "effect": _short(finding["effect"]),
+        "p": _short(finding["p"]),
+        "nulls": nulls,
+        "strongest": strongest[0] if strongest else "–",
+    }
+
+
+def _short(value: float | str | None) -> str:
+    return "–" if value is None else f"{float(value):.3g}"
+
+
+def _findings_csv(record: Record) -> str:
+    """Return the findings with one row for each null kind."""
+    stream = io.StringIO()
+    table = csv.writer(stream, lineterminator="\n")
+    names = ("verdict", "what", "where", "value", "unit", "rotation_matters", "effect", "p")
+    parts = ("name", "mean", "sd", "effect", "p")
+    table.writerow([*names, *(f"null {part}" for part in parts), "sentence"])
+    for finding in record.text["findings"]:
+        for null in finding["nulls"] or [dict.fromkeys(parts)]:
+            row = [*(finding[n] for n in names), *(null[p] for p in parts), finding["sentence"]]
+            table.writerow(row)
+    return stream.getvalue()
+
+
+def _npz(numbers: dict[str, Any]) -> str:
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **numbers)
+    return base64.b64encode(stream.getvalue()).decode()

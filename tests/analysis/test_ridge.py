@@ -1,0 +1,103 @@
+"""Power laws that were planted in spectra."""
+
+import numpy as np
+import pytest
+import scipy.fft
+
+import descrambler as ds
+from descrambler import analysis
+from descrambler.analysis._ridge import _Ridge, _row_spectra
+
+TIME = (np.arange(128) + 0.5) / 128
+
+
+def planted(exponent, noise=1.0, n_link=40, seed=0, top=40.0):
+    """Link frequency k carries waves of frequency ``c k^exponent``, `top` at the last, in noise."""
+    generator = np.random.default_rng(seed)
+    last = (n_link - 1) // 2
+    highest = last if exponent > 0 else 1
+    link = np.arange(n_link) / n_link
+    w = np.zeros((n_link, len(TIME)))
+    for k in range(1, last + 1):
+        f = top * (k / highest) ** exponent
+        for wave in (np.cos, np.sin):
+            phase = generator.uniform(0, 2 * np.pi)
+            w += np.outer(
+                wave(2 * np.pi * k * link + phase), np.cos(2 * np.pi * f * TIME + 2 * phase)
+            )
+    return w + noise * w.std() * generator.standard_normal(w.shape)
+
+
+@pytest.mark.parametrize("exponent", [1 / 3, 1, 2, 3, -1 / 2])
+@pytest.mark.parametrize("transform", ["dct", "fourier"])
+@pytest.mark.parametrize("noise", [0, 1, 3])
+def test_a_planted_exponent_is_read_without_bias(exponent, transform, noise):
+    maps = [analysis.frequency_map(planted(exponent, noise, seed=s), transform) for s in range(4)]
+    mean = np.mean([m.exponent for m in maps])
+    assert mean == pytest.approx(exponent, abs=0.02 if noise < 3 else 0.06)
+    highest = 19 if exponent > 0 else 1
+    assert np.mean([m(highest) for m in maps]) == pytest.approx(40, rel=0.02)
+    assert all(m.evidence > 0.03 for m in maps)
+
+
+def test_the_error_is_the_spread():
+    """In lines scattered about the law by a tenth."""
+    generator = np.random.default_rng(0)
+    link, k = np.arange(60) / 60, np.arange(1, 30)
+    maps = []
+    for _ in range(40):
+        f = 2 * k * np.exp(0.1 * generator.standard_normal(29))
+        waves = np.cos(2 * np.pi * (np.outer(f, TIME) + generator.uniform(size=(29, 1))))
+        maps.append(analysis.frequency_map(np.cos(2 * np.pi * np.outer(link, k)) @ waves))
+    exponents = np.array([m.exponent for m in maps])
+    assert exponents.mean() == pytest.approx(1, abs=0.03)
+    error = np.sqrt(np.mean([m.error**2 for m in maps]))
+    assert 0.5 < error / exponents.std() < 2
+
+
+def test_noise_has_no_evidence():
+    generator = np.random.default_rng(0)
+    noise = [analysis.frequency_map(generator.standard_normal((40, 128))) for _ in range(10)]
+    weakest = analysis.frequency_map(planted(3, 3)).evidence
+    assert max(m.evidence for m in noise) < weakest / 3
+
+
+def test_scrambled_and_descrambled_again():
+    """Waves of falling strength through a random rotation: the criterion brings the law back."""
+    k = (np.arange(23) + 1) // 2
+    half_cycles = k**2 + np.arange(23) % 2 - (k > 0)
+    waves = scipy.fft.idct(np.eye(128), norm="ortho")[half_cycles] / (1 + np.arange(23))[:, None]
+    w = ds.group.random_rotation(23, 0) @ waves
+    inputs = np.random.default_rng(1).standard_normal((20000, 128))
+    scrambled = analysis.frequency_map(w)
+    found = analysis.frequency_map(ds.descramble(inputs @ w.T).rotation.left(w))
+    # Rows that all are low-pass alike are no map.
+    assert scrambled.evidence < 0.1 < found.evidence
+    assert abs(scrambled.exponent - 2) > 1
+    assert found.exponent == pytest.approx(2, abs=0.05)
+
+
+def test_gradient():
+    model = _Ridge(_row_spectra(planted(2.0), "dct"), analysis.frequencies(128)[1:])
+    theta, step = np.array([2.0, 1.8, -1.5]), 1e-6
+    expected = [
+        (model.loss(theta + step * e)[0] - model.loss(theta - step * e)[0]) / (2 * step)
+        for e in np.eye(3)
+    ]
+    np.testing.assert_allclose(model.loss(theta)[1], expected, rtol=1e-5)
+
+
+def test_shifts_units_and_precision_do_not_matter():
+    w = planted(2.0)
+    first = analysis.frequency_map(w)
+    for other in (1e-6 * w, np.roll(w, 7, axis=0), w.astype(np.float32)):
+        assert analysis.frequency_map(other).exponent == pytest.approx(first.exponent, abs=1e-3)
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match=r"at least 8 rows and columns, got shape \(7, 9\)"):
+        analysis.frequency_map(np.ones((7, 9)))
+    with pytest.raises(ValueError, match="weights must not be zero beyond the constants"):
+        analysis.frequency_map(np.zeros((9, 9)))
+    with pytest.raises(ValueError, match="transform must be one of"):
+        analysis.frequency_map(np.eye(9), "wavelet")

@@ -1,0 +1,156 @@
+"""The benchmark harness: its races, its tables, the command."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from benchmarks.harness import run
+from benchmarks.harness.measure import SCALES, Row, power_law, side_by_side
+from benchmarks.harness.peers import PEERS
+from benchmarks.harness.problems import NormSquare, Smoothness, weight_families
+from benchmarks.harness.race import Watch
+from benchmarks.harness.tables import Line, markdown, summary
+
+import descrambler as ds
+from descrambler.cli._main import main
+
+TINY = SCALES["tiny"]
+
+
+def problems():
+    w = weight_families(5)["random"]
+    return [Smoothness(5, 2), NormSquare(w, ds.diagonalize(w, "norm_square").objective)]
+
+
+@pytest.mark.parametrize("problem", problems(), ids=["smoothness", "norm square"])
+def test_problem_derivatives(problem):
+    generator = np.random.default_rng(0)
+    p = ds.group.random_rotation(problem.n, generator)
+    u = generator.standard_normal(p.shape)
+    step = 1e-5
+    (after, g_after), (before, g_before) = (
+        problem.value_and_gradient(p + s * u) for s in (step, -step)
+    )
+    gradient = problem.value_and_gradient(p)[1]
+    assert abs((after - before) / (2 * step) - np.vdot(gradient, u)) < 1e-7
+    np.testing.assert_allclose((g_after - g_before) / (2 * step), problem.hessian(p, u), atol=1e-7)
+
+
+@pytest.mark.parametrize("problem", problems(), ids=["smoothness", "norm square"])
+def test_problem_in_torch(problem):
+    torch = pytest.importorskip("torch")
+    p = ds.group.random_rotation(problem.n, 1)
+    value = float(problem.torch_value(torch.tensor(p)))
+    assert value == pytest.approx(problem.value_and_gradient(p)[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+def test_peer_reaches_the_optimum(peer):
+    if peer.missing:
+        pytest.skip(f"not installed: {peer.missing}")
+    watch = peer.run(Smoothness(5, 1), 1e-3, cap=20)
+    assert 0 <= watch.best <= 1e-3
+    assert watch.seconds_to(1e-3)[1]
+
+
+def test_watch_ends_at_the_cap_and_keeps_the_best():
+    def crawl(watch):
+        while True:
+            watch.saw(3.0)
+            watch.saw(2.0)
+            time.sleep(0.01)
+
+    watch = Watch(optimum=1, goal=1e-6, cap=0.05).time(crawl)
+    assert 0.05 < watch.elapsed < 1
+    assert watch.best == 1
+    assert watch.seconds_to(0.5) == (watch.elapsed, False)
+    assert watch.seconds_to(1.5)[1]
+    assert [gap for _, gap in watch.drawn()] == [2, 1]
+
+
+def test_side_by_side_tells_which_is_slower():
+    fast, slow, ratio = side_by_side(lambda: None, lambda: time.sleep(0.01), 0)
+    assert fast < 0.005 < slow and ratio < 0.5
+
+
+def test_target_and_arrival():
+    row = Row("x", "ours", "theirs", 1.0, 3.0, 1 / 3, 0.1)
+    assert row.met is False
+    assert Row("x", value=0.1, limit=0.1).met is True
+    assert Row("x", value=0.1, limit=0.1, good=False).met is False
+    assert Row("x", value=0.1).met is None
+    late = {"theirs_arrived": False, "arrival_counts": True}
+    assert Row("x", value=0.5, limit=0.1, **late).met is True
+    assert Row("x", value=0.5, limit=0.1, ours_arrived=False, **late).met is False
+    assert "> 3 s" in markdown(Line("s", 1, Row("x", "a", "b", 1.0, 3.0, 1 / 3, **late)))
+    assert "0 of 1 targets met. Missed:" in summary([Line("s", 1, row)])
+
+
+def test_power_law():
+    exponent, offset = power_law([(n, 2e-9 * n**2.5) for n in (80, 256, 512)])
+    assert exponent == pytest.approx(2.5) and np.exp(offset) == pytest.approx(2e-9)
+
+
+@pytest.mark.parametrize("name", run.SECTIONS)
+def test_section(name):
+    """Each section yields lines whose numbers are numbers; a missing peer is a line that says so."""
+    rows = [row for case in run.cases(name, TINY) for row in case.rows(TINY)]
+    assert rows or name == "reader"
+    for row in rows:
+        assert row.value is None or np.isfinite(row.value)
+        assert row.ours_seconds is None or row.ours_seconds > 0
+        assert (row.theirs_seconds is None) == (not row.theirs or "not installed" in row.note)
+
+
+def test_command(tmp_path, capsys):
+    out = tmp_path / "bench"
+    arguments = ["bench", "exact", "--quick", "--cap", "0.1", "--threads", "1", "-o", str(out)]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "BLAS kernels" in printed and "| 1 | n = 256 | exact " in printed
+    kept = json.loads((out / "bench.json").read_text())
+    rows = list(csv.DictReader((out / "bench.csv").read_text().splitlines()))
+    assert [row["case"] for row in rows] == [row["case"] for row in kept["rows"]]
+    assert "Processor" in kept["machine"]
+    page = (out / "performance.md").read_text()
+    assert "| 1 | n = 256 |" in page and "![Time against size" in page
+    assert (out / "bench_costs.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nonsense"], "SECTION must be one of smoothness"),
+        (["exact", "--cap", "-1"], "cap must be positive, got -1"),
+        (["exact", "--threads", "0"], "threads must be positive, got 0"),
+    ],
+)
+def test_users_errors(arguments, message, capsys):
+    assert main(["bench", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_interrupted(tmp_path):
+    """Ctrl-C ends it, and leaves the files of the sections that were done, whole."""
+    command = ["bench", "exact", "smoothness", "--quick", "--cap", "60", "--threads", "1", "-o"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "descrambler", *command, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that runs this in the background has had it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while not (tmp_path / "performance.md").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "interrupted" in errors
+    assert len(json.loads((tmp_path / "bench.json").read_text())["rows"]) == 4
+    assert not list(tmp_path.glob("*.part"))

@@ -1,0 +1,283 @@
+"""Findings: exact p-values, nulls that are what they say, planted effects found, none where there are none."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.stats
+from threadpoolctl import threadpool_limits
+
+import descrambler as ds
+from descrambler.evidence._significance import step_down_max_t
+from descrambler.evidence.detectors import DETECTORS
+from descrambler.evidence.detectors import _table as table
+from descrambler.evidence.nulls import KINDS, Setting
+from descrambler.report import evidence_figures
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def controls():
+    spec = importlib.util.spec_from_file_location("controls", ROOT / "benchmarks" / "controls.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    with threadpool_limits(1):
+        yield
+
+
+def network(rng, widths=(32, 12, 32), bias=False):
+    layers = []
+    for n_in, n_out in zip(widths[:-1], widths[1:], strict=True):
+        offset = rng.standard_normal(n_out) if bias else None
+        layers += [
+            ds.Linear(rng.standard_normal((n_out, n_in)) / np.sqrt(n_in), offset),
+            ds.Activation("tanh"),
+        ]
+    return ds.Network(layers)
+
+
+def traces(m=200, n=32):
+    return ds.deer.simulate(m, n_points=n).traces
+
+
+def test_one_statistic_gives_the_permutation_p():
+    rng = np.random.default_rng(0)
+    draws = rng.standard_normal((99, 1))
+    for observed in (-1.0, 0.3, 5.0):
+        expected = (1 + np.count_nonzero(draws >= observed)) / 100
+        assert step_down_max_t(np.array([observed]), draws)[0] == pytest.approx(expected)
+
+
+def test_step_down_agrees_with_its_definition():
+    rng = np.random.default_rng(1)
+    draws = rng.standard_normal((49, 4)) @ rng.standard_normal((4, 4))
+    observed = draws[0] + np.array([3.0, 0.0, 1.0, -1.0])
+    pooled = np.vstack([observed, draws])
+    z = (pooled - pooled.mean(axis=0)) / pooled.std(axis=0)
+    order = np.argsort(-z[0])
+    expected, last = np.empty(4), 0.0
+    for i, j in enumerate(order):
+        largest = z[:, order[i:]].max(axis=1)
+        last = max(last, np.mean(largest >= z[0, j]))
+        expected[j] = last
+    np.testing.assert_allclose(step_down_max_t(observed, draws), expected)
+
+
+def test_smallest_p_does_not_grow_with_the_number_of_copies():
+    rng = np.random.default_rng(2)
+    draws, observed = rng.standard_normal((199, 1)), np.array([2.5])
+    one = step_down_max_t(observed, draws)[0]
+    many = step_down_max_t(np.repeat(observed, 50), np.repeat(draws, 50, axis=1))
+    np.testing.assert_allclose(many, one)
+
+
+def test_family_wise_error_is_the_level():
+    rng = np.random.default_rng(3)
+    mix = rng.standard_normal((6, 6))
+    rejected = [
+        step_down_max_t(*(lambda z: (z[0], z[1:]))(rng.standard_normal((40, 6)) @ mix)).min()
+        <= 0.05
+        for _ in range(600)
+    ]
+    assert scipy.stats.binomtest(sum(rejected), 600, 0.05).pvalue > 1e-3
+
+
+def test_a_statistic_that_the_null_leaves_as_it_is_is_no_evidence():
+    draws = np.full((99, 1), 0.3) + 1e-16 * np.arange(99)[:, None]
+    assert step_down_max_t(np.array([0.3 + 1e-13]), draws)[0] == 1
+
+
+def test_nulls_are_what_they_say():
+    rng = np.random.default_rng(0)
+    net, initial = network(rng, bias=True), network(rng, bias=True)
+    x = traces()
+    setting = Setting(net, x, initial)
+    for kind in KINDS:
+        study = kind.draw(setting, np.random.default_rng(5))
+        again = kind.draw(setting, np.random.default_rng(5))
+        for k in (1, 2):
+            w, own = study.raw(k), net.linear(k).weight
+            np.testing.assert_array_equal(w, again.raw(k))
+            assert w.shape == own.shape
+            assert not np.allclose(w, own)
+            if kind.name == "untrained":
+                values = initial.linear(k).weight
+                np.testing.assert_array_equal(np.sort(w, axis=None), np.sort(values, axis=None))
+            elif kind.name in ("random directions", "white inputs", "weights alone"):
+                values = np.linalg.svd(own, compute_uv=False)
+                np.testing.assert_allclose(np.linalg.svd(w, compute_uv=False), values)
+            else:
+                assert np.linalg.norm(w) == pytest.approx(np.linalg.norm(own), rel=0.2)
+        if kind.name == "weights alone":
+            assert study.inputs is None
+        elif kind.name == "white inputs":
+            spread = np.linalg.eigvalsh(study.inputs.T @ study.inputs)
+            assert spread[-1] / spread[0] < 10
+        else:
+            assert study.inputs is x
+
+
+def test_components_span_the_leading_ones_and_noise_has_the_inputs_colour():
+    net, x = network(np.random.default_rng(0)), traces(2000)
+    setting = Setting(net, x, None)
+    kinds = {kind.name: kind for kind in KINDS}
+    w = kinds["principal components"].draw(setting, np.random.default_rng(0)).raw(1)
+    leading = np.linalg.eigh(x.T @ x)[1][:, -5:]
+    span = np.linalg.qr(w.T)[0]
+    assert (np.linalg.norm(span.T @ leading, axis=0) > 0.99).all()
+    rows = np.vstack(
+        [kinds["coloured noise"].draw(setting, np.random.default_rng(s)).raw(1) for s in range(300)]
+    )
+    colour = np.abs(np.fft.rfft(rows, axis=1)).mean(axis=0)
+    own = np.abs(np.fft.rfft(x - x.mean(axis=0), axis=1)).mean(axis=0)
+    assert np.corrcoef(np.log(colour), np.log(own))[0, 1] > 0.98
+    envelope = np.corrcoef(rows.std(axis=0), x.std(axis=0))[0, 1]
+    assert envelope > 0.9
+
+
+def test_every_pair_of_detector_and_null_is_decided():
+    assert len({detector.name for detector in DETECTORS}) == len(DETECTORS)
+    for detector in DETECTORS:
+        assert detector.nulls, detector.name
+        assert set(detector.excluded) <= {kind.name for kind in KINDS}
+        for kind in KINDS:
+            assert (kind in detector.nulls) == (detector.reason_against(kind) == "")
+
+
+@pytest.fixture(scope="module")
+def interpreted():
+    with threadpool_limits(1):
+        rng = np.random.default_rng(0)
+        net = network(rng, (32, 12, 12, 32))
+        initial = network(rng, (32, 12, 12, 32))
+        axes = {
+            "input_axis": ds.Axis("time", "µs", 0.0, 2.0),
+            "output_axis": ds.Axis("distance", "Å", 15.0, 60.0),
+        }
+        return net, traces(), ds.interpret(net, traces(), initial, nulls=20, **axes)
+
+
+def test_findings_have_a_verdict_by_a_null(interpreted):
+    _, _, result = interpreted
+    places = [len(d.places(result.study.network)) for d in DETECTORS]
+    assert len(result.findings) == sum(places) + 1
+    for finding in result.findings[:-1]:
+        assert finding.nulls
+        assert 0 < finding.p <= 1
+        assert finding.p == max(s.p for s in finding.nulls.values())
+        assert finding.verdict != "supported"
+        assert finding.verdict in finding.sentence
+    text = " ".join(finding.sentence for finding in result.findings)
+    assert "time frequency above 3.88 1/µs" in text
+    assert "distance" in text
+
+
+def test_layers_are_descrambled_and_saved(interpreted, tmp_path):
+    net, _, result = interpreted
+    layers = result.layers
+    assert list(layers) == [1, 2, 3]
+    p1, q1 = layers[1].before.rotation.matrix, layers[2].after.rotation.matrix
+    p2 = layers[2].before.rotation.matrix
+    np.testing.assert_allclose(layers[1].weights, p1 @ net.linear(1).weight)
+    np.testing.assert_allclose(layers[2].weights, p2 @ net.linear(2).weight @ q1.T)
+    result.save(tmp_path / "out")
+    with np.load(tmp_path / "out" / "findings.npz", allow_pickle=False) as saved:
+        assert list(saved["verdict"]) == [f.verdict for f in result.findings]
+    with np.load(tmp_path / "out" / "layer2.npz", allow_pickle=False) as saved:
+        np.testing.assert_array_equal(saved["weights"], layers[2].weights)
+    report = (tmp_path / "out" / "report.md").read_text()
+    for finding in result.findings:
+        assert finding.sentence in report
+
+
+def test_threads_and_scrambling_change_nothing(interpreted):
+    net, x, result = interpreted
+    initial = result.setting.initial
+    threads = ds.interpret(net, x, initial, nulls=20, workers=3)
+    assert [f.p for f in threads.findings[:-1]] == [f.p for f in result.findings[:-1]]
+    other = ds.interpret(net, x, initial, nulls=20, random_state=1)
+    assert [f.nulls for f in other.findings] != [f.nulls for f in result.findings]
+    generators = [np.random.default_rng(5) for _ in range(2)]
+    first, again = (ds.interpret(net, x, initial, nulls=20, random_state=g) for g in generators)
+    assert [f.nulls for f in first.findings] == [f.nulls for f in again.findings]
+    assert [f.nulls for f in first.findings] != [f.nulls for f in result.findings]
+
+
+def test_what_rests_on_order_is_not_testable_without_it():
+    net, x = network(np.random.default_rng(0)), traces()
+    plain = ds.Axis("index", "", 1, 32)
+    mixed = ds.Axis("blocks", "", 1, 32, ordered=False)
+    result = ds.interpret(net, x, nulls=20, input_axis=mixed, output_axis=plain)
+    barred = {f.what for f in result.findings if "order of the inputs" in f.sentence}
+    assert barred == {
+        "low-pass",
+        "band-pass",
+        "notch at zero",
+        "frequency map",
+        "link frequency map",
+    }
+    for finding in result.findings:
+        assert (finding.verdict == "not testable") == (
+            finding.what in barred or finding.what == "nuisance rejection"
+        )
+    names = [name for name, _ in evidence_figures(result)]
+    assert "response" not in names
+    assert "jacobian" in names
+
+
+def test_bad_arguments():
+    net = network(np.random.default_rng(0))
+    with pytest.raises(ValueError, match="nulls must be at least 20"):
+        ds.interpret(net, traces(), nulls=5)
+    with pytest.raises(ValueError, match=r"inputs must have shape \(m, 32\)"):
+        ds.interpret(net, traces(n=16))
+    with pytest.raises(ValueError, match="stop must be above start"):
+        ds.Axis("time", "s", 1.0, 1.0)
+
+
+def test_the_page_on_nulls_holds_the_tables_of_the_code():
+    page = (ROOT / "docs" / "nulls.md").read_text()
+    assert table.markdown() in page, "python -m descrambler.detectors.table prints them"
+
+
+def test_planted_effects_are_found(controls):
+    """Two scramblings of each; `make controls` tries a hundred."""
+    jobs = [
+        (name, controls.STRENGTHS[0], seed) for name in controls.PLANTS for seed in (1000, 1001)
+    ]
+    for job in jobs:
+        assert all(controls.positive(job)), job
+
+
+def test_every_detector_has_a_planted_effect(controls):
+    planted = {what for plant in controls.PLANTS.values() for what, _ in plant.targets}
+    assert planted == {detector.name for detector in table.ALL}
+
+
+def test_random_networks_are_not_found_to_do_anything(controls):
+    false = sum(controls.negative(seed) for seed in range(1000, 1007))
+    assert false <= 2  # at a level of 0.05, one run in 250 has more
+
+
+def test_directions_make_rejection_testable():
+    net, x = network(np.random.default_rng(0)), traces()
+    finding = next(
+        f for f in ds.interpret(net, x, nulls=20).findings if f.what == "nuisance rejection"
+    )
+    assert finding.verdict == "not testable"
+    assert "no nuisance and wanted directions were given" in finding.sentence
+    assert np.isnan(finding.p)
+    rows = np.eye(32)
+    given = ds.interpret(net, x, nulls=20, nuisance=rows[:3], wanted=rows[3:6])
+    finding = next(f for f in given.findings if f.what == "nuisance rejection")
+    gains = [np.linalg.norm(given.measured.jacobian @ d.T) for d in (rows[:3], rows[3:6])]
+    assert finding.value == pytest.approx(20 * np.log10(gains[1] / gains[0]))
+    with pytest.raises(ValueError, match="wanted must have 32 columns"):
+        ds.interpret(net, x, nulls=20, nuisance=rows, wanted=np.eye(5))

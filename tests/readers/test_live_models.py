@@ -1,0 +1,259 @@
+"""Networks in the memory of PyTorch and scikit-learn."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from descrambler.errors import WeightFileError
+from descrambler.network._network import Activation, Linear
+from descrambler.readers import load
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((300, 6))
+Y = np.column_stack([X[:, 0] * X[:, 1], np.sin(X[:, 2])])
+LABELS = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0.5)
+
+
+class TestEstimators:
+    @staticmethod
+    def fit(estimator, y):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # stopped early
+            return estimator.fit(X, y)
+
+    @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
+    @pytest.mark.parametrize("sizes", [(5,), (7, 4)])
+    def test_regressor(self, activation, sizes):
+        from sklearn.neural_network import MLPRegressor
+
+        model = self.fit(
+            MLPRegressor(
+                hidden_layer_sizes=sizes, activation=activation, max_iter=20, random_state=0
+            ),
+            Y,
+        )
+        np.testing.assert_allclose(load(model)(X), model.predict(X), rtol=1e-12, atol=1e-13)
+
+    def test_classifiers(self):
+        from sklearn.neural_network import MLPClassifier
+
+        model = self.fit(
+            MLPClassifier(hidden_layer_sizes=(5,), activation="tanh", max_iter=20, random_state=0),
+            LABELS,
+        )
+        np.testing.assert_allclose(load(model)(X), model.predict_proba(X), rtol=1e-12)
+        model = self.fit(
+            MLPClassifier(hidden_layer_sizes=(5,), activation="relu", max_iter=20, random_state=0),
+            LABELS > 0,
+        )
+        np.testing.assert_allclose(load(model)(X)[:, 0], model.predict_proba(X)[:, 1], rtol=1e-12)
+
+    def test_float32(self):
+        from sklearn.neural_network import MLPRegressor
+
+        single = X.astype("f4")
+        model = MLPRegressor(
+            hidden_layer_sizes=(5,), activation="tanh", max_iter=2000, random_state=0
+        ).fit(single, Y.astype("f4"))
+        network = load(model)
+        assert network.linear(1).weight.dtype == np.float32
+        np.testing.assert_allclose(network(single), model.predict(single), rtol=1e-5, atol=1e-6)
+
+    @pytest.mark.parametrize("scaler", ["StandardScaler", "MinMaxScaler"])
+    def test_pipelines(self, scaler):
+        from sklearn import preprocessing
+        from sklearn.neural_network import MLPRegressor
+        from sklearn.pipeline import make_pipeline
+
+        network = MLPRegressor(
+            hidden_layer_sizes=(5,), activation="tanh", max_iter=20, random_state=0
+        )
+        model = self.fit(make_pipeline(getattr(preprocessing, scaler)(), network), Y)
+        np.testing.assert_allclose(load(model)(X), model.predict(X), rtol=1e-11, atol=1e-12)
+
+    def test_refuses(self):
+        from sklearn.linear_model import Ridge
+        from sklearn.neural_network import MLPRegressor
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import MinMaxScaler
+
+        for model in (Ridge().fit(X, Y), MLPRegressor()):
+            with pytest.raises(WeightFileError, match="not a fitted MLPRegressor"):
+                load(model)
+        model = self.fit(make_pipeline(MinMaxScaler(clip=True), MLPRegressor(max_iter=5)), Y)
+        with pytest.raises(WeightFileError, match="MinMaxScaler: .* clips"):
+            load(model)
+
+    def test_names_its_own_activations(self):
+        from sklearn.neural_network import MLPRegressor
+
+        with pytest.raises(ValueError, match="MLPRegressor names its own"):
+            load(MLPRegressor(), ["tanh"])
+
+
+@pytest.mark.parametrize("thing", [3, None, {"W1": X}, X])
+def test_other_things(thing):
+    with pytest.raises(TypeError, match="source must be a path, a torch.nn.Module or a"):
+        load(thing)
+
+
+class TestModules:
+    @pytest.fixture(autouse=True)
+    def torch(self):
+        torch = pytest.importorskip("torch", reason="PyTorch (the extra `torch`) is not installed")
+        torch.manual_seed(0)
+        return torch
+
+    @staticmethod
+    def check(module, x=X, dtype="f4"):
+        import torch
+
+        module.eval()
+        x = x.astype(dtype)
+        network = load(module)
+        theirs = module(torch.from_numpy(x)).detach().numpy()
+        found = network(x.reshape(len(x), -1))
+        assert found.dtype == theirs.dtype
+        tolerance = 1e-5 if dtype == "f4" else 1e-12
+        np.testing.assert_allclose(found, theirs, rtol=tolerance, atol=tolerance / 5)
+        return network
+
+    def test_sequential(self, torch):
+        nn = torch.nn
+        norm = nn.BatchNorm1d(5)
+        module = nn.Sequential(nn.Linear(6, 5), norm, nn.ELU(), nn.Sequential(nn.Linear(5, 4)))
+        module(1 + 2 * torch.randn(50, 6))  # gives the batch norm statistics
+        network = self.check(module)
+        assert [type(layer) for layer in network.layers] == [Linear, Activation, Linear]
+        self.check(module.double(), dtype="f8")
+
+    def test_single_layer(self, torch):
+        self.check(torch.nn.Linear(6, 4))
+
+    @pytest.mark.parametrize(
+        ("make", "name"),
+        [
+            ("ELU()", "elu"),
+            ("GELU()", "gelu"),
+            ("GELU('tanh')", "gelu_tanh"),
+            ("Hardsigmoid()", "hard_sigmoid"),
+            ("Hardtanh()", "hard_tanh"),
+            ("LeakyReLU(0.3)", "leaky_relu"),
+            ("ReLU(inplace=True)", "relu"),
+            ("SELU()", "selu"),
+            ("SiLU()", "silu"),
+            ("Sigmoid()", "logistic"),
+            ("Softmax(1)", "softmax"),
+            ("Softplus()", "softplus"),
+            ("Softsign()", "softsign"),
+            ("Tanh()", "tanh"),
+        ],
+    )
+    def test_modules_of_activations(self, torch, make, name):
+        nn = torch.nn
+        module = nn.Sequential(nn.Linear(6, 5), eval(f"nn.{make}"), nn.Dropout(), nn.Linear(5, 2))
+        assert self.check(module).layers[1].name == name
+
+    @pytest.mark.parametrize(
+        ("code", "name"),
+        [
+            ("F.elu(x)", "elu"),
+            ("F.gelu(x, approximate='tanh')", "gelu_tanh"),
+            ("F.hardsigmoid(x)", "hard_sigmoid"),
+            ("F.hardtanh(x)", "hard_tanh"),
+            ("F.leaky_relu(x, 0.3)", "leaky_relu"),
+            ("F.relu(x)", "relu"),
+            ("x.relu()", "relu"),
+            ("F.silu(x)", "silu"),
+            ("F.softmax(x, dim=-1)", "softmax"),
+            ("x.softmax(1)", "softmax"),
+            ("F.softplus(x)", "softplus"),
+            ("F.softsign(x)", "softsign"),
+            ("torch.exp(x)", "exponential"),
+            ("torch.sigmoid(x)", "logistic"),
+            ("torch.tanh(F.dropout(x, training=self.training))", "tanh"),
+            ("x.tanh()", "tanh"),
+        ],
+    )
+    def test_functions_in_a_forward_pass(self, torch, code, name):
+        assert self.check(model(torch, [f"x = {code}"])).layers[1].name == name
+
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "torch.flatten(x, 1)",
+            "x.flatten(1)",
+            "x.view(x.size(0), -1)",
+            "x.view(-1, 6)",
+            "x.reshape(x.shape[0], 6)",
+        ],
+    )
+    def test_pictures_made_flat(self, torch, code):
+        self.check(model(torch, [], [f"x = {code}"]), X.reshape(300, 1, 2, 3))
+
+    @pytest.mark.parametrize(
+        ("lines", "message"),
+        [
+            (["x = x + self.first(given)"], "'first_1'.* does not take the output|'first'"),
+            (["x = x * torch.sigmoid(x)"], "does not take the output of the one before"),
+            (["x = F.log_softmax(x, 1)"], r"'log_softmax' \(log_softmax\): not a dense layer"),
+            (["x = F.softplus(x, beta=2)"], "softplus"),
+            (["x = F.softmax(x, 0)"], "softmax"),
+            (["x = x * 2"], r"\(mul\): not a dense layer"),
+            (["x = x.view(-1, 1)"], "view"),
+            (["x = F.linear(x, self.first.weight)"], "uses weights without a layer|linear"),
+            (["if x.sum() > 0: x = x.relu()"], "cannot be traced"),
+            (["x = F.elu(x, 0.5)"], "elu"),
+        ],
+    )
+    def test_refuses_forward_passes(self, torch, lines, message):
+        with pytest.raises(WeightFileError, match=message) as info:
+            load(model(torch, lines))
+        assert str(info.value).startswith("Model")
+        assert "interop.torch.capture" in str(info.value)
+
+    @pytest.mark.parametrize(
+        ("make", "message"),
+        [
+            ("Conv1d(6, 5, 1)", r"'1' \(Conv1d\(6, 5, .* not a dense layer"),
+            ("LayerNorm(5)", "LayerNorm"),
+            ("ELU(0.5)", "ELU"),
+            ("Softmax(dim=0)", "Softmax"),
+            ("BatchNorm1d(5, track_running_stats=False)", "no running statistics"),
+            ("BatchNorm1d(6)", "takes 6 inputs, but gets 5"),
+        ],
+    )
+    def test_refuses_modules(self, torch, make, message):
+        nn = torch.nn
+        with pytest.raises(WeightFileError, match=message):
+            load(nn.Sequential(nn.Linear(6, 5), eval(f"nn.{make}"), nn.Linear(5, 2)))
+
+    def test_refuses_numbers_that_make_no_network(self, torch):
+        module = torch.nn.Linear(6, 5)
+        with torch.no_grad():
+            module.weight[0, 0] = np.nan
+        with pytest.raises(WeightFileError, match="weight must be finite"):
+            load(module)
+        with pytest.raises(WeightFileError, match="at least one Linear"):
+            load(torch.nn.ReLU())
+
+    def test_half_precision_is_read_as_float32(self, torch):
+        assert load(torch.nn.Linear(6, 5).bfloat16()).linear(1).weight.dtype == np.float32
+
+
+def model(torch, between, before=()):
+    """A module with two layers and the given lines of code in its forward pass."""
+    body = [*before, "x = self.first(x)", *between, "x = self.second(x)", "return x"]
+    lines = ["def forward(self, x):", "    given = x", *(f"    {line}" for line in body)]
+    scope = {"F": torch.nn.functional, "torch": torch}
+    exec("\n".join(lines), scope)
+
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = torch.nn.Linear(6, 5), torch.nn.Linear(5, 2)
+
+        forward = scope["forward"]
+
+    return Model()

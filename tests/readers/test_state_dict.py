@@ -1,0 +1,258 @@
+"""Weights by the names of layers, in safetensors and PyTorch files."""
+
+import builtins
+import json
+import struct
+import warnings
+
+import forked
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from descrambler.errors import MissingExtraError, WeightFileError
+from descrambler.network._network import Activation
+from descrambler.readers import load
+
+torch = pytest.importorskip("torch", reason="PyTorch (the extra `torch`) is not installed")
+nn = torch.nn
+
+RNG = np.random.default_rng(0)
+W1, W2, W3 = (RNG.standard_normal(s).astype("f4") for s in ((5, 6), (5, 5), (4, 5)))
+B1, B2 = RNG.standard_normal(5).astype("f4"), RNG.standard_normal(5).astype("f4")
+X = RNG.standard_normal((7, 6)).astype("f4")
+PLAIN = {"net.0.weight": W1, "net.0.bias": B1, "net.2.weight": W2, "net.10.weight": W3}
+NAMES = ["tanh", "relu", "logistic"]
+
+
+def expected():
+    hidden = np.maximum(np.tanh(X @ W1.T + B1) @ W2.T, 0)
+    return 1 / (1 + np.exp(-hidden @ W3.T))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    forked.install(monkeypatch)
+
+
+@pytest.fixture(params=["safetensors", "pt"])
+def path(request, tmp_path):
+    return tmp_path / f"net.{request.param}"
+
+
+@pytest.fixture
+def pt(tmp_path):
+    return tmp_path / "net.pt"
+
+
+def save(path, arrays):
+    if path.suffix == ".pt":
+        torch.save({key: torch.from_numpy(value) for key, value in arrays.items()}, path)
+    else:
+        save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, path)
+
+
+def refuse(path, message, activations=None):
+    with pytest.raises(WeightFileError, match=message) as info:
+        load(path, activations)
+    assert str(path) in str(info.value)
+
+
+class TestBoth:
+    def test_numbered_layers(self, path):
+        save(path, PLAIN)
+        found = load(path, NAMES)(X)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected(), rtol=1e-6)
+
+    def test_named_layers(self, path):
+        save(path, {"out.weight": W3, "middle.weight": W2, "first.weight": W1, "first.bias": B1})
+        order = {"first": "tanh", "middle": "relu", "out": "logistic"}
+        np.testing.assert_allclose(load(path, order)(X), expected(), rtol=1e-6)
+
+    def test_keys_of_npz(self, path):
+        save(path, {"W1": W1, "b1": B1, "W2": W2, "W3": W3})
+        np.testing.assert_allclose(load(path, NAMES)(X), expected(), rtol=1e-6)
+
+    def test_a_single_layer(self, path):
+        save(path, {"weight": W1, "bias": B1})
+        np.testing.assert_allclose(load(path, ["identity"])(X), X @ W1.T + B1, rtol=1e-5)
+
+    def test_told_by_content(self, path, tmp_path):
+        save(path, PLAIN)
+        other = path.rename(tmp_path / "net.dat")
+        assert load(other, NAMES).n_out == 4
+
+    def test_batch_norm(self, path):
+        norm = {"running_mean": B1, "running_var": np.abs(B2), "weight": B2, "bias": B1}
+        arrays = {"a.weight": W1, **{f"b.{key}": value for key, value in norm.items()}}
+        save(path, {**arrays, "b.num_batches_tracked": np.array([3])[0:1], "c.weight": W3})
+        scaled = (X @ W1.T - B1) / np.sqrt(np.abs(B2) + 1e-5) * B2 + B1
+        before = load(path, {"a": "identity", "b": "tanh", "c": "identity"})
+        np.testing.assert_allclose(before(X), np.tanh(scaled) @ W3.T, rtol=2e-5, atol=1e-5)
+        after = load(path, {"a": "tanh", "b": "identity", "c": "identity"})
+        scaled = (np.tanh(X @ W1.T) - B1) / np.sqrt(np.abs(B2) + 1e-5) * B2 + B1
+        np.testing.assert_allclose(after(X), scaled @ W3.T, rtol=2e-5, atol=1e-5)
+        refuse(path, "batch norms may stand before or after", ["tanh", "identity"])
+
+    @pytest.mark.parametrize(
+        ("arrays", "activations", "message"),
+        [
+            (PLAIN, None, "one for each of its 3 linear layers"),
+            (PLAIN, ["tanh"], "one for each of its 3 linear layers"),
+            (PLAIN, {"net.0": "tanh"}, "must name each of net.0, net.10, net.2; got net.0"),
+            ({"a.weight": W1}, {"a": "maxout"}, "activations: .*got 'maxout'"),
+            ({"a.weight": W1, "b.weight": W3}, {"b": "tanh", "a": "tanh"}, "takes 6 inputs"),
+            ({"c.weight": W1[:, :, None]}, ["tanh"], "c: its weight has 3 .* convolution .*capture"),
+            ({"n.weight": B1, "n.bias": B1}, ["tanh"], "n: .* a normalisation of each sample"),
+            ({"a.in_proj_weight": W1}, ["tanh"], "a: not a dense layer; it has in_proj_weight"),
+            ({"a.bias": B1}, ["tanh"], "a: not a dense layer; it has bias"),
+            ({"table": W1}, ["tanh"], "not a dense layer; it has table"),
+            ({"a.weight": W1 * np.float32("nan")}, ["tanh"], "a.weight must be finite"),
+            ({"a.weight": W1, "a.bias": W3[0, :3]}, ["tanh"], "bias must have 5 entries"),
+            ({"a.weight": W1.astype("i1")}, ["tanh"], "a.weight: int8 weights are quantised"),
+            ({}, ["tanh"], "no weights of dense layers"),
+        ],
+    )  # fmt: skip
+    def test_refuses(self, path, arrays, activations, message):
+        save(path, arrays)
+        refuse(path, message, activations)
+
+    @pytest.mark.parametrize("part", [0.2, 0.6, 0.95])
+    def test_truncated(self, path, part):
+        save(path, PLAIN)
+        whole = path.read_bytes()
+        path.write_bytes(whole[: int(part * len(whole))])
+        refuse(path, "damaged|no known|not a known format", NAMES)
+
+
+class TestSafetensors:
+    @pytest.fixture
+    def path(self, tmp_path):
+        return tmp_path / "net.safetensors"
+
+    def test_order_must_be_known(self, path):
+        save(path, {"first.weight": W1, "middle.weight": W2})
+        refuse(path, "safetensors keep no order .* it has first, middle", ["tanh", "tanh"])
+
+    @pytest.mark.parametrize("kind", ["F16", "BF16"])
+    def test_half_precision_is_read_as_float32(self, path, kind):
+        words = W1.view("u4") >> 16 if kind == "BF16" else W1.astype("f2")
+        self.write(path, {"a.weight": (kind, W1.shape)}, words.astype("<u2", copy=False)
+                   if kind == "BF16" else words)  # fmt: skip
+        weight = load(path, ["tanh"]).linear(1).weight
+        assert weight.dtype == np.float32
+        np.testing.assert_allclose(weight, W1, rtol=0.01)
+
+    @staticmethod
+    def write(path, entries, data):
+        head, place = {}, 0
+        for name, (kind, shape) in entries.items():
+            size = int(np.prod(shape)) * {"F16": 2, "BF16": 2, "F32": 4, "F8_E4M3": 1}[kind]
+            head[name] = {"dtype": kind, "shape": shape, "data_offsets": [place, place + size]}
+            place += size
+        text = json.dumps(head).encode()
+        path.write_bytes(struct.pack("<Q", len(text)) + text + np.asarray(data).tobytes())
+
+    def test_other_types_are_refused(self, path):
+        self.write(path, {"a.weight": ("F8_E4M3", (2, 2))}, np.zeros(4, "u1"))
+        refuse(path, "a.weight has the type F8_E4M3", ["tanh"])
+
+    @pytest.mark.parametrize("shape", [(2**31, 2**31), (5, 7), (-1, 6)])
+    def test_absurd_sizes(self, path, shape):
+        self.write(path, {"a.weight": ("F32", (5, 6))}, W1)
+        content = path.read_bytes()
+        text = content[8:].replace(b"[5, 6]", json.dumps(shape).encode(), 1)
+        length = struct.unpack("<Q", content[:8])[0] + len(json.dumps(shape)) - 6
+        path.write_bytes(struct.pack("<Q", length) + text)
+        refuse(path, "a damaged safetensors file", ["tanh"])
+
+    def test_without_the_extra(self, path, monkeypatch):
+        save(path, PLAIN)
+        monkeypatch.setitem(__import__("sys").modules, "safetensors", None)
+        with pytest.raises(MissingExtraError, match=r"descrambler\[safetensors\]"):
+            load(path, NAMES)
+
+
+class Bomb:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (builtins.open, (str(self.path), "w"))
+
+
+class TestTorch:
+    @pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model"])
+    def test_checkpoints(self, pt, key):
+        state = {name: torch.from_numpy(value) for name, value in PLAIN.items()}
+        torch.save({key: state, "epoch": 3, "optimizer": {"lr": 0.1}}, pt)
+        np.testing.assert_allclose(load(pt, NAMES)(X), expected(), rtol=1e-6)
+
+    def test_agrees_with_the_module(self, pt):
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Linear(6, 5), nn.SiLU(), nn.Linear(5, 3), nn.Softmax(1))
+        torch.save(module.state_dict(), pt)
+        theirs = module(torch.from_numpy(X)).detach().numpy()
+        np.testing.assert_allclose(load(pt, ["silu", "softmax"])(X), theirs, rtol=1e-5, atol=1e-7)
+
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+    def test_half_precision_is_read_as_float32(self, pt, dtype):
+        torch.save({"a.weight": torch.from_numpy(W1).to(dtype)}, pt)
+        weight = load(pt, ["tanh"]).linear(1).weight
+        assert weight.dtype == np.float32
+        np.testing.assert_allclose(weight, W1, rtol=0.01)
+
+    def test_order_is_that_of_the_file(self, pt):
+        save(pt, {"z.weight": W1, "y.weight": W2, "x.weight": W3})
+        assert [load(pt, NAMES).linear(k).n_in for k in (1, 2, 3)] == [6, 5, 5]
+
+    def test_pickled_objects_are_not_executed(self, pt, tmp_path):
+        marker = tmp_path / "executed"
+        torch.save({"a.weight": torch.from_numpy(W1), "b": Bomb(marker)}, pt)
+        refuse(pt, r"pickled objects \(\S*open\), which could run code", ["tanh"])
+        torch.save(nn.Linear(2, 3), pt)
+        refuse(
+            pt, "pickled objects .*torch.nn.modules.linear.Linear.* save model.state_dict", ["tanh"]
+        )
+        assert not marker.exists()
+
+    def test_programs(self, pt):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.jit.save(torch.jit.script(nn.Linear(2, 3)), pt)
+        refuse(pt, "a TorchScript program", ["tanh"])
+
+    @pytest.mark.parametrize("thing", [[1, 2], torch.zeros(3), "text"])
+    def test_other_things(self, pt, thing):
+        torch.save(thing, pt)
+        refuse(pt, "not a state dict", ["tanh"])
+
+    def test_numbers_repeated_without_end(self, pt):
+        torch.save({"a.weight": torch.zeros(1).expand(2**20, 2**20)}, pt)
+        refuse(pt, "reading it takes more than 16384 MB", ["tanh"])
+
+    def test_sparse_and_meta_tensors(self, pt):
+        torch.save({"a.weight": torch.eye(3).to_sparse()}, pt)
+        refuse(pt, "a.weight is sparse", ["tanh"])
+        torch.save({"a.weight": torch.zeros(2, 2, device="meta")}, pt)
+        refuse(pt, "a.weight is sparse, quantised or empty", ["tanh"])
+
+    def test_old_files(self, pt):
+        torch.save({"a.weight": torch.from_numpy(W1)}, pt, _use_new_zipfile_serialization=False)
+        refuse(pt, "pickled data", ["tanh"])
+
+    def test_without_the_extra(self, pt, monkeypatch):
+        save(pt, PLAIN)
+        monkeypatch.setitem(__import__("sys").modules, "torch", None)
+        with pytest.raises(MissingExtraError, match=r"descrambler\[torch\]"):
+            load(pt, NAMES)
+
+
+def test_activation_before_a_batch_norm_is_kept(pt):
+    norm = {f"b.{key}": B1**2 for key in ("running_mean", "running_var")}
+    save(pt, {"a.weight": W1, **norm, "c.weight": W3})
+    network = load(pt, {"a": "relu", "b": "identity", "c": "tanh"})
+    assert network.layers[1] == Activation("relu")
