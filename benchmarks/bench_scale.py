@@ -31,11 +31,11 @@ from pathlib import Path
 import numpy as np
 import scipy.fft
 import scipy.linalg
-from benchmarks.harness.figures import power_law
 from matplotlib.figure import Figure
 from scipy.linalg import blas
 
 import descrambler as ds
+from benchmarks.harness.figures import power_law
 
 SEED = 0
 
@@ -135,7 +135,7 @@ def gram_rate(n: int, m: int) -> Iterator[dict[str, float]]:
         "GFLOP/s": m * n**2 / mine.min() / 1e9,
         "SYRK GFLOP/s": m * n**2 / theirs.min() / 1e9,
         "share of SYRK's rate": float(theirs.min() / mine.min()),
-        "the same, median of neighbours": float(np.median(theirs / mine)),
+        "the same, median of neighbors": float(np.median(theirs / mine)),
     }
 
 

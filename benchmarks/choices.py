@@ -25,7 +25,7 @@ def signals() -> np.ndarray:
 
 
 def without_curvature(criterion: criteria.Criterion, x: np.ndarray) -> criteria.Custom:
-    """Wrap a criterion as a user's function, of which the optimiser knows value and gradient alone."""
+    """Wrap a criterion as a user's function, of which the optimizer knows value and gradient alone."""
     data = criteria.base.Data.of(None, x)
     kernel, unit = criterion.kernel(data, x.dtype)
 
@@ -33,7 +33,7 @@ def without_curvature(criterion: criteria.Criterion, x: np.ndarray) -> criteria.
         value, gradient = kernel.value_and_gradient(p)
         return unit * value, unit * gradient
 
-    return criteria.Custom(function, "rotation", maximised=criterion.maximised, check=False)
+    return criteria.Custom(function, "rotation", maximized=criterion.maximized, check=False)
 
 
 def line(
@@ -45,7 +45,7 @@ def line(
         criterion,
         method=method,
         gauge="none",
-        tolerance=TOLERANCE,
+        tol=TOLERANCE,
         callback=lambda state: time.perf_counter() > stop,
     )
     cells = (f"{result.history[-1]:.8g}", result.n_eval, f"{result.seconds:.3g} s", result.status)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from relaxometry import N_POINTS, N_UNITS, decays, error, train
 
 import descrambler as ds
-from descrambler.report._colours import signed
+from descrambler.report._colors import signed
 
 
 def main() -> None:

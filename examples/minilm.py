@@ -25,7 +25,7 @@ import torch
 from matplotlib.figure import Figure
 
 import descrambler as ds
-from descrambler.report._colours import MAGNITUDE
+from descrambler.report._colors import MAGNITUDE
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -132,9 +132,9 @@ def share(rows: np.ndarray) -> np.ndarray:
 
 def kurtosis(signals: np.ndarray) -> np.ndarray:
     """Excess kurtosis of each column, descending."""
-    centred = signals - signals.mean(axis=0)
-    variance = np.mean(centred**2, axis=0)
-    return np.sort(np.mean(centred**4, axis=0) / variance**2 - 3)[::-1]
+    centered = signals - signals.mean(axis=0)
+    variance = np.mean(centered**2, axis=0)
+    return np.sort(np.mean(centered**4, axis=0) / variance**2 - 3)[::-1]
 
 
 def table(views: dict[str, View]) -> Iterator[str]:
@@ -176,13 +176,13 @@ def draw(views: dict[str, View], curves: dict[str, np.ndarray], layer: int) -> F
     figure.colorbar(image, ax=axes[0], label="|weight| (r.m.s. of all)", extend="max")
     ax = axes[1, 0]
     for (name, view), style in zip(views.items(), ("-", ":"), strict=True):
-        for place, (side, colour) in enumerate(
+        for place, (side, color) in enumerate(
             (("first weights", "#15529b"), ("second weights", "#db6d00"))
         ):
             for number, shares in enumerate(view.shares):
                 label = f"{side}, {name}" if number == 0 else None
                 gain = len(shares[place]) * smoothed(shares[place])
-                ax.plot(np.arange(1, len(gain) + 1), gain, style, color=colour, lw=1, label=label)
+                ax.plot(np.arange(1, len(gain) + 1), gain, style, color=color, lw=1, label=label)
     ax.axhline(1, color="black", lw=0.8, label="random rotation")
     ax.set(
         xscale="log", yscale="log", ylim=(0.05, 200), xlabel="mode, by variance of its signals",
@@ -193,9 +193,9 @@ def draw(views: dict[str, View], curves: dict[str, np.ndarray], layer: int) -> F
     styles = {"units": "-", "random rotation": ":", "most kurtosis": "--"}
     for name, values in curves.items():
         basis, _, model = name.partition(", ")
-        colour = "black" if model == "trained" else "0.6"
+        color = "black" if model == "trained" else "0.6"
         place = np.arange(1, len(values) + 1)
-        ax.plot(place, values, ls=styles[basis], color=colour, label=name)
+        ax.plot(place, values, ls=styles[basis], color=color, label=name)
     ax.set(
         xscale="log", yscale="log", ylim=(0.03, None), xlabel="coordinate, by falling kurtosis",
         ylabel="excess kurtosis", title=f"D  Signals after the activation, layer {layer}",

@@ -13,7 +13,7 @@ import torch
 from matplotlib.figure import Figure
 
 import descrambler as ds
-from descrambler.report._colours import signed
+from descrambler.report._colors import signed
 
 N_POINTS, N_UNITS = 64, 32
 TIME = np.linspace(0, 3, N_POINTS)  # s
@@ -37,15 +37,15 @@ def error(model: torch.nn.Module, data: tuple[torch.Tensor, torch.Tensor]) -> fl
 
 
 def train(model: torch.nn.Module, steps: int) -> None:
-    """Minimise the squared error with Adam, on fresh decays in each step."""
-    optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    """Minimize the squared error with Adam, on fresh decays in each step."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     traces, constants = decays(50_000, 1)
     for step in range(steps):
         rows = torch.arange(step * 256, (step + 1) * 256) % len(traces)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         (model(traces[rows]) - constants[rows]).square().mean().backward()
-        optimiser.step()
+        optimizer.step()
         schedule.step()
 
 

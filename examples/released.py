@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 import descrambler as ds
 from descrambler.deer._released import load_parameters, network_inputs
-from descrambler.report._colours import signed
+from descrambler.report._colors import signed
 
 BLOCKS = ("q", "z", "y", "y q", "y z")
 
@@ -24,9 +24,9 @@ def traces(path: Path, n: int) -> np.ndarray:
     """Simulate traces (n, 512) of one Gaussian peak each, with the kernel in the file."""
     parameters, rng = load_parameters(path), np.random.default_rng(0)
     low, high = parameters.distance[[0, -1]]
-    centre = rng.uniform(low + 0.1 * (high - low), high - 0.1 * (high - low), (n, 1))
+    center = rng.uniform(low + 0.1 * (high - low), high - 0.1 * (high - low), (n, 1))
     width = rng.uniform(0.02, 0.1, (n, 1)) * (high - low)
-    peaks = np.exp(-0.5 * ((parameters.distance - centre) / width) ** 2)
+    peaks = np.exp(-0.5 * ((parameters.distance - center) / width) ** 2)
     form_factor = peaks / peaks.sum(axis=1, keepdims=True) @ parameters.kernel.T
     depth = rng.uniform(0.1, 0.5, (n, 1))
     noise = 0.05 * depth * rng.random((n, 1)) * rng.standard_normal(form_factor.shape)
@@ -47,7 +47,7 @@ def main() -> None:
     random = noise * np.sqrt(np.mean(trained**2))
     canvas = Figure(figsize=(10, 4.5), layout="constrained")
     for ax, (name, weight) in zip(canvas.subplots(1, 2), (("trained", trained), ("random weights (null)", random)), strict=True):  # fmt: skip
-        result = ds.descramble(inputs @ weight.T, centre=True)
+        result = ds.descramble(inputs @ weight.T, center=True)
         strength = np.linalg.svd(weight, compute_uv=False) ** 2
         rank = strength.sum() ** 2 / (strength**2).sum()
         share = np.square(weight).reshape(len(weight), 5, -1).sum(axis=(0, 2)) / np.sum(weight**2)

@@ -15,19 +15,19 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 
 import descrambler as ds
-from descrambler.report._colours import signed
+from descrambler.report._colors import signed
 
 N_UNITS, TAP = 48, "2:input"
 
 
 def train(model: torch.nn.Module, x: torch.Tensor, labels: torch.Tensor, steps: int) -> None:
-    """Minimise the cross entropy with Adam."""
-    optimiser = torch.optim.Adam(model.parameters(), lr=3e-3, weight_decay=1e-4)
+    """Minimize the cross entropy with Adam."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3, weight_decay=1e-4)
     for _ in range(steps):
         rows = torch.randint(len(x), (128,))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         torch.nn.functional.cross_entropy(model(x[rows]), labels[rows]).backward()
-        optimiser.step()
+        optimizer.step()
 
 
 def main() -> None:

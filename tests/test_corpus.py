@@ -71,7 +71,7 @@ def rank_deficient():
 
 def local(criterion, method):
     """End of a search that has one optimum only: the quadratic one, found iteratively."""
-    return [ds.descramble(signals(6), criterion, method=method, tolerance=1e-6).objective]
+    return [ds.descramble(signals(6), criterion, method=method, tol=1e-6).objective]
 
 
 def value(criterion):
@@ -95,13 +95,13 @@ def low_rank():
     return normal(12, 3, seed=7) @ normal(3, 12, seed=8)
 
 
-def gram(centre=False, dtype=np.float64):
-    found = ds.gram(signals(8).astype(dtype), centre=centre)
+def gram(center=False, dtype=np.float64):
+    found = ds.gram(signals(8).astype(dtype), center=center)
     return np.concatenate([found.matrix.ravel(), found.mean, [found.count]])
 
 
 def added():
-    parts = [ds.gram(x, centre=True) for x in np.split(signals(8), 3)]
+    parts = [ds.gram(x, center=True) for x in np.split(signals(8), 3)]
     total = parts[0] + parts[1] + parts[2]
     return np.append(total.matrix.ravel(), total.mean)
 
@@ -136,8 +136,8 @@ def polar():
 def filtering():
     """Weights that pass a band, with a notch at zero."""
     t, f = np.arange(32), np.arange(24)[:, None]
-    centre = np.cos(np.pi * (f + 1) * (t + 0.5) / 40)
-    return centre - centre.mean(axis=1, keepdims=True) + 0.01 * normal(24, 32, seed=12)
+    center = np.cos(np.pi * (f + 1) * (t + 0.5) / 40)
+    return center - center.mean(axis=1, keepdims=True) + 0.01 * normal(24, 32, seed=12)
 
 
 def bands():
@@ -222,7 +222,7 @@ CASES = {
         partial(smooth, 8, rank=3, gauge="identity"),
         AMPLIFIED,
     ),
-    "smoothness, centred": (partial(smooth, 8, centre=True), AMPLIFIED),
+    "smoothness, centered": (partial(smooth, 8, center=True), AMPLIFIED),
     "smoothness, rank 3": (partial(smooth, 12, rank=3), AMPLIFIED),
     "smoothness, rank auto": (partial(smooth, 12, rank="auto"), AMPLIFIED),
     "smoothness, nearest the identity": (partial(smooth, 9, gauge="identity"), AMPLIFIED),
@@ -247,7 +247,7 @@ CASES = {
     "norm square, wide": (partial(diagonal, normal(5, 9, seed=6), "norm_square", "right"), 1e-9),
     "norm square, float32": (partial(diagonal, np.float32(low_rank()), "norm_square"), 1e-6),
     "gram": (gram, DOUBLE),
-    "gram, float32, centred": (partial(gram, True, np.float32), SINGLE),
+    "gram, float32, centered": (partial(gram, True, np.float32), SINGLE),
     "gram, parts added": (added, DOUBLE),
     "joint gram": (joint, AMPLIFIED),
     "compare": (compared, AMPLIFIED),

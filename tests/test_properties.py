@@ -168,7 +168,7 @@ TABLE = {
     },
     "descrambler.gram": {
         "signals": (2, ds.gram),
-        "signals ": (2, lambda x: ds.gram(x, centre=True)),
+        "signals ": (2, lambda x: ds.gram(x, center=True)),
         "signals  ": (2, lambda x: ds.gram(x, dtype="float32")),
     },
     "descrambler.interpret": {
@@ -301,7 +301,7 @@ TABLE = {
         "first": (2, lambda x: analysis.subspace_overlap(x, draw(*x.shape))),
         "second": (
             2,
-            lambda x: analysis.subspace_overlap(draw(x.shape[0] or 1, 2), x, centred=False),
+            lambda x: analysis.subspace_overlap(draw(x.shape[0] or 1, 2), x, centered=False),
         ),
     },
     "descrambler.analysis.two_sided_spectrum": {"weights": (2, analysis.two_sided_spectrum)},
@@ -449,7 +449,7 @@ RECORDS = """
     interop.torch.Verification nulls.Null nulls.Setting
 """
 SCALARS = """
-    Activation Axis Renormalise show_config analysis.frequencies analysis.marchenko_pastur_edge
+    Activation Axis Renormalize show_config analysis.frequencies analysis.marchenko_pastur_edge
     analysis.random_diagonal_share criteria.Custom criteria.check_gradient deer.distance_range
     deer.pretrained deer.replica deer.simulate deer.train deer.variations group.random_rotation
     interop.dask.parallel_map
@@ -811,6 +811,6 @@ def test_a_gram_matrix_out_of_the_range_of_float32_is_refused_there():
             ds.descramble_gram(known, **SINGLE)
 
 
-def test_signals_that_do_not_vary_have_a_centred_gram_matrix():
+def test_signals_that_do_not_vary_have_a_centered_gram_matrix():
     x = np.tile(draw(9), (12, 1))
-    assert np.abs(ds.gram(x, centre=True).matrix).max() < 1e-13
+    assert np.abs(ds.gram(x, center=True).matrix).max() < 1e-13

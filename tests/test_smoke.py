@@ -17,7 +17,7 @@ def test_exact_descrambling(dtype):
     np.testing.assert_allclose(p @ p.T, np.eye(24), atol=50 * eps)
     assert np.linalg.det(p) > 0
     assert result.gap < (1e-12 if dtype == np.float64 else 1e-2)
-    assert ds.descramble(signals, method="riemannian-lbfgs", tolerance=1e-2).gap >= 0
+    assert ds.descramble(signals, method="riemannian-lbfgs", tol=1e-2).gap >= 0
 
 
 def test_certified_diagonal():

@@ -14,7 +14,7 @@ from .measure import Scale, SideBySide
 
 TITLE = "Cayley value and gradient against NumPy's formula"
 ABOUT = """\
-Two formulas: with A as a matrix, as one would write it, and with A diagonal, the frame that our optimiser uses."""
+Two formulas: with A as a matrix, as one would write it, and with A diagonal, the frame that our optimizer uses."""
 
 LIMITS = {80: 1 / 1.7, 256: 1 / 1.3}
 

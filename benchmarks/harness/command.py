@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
         "--cap",
         type=float,
         metavar="S",
-        help="seconds for an optimiser to get there (60; quick: 2)",
+        help="seconds for an optimizer to get there (60; quick: 2)",
     )
     command.add_argument("--threads", type=int, nargs="+", default=run.THREADS, metavar="T")
     command.add_argument("-o", "--output", type=Path, help="folder for the results")

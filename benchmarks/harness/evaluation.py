@@ -20,7 +20,7 @@ from .measure import Row, Scale, SideBySide, power_law
 TITLE = "One value and gradient against the products and passes that it cannot avoid"
 CURVES = "One value and gradient"
 ABOUT = """\
-The C++ kernel that the optimisers call, once. Criteria of a Gram matrix: their n x n products alone, by the same
+The C++ kernel that the optimizers call, once. Criteria of a Gram matrix: their n x n products alone, by the same
 Eigen. Criteria of signals (4096 of them): the products X P^T and Y'^T X by the same Eigen, and the elementwise pass from Y
 to Y' in NumPy, in blocks of 256 signals that stay in the cache. Exponents are fitted over the sizes above them."""
 
@@ -77,9 +77,9 @@ def _locality(y: Array, slope: Array) -> object:
     points = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     square = y * y
     power = square.sum(axis=1)
-    centre = square @ points
-    np.multiply(y, centre @ points.T, out=slope)
-    return power.sum() - np.sum(centre**2 / power[:, None])
+    center = square @ points
+    np.multiply(y, center @ points.T, out=slope)
+    return power.sum() - np.sum(center**2 / power[:, None])
 
 
 PASSES: dict[str, Pass] = {

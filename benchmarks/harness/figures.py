@@ -50,12 +50,12 @@ def gap_figure(traces: Mapping[str, Mapping[str, Points]], *, ax: Place = None) 
 
 def _draw_trace(ax: Axes, name: str, points: Points, index: int) -> None:
     seconds, gap = np.array(points).T
-    colour = _COLOURS[index % len(_COLOURS)]
+    color = _COLOURS[index % len(_COLOURS)]
     if len(seconds) == 1:
         ax.plot(seconds, gap, "*", color="black", ms=14, label=name)
         return
     style = _LINES[index % len(_LINES)]
-    ax.plot(seconds, gap, drawstyle="steps-post", ls=style, color=colour, lw=1.4, label=name)
+    ax.plot(seconds, gap, drawstyle="steps-post", ls=style, color=color, lw=1.4, label=name)
 
 
 def cost_figure(costs: Mapping[str, Mapping[str, Points]], *, ax: Place = None) -> Figure:
@@ -86,7 +86,7 @@ def cost_figure(costs: Mapping[str, Mapping[str, Points]], *, ax: Place = None) 
 def _draw_cost(ax: Axes, name: str, points: Points, index: int) -> None:
     n, seconds = np.array(points).T
     exponent, offset = power_law(points)
-    colour, marker = _COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)]
+    color, marker = _COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)]
     style = _LINES[index % len(_LINES)]
-    ax.plot(n, np.exp(offset) * n**exponent, color=colour, lw=1, ls=style)
-    ax.plot(n, seconds, marker, color=colour, ms=5, label=rf"{name}: $n^{{{exponent:.2f}}}$")
+    ax.plot(n, np.exp(offset) * n**exponent, color=color, lw=1, ls=style)
+    ax.plot(n, seconds, marker, color=color, ms=5, label=rf"{name}: $n^{{{exponent:.2f}}}$")

@@ -22,7 +22,7 @@ class Scale:
     name : {"tiny", "quick", "full"}
         For tests, for a first look, for the record.
     cap : float
-        Seconds that an optimiser is given to reach its target.
+        Seconds that an optimizer is given to reach its target.
     seconds : float
         Time spent on a side-by-side timing, at least three pairs.
     threads : int
@@ -58,7 +58,7 @@ class Row:
     ours_seconds, theirs_seconds : float or None
         Medians; None where nothing is timed.
     ours_arrived, theirs_arrived : bool
-        False where the seconds are those after which an optimiser was stopped short of its goal.
+        False where the seconds are those after which an optimizer was stopped short of its goal.
     value : float or None
         What the target limits: the median of ours / theirs, unless the case names another quantity.
     limit : float or None
@@ -73,7 +73,7 @@ class Row:
     curve : str
         Name of the curve on which `ours_seconds` against `n` is a point; empty where it is none.
     trace : list of (float, float)
-        Of an optimiser ("theirs"): seconds, and relative gap to the optimum from then on.
+        Of an optimizer ("theirs"): seconds, and relative gap to the optimum from then on.
     """
 
     case: str
@@ -160,7 +160,7 @@ def side_by_side(ours: Work, theirs: Work, seconds: float) -> tuple[float, float
     Returns
     -------
     ours, theirs, ratio : float
-        Median seconds of both, and the median of the ratios of neighbours.
+        Median seconds of both, and the median of the ratios of neighbors.
     """
     ours(), theirs()
     times: list[tuple[float, float]] = []

@@ -48,9 +48,9 @@ def sources(n: int, m: int) -> Array:
 
 def whitened(signals: Array) -> Array:
     """Return signals with unit covariance, nearest to those given."""
-    centred = signals - signals.mean(axis=0)
-    values, vectors = np.linalg.eigh(centred.T @ centred / len(signals))
-    return np.asarray(centred @ (vectors / np.sqrt(values)) @ vectors.T)
+    centered = signals - signals.mean(axis=0)
+    values, vectors = np.linalg.eigh(centered.T @ centered / len(signals))
+    return np.asarray(centered @ (vectors / np.sqrt(values)) @ vectors.T)
 
 
 def value(criterion: str, signals: Array) -> float:

@@ -1,4 +1,4 @@
-"""Optimisers of other packages, each as its users would run it, on one :class:`Problem`."""
+"""Optimizers of other packages, each as its users would run it, on one :class:`Problem`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _pymanopt(problem: Problem, watch: Watch, optimizer: str, **options: Any) ->
     optimizers = _require("pymanopt.optimizers")
     manifold = pymanopt.manifolds.SpecialOrthogonalGroup(problem.n)
     on_manifold = pymanopt.function.numpy(manifold)
-    # Its optimisers ask for cost and gradient apart: what one has computed serves the other.
+    # Its optimizers ask for cost and gradient apart: what one has computed serves the other.
     known: list[tuple[Array, tuple[float, Array]]] = []
 
     def evaluate(p: Array) -> tuple[float, Array]:
@@ -104,7 +104,7 @@ def geoopt_adam(problem: Problem, watch: Watch) -> None:
 
 
 def torch_orthogonal(problem: Problem, watch: Watch) -> None:
-    """PyTorch's orthogonal parametrisation (Cayley) with its L-BFGS."""
+    """PyTorch's orthogonal parametrization (Cayley) with its L-BFGS."""
     torch = _require("torch")
     layer = torch.nn.Linear(problem.n, problem.n, bias=False, dtype=torch.float64)
     orthogonal = torch.nn.utils.parametrizations.orthogonal
@@ -131,10 +131,10 @@ def torch_orthogonal(problem: Problem, watch: Watch) -> None:
 
 @dataclass(frozen=True)
 class Peer:
-    """An optimiser and the modules that it needs."""
+    """An optimizer and the modules that it needs."""
 
     name: str
-    minimise: Callable[[Problem, Watch], None]
+    minimize: Callable[[Problem, Watch], None]
     modules: tuple[str, ...] = ()
 
     @property
@@ -143,12 +143,12 @@ class Peer:
         return ", ".join(name for name in self.modules if importlib.util.find_spec(name) is None)
 
     def run(self, problem: Problem, goal: float, cap: float) -> Watch:
-        """Minimise from P = 1 until the relative gap is `goal`, for `cap` seconds at most."""
+        """Minimize from P = 1 until the relative gap is `goal`, for `cap` seconds at most."""
         watch = Watch(problem.optimum, goal, cap)
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             # Of their line searches, and of what they import.
             warnings.simplefilter("ignore")
-            return watch.time(lambda watch: self.minimise(problem, watch))
+            return watch.time(lambda watch: self.minimize(problem, watch))
 
 
 PEERS = (

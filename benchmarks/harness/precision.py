@@ -76,4 +76,4 @@ class Precisions:
         with warnings.catch_warnings():
             # Stopped after so many iterations, it has not converged.
             warnings.simplefilter("ignore")
-            return ds.descramble(signals, method=self.method, max_iter=ITERATIONS, tolerance=0)
+            return ds.descramble(signals, method=self.method, max_iter=ITERATIONS, tol=0)

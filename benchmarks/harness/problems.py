@@ -1,4 +1,4 @@
-"""Problems on SO(n) with known optima, as every optimiser can be given them: minimised, from P = 1."""
+"""Problems on SO(n) with known optima, as every optimizer can be given them: minimized, from P = 1."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Problem(Protocol):
 class Smoothness:
     """Smoothness of signals whose Gram matrix has eigenvalues that span `decades`.
 
-    The optimisers are given the Gram matrix in the basis of the link modes, where A is diagonal: the
+    The optimizers are given the Gram matrix in the basis of the link modes, where A is diagonal: the
     cheapest form there is. Values are divided by what they are at P = 1.
     """
 

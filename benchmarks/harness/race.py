@@ -1,4 +1,4 @@
-"""Time that an optimiser takes to come within a gap of the known optimum."""
+"""Time that an optimizer takes to come within a gap of the known optimum."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Watch:
     Parameters
     ----------
     optimum : float
-        Of the minimised value.
+        Of the minimized value.
     goal : float
         Relative gap at which to stop.
     cap : float
@@ -38,7 +38,7 @@ class Watch:
         self._start = 0.0
 
     def time(self, run: Callable[[Watch], object]) -> Watch:
-        """Run an optimiser from start to end."""
+        """Run an optimizer from start to end."""
         self._start = time.perf_counter()
         with suppress(Over):
             run(self)
@@ -68,7 +68,7 @@ class Watch:
         return points
 
     def callback(self, sign: float) -> Callable[[State], bool]:
-        """For our own optimisers; `sign` makes their objective the minimised one."""
+        """For our own optimizers; `sign` makes their objective the minimized one."""
         return lambda state: self.note(sign * state.objective)
 
     def seconds_to(self, gap: float) -> tuple[float, bool]:

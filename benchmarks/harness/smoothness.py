@@ -90,7 +90,7 @@ class Races:
                 method=method,
                 gauge="none",
                 max_iter=10**9,
-                tolerance=0,
+                tol=0,
                 callback=watch.callback(1),
             )
 

@@ -101,7 +101,7 @@ def page(
     text = [
         "# Speed\n",
         f"Written by `{command}`. Every benchmark asserts its answer before it is timed; candidates run in turn "
-        'in one process. Times are medians; "value" is ours / theirs (the median of the ratios of neighbours) unless the case names another quantity.\n',
+        'in one process. Times are medians; "value" is ours / theirs (the median of the ratios of neighbors) unless the case names another quantity.\n',
         "| machine | |\n|---|---|",
         *(f"| {name} | {value} |" for name, value in machine.items()),
         f"\n{summary(lines)}\n",

@@ -86,37 +86,37 @@ void test_no_allocation() {
   const Index n = 24;
   Brockett<T> criterion = brockett<T>(n);
   CayleyChart<T> chart({criterion, false}, Matrix<T>::Identity(n, n), no_poll);
-  RecentredChart<T> recentred({criterion, false}, Matrix<T>::Identity(n, n), RetractionKind::cayley,
+  RecenteredChart<T> recentered({criterion, false}, Matrix<T>::Identity(n, n), RetractionKind::cayley,
                               no_poll);
   const Vector<T> direction = Vector<T>::Random(packed_size(n)) / T(n);
   Vector<T> gradient(packed_size(n)), curvature(packed_size(n));
   Memory<T> memory(packed_size(n), 5);
   chart.start(gradient);
-  recentred.start(gradient);
+  recentered.start(gradient);
   Vector<T> next = direction;
   Eigen::internal::set_is_malloc_allowed(false);
   for (int step = 0; step < 64; ++step) {
     chart.sample(direction, T(0.1), gradient);
     chart.accept();
-    recentred.sample(direction, T(0.1), gradient);
-    recentred.accept();
-    recentred.curvature(curvature);
+    recentered.sample(direction, T(0.1), gradient);
+    recentered.accept();
+    recentered.curvature(curvature);
     memory.direction(gradient, &curvature, next);
     memory.add(direction, gradient);
   }
   Eigen::internal::set_is_malloc_allowed(true);
-  CHECK(orthogonality_error(recentred.rotation) < 100 * std::numeric_limits<T>::epsilon());
+  CHECK(orthogonality_error(recentered.rotation) < 100 * std::numeric_limits<T>::epsilon());
 }
 
 template <class T>
-void test_optimisers() {
+void test_optimizers() {
   const Index n = 8;
   Brockett<T> criterion = brockett<T>(n);
   const Options options{10, 2000, 1e-5, nullptr};
   CayleyChart<T> chart({criterion, false}, Matrix<T>::Identity(n, n), no_poll);
-  RecentredChart<T> recentred({criterion, false}, Matrix<T>::Identity(n, n), RetractionKind::polar,
+  RecenteredChart<T> recentered({criterion, false}, Matrix<T>::Identity(n, n), RetractionKind::polar,
                               no_poll);
-  const Outcome first = lbfgs(chart, false, options), second = lbfgs(recentred, false, options);
+  const Outcome first = lbfgs(chart, false, options), second = lbfgs(recentered, false, options);
   CHECK(first.history.back() <= first.history.front());
   for (std::size_t i = 1; i < second.history.size(); ++i)
     CHECK(second.history[i] <= second.history[i - 1] * (1 + 100 * std::numeric_limits<T>::epsilon()));
@@ -127,7 +127,7 @@ void test_optimisers() {
 void test_polling() {
   int polls = 0;
   Brockett<double> criterion = brockett<double>(16);
-  RecentredChart<double> chart({criterion, false}, Matrix<double>::Identity(16, 16),
+  RecenteredChart<double> chart({criterion, false}, Matrix<double>::Identity(16, 16),
                                RetractionKind::cayley, [&] {
                                  if (++polls == 30) throw Interrupted();
                                });
@@ -174,7 +174,7 @@ void test_all() {
   test_group<T>();
   test_retractions<T>();
   test_no_allocation<T>();
-  test_optimisers<T>();
+  test_optimizers<T>();
   test_curvature<T>();
   test_gram<T>();
 }

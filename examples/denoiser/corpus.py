@@ -28,10 +28,10 @@ TRAINING_SENTENCES = (
     "The doctor asked her to breathe in slowly and to hold her breath.",
     "Rain fell on the tin roof all night and nobody slept much.",
     "Choose a number between one and seven, and keep it to yourself.",
-    "Our neighbour plays the violin, though not very well.",
+    "Our neighbor plays the violin, though not very well.",
     "The judge looked over his glasses and sighed.",
-    "Thick fog hid the harbour, and the ships stayed where they were.",
-    "My sister studies the behaviour of whales in the northern seas.",
+    "Thick fog hid the harbor, and the ships stayed where they were.",
+    "My sister studies the behavior of whales in the northern seas.",
     "If the fuse blows again, switch off the oven first.",
     "The museum keeps a large collection of clocks, most of them broken.",
     "You should write the address clearly on the front of the envelope.",
@@ -111,7 +111,7 @@ def mix(clean: Waveform, noise: Waveform, snr: float) -> Waveform:
     return clean + noise * (np.linalg.norm(clean) / np.linalg.norm(noise) * 10 ** (-snr / 20))
 
 
-def coloured(rng: np.random.Generator, n: int, exponent: float, ripple: float = 0.0) -> Waveform:
+def colored(rng: np.random.Generator, n: int, exponent: float, ripple: float = 0.0) -> Waveform:
     """Gaussian noise of power 1 / f^exponent, times a random smooth spectrum (ripple, in nepers)."""
     spectrum = np.fft.rfft(rng.standard_normal(n))
     position = np.linspace(0, 1, len(spectrum))
@@ -133,31 +133,31 @@ def babble(rng: np.random.Generator, n: int, speakers: Sequence[Waveform]) -> Wa
 
 
 def hum(rng: np.random.Generator, n: int) -> Waveform:
-    """Mains or a motor: harmonics of 40 to 250 Hz that waver, over some coloured noise."""
+    """Mains or a motor: harmonics of 40 to 250 Hz that waver, over some colored noise."""
     time = np.arange(n) / denoiser.SAMPLE_RATE
-    drift = np.cumsum(coloured(rng, n, 2)) / denoiser.SAMPLE_RATE
+    drift = np.cumsum(colored(rng, n, 2)) / denoiser.SAMPLE_RATE
     cycles = rng.uniform(40, 250) * (time + 0.02 * drift)
     orders = np.arange(1, 16)
     amplitudes = rng.exponential(size=15) * orders ** -rng.uniform(0.3, 1.5)
     phases = rng.uniform(0, 2 * np.pi, 15)
     tones = amplitudes @ np.cos(2 * np.pi * np.outer(orders, cycles) + phases[:, None])
-    return unit(unit(tones) + rng.uniform(0.1, 1) * coloured(rng, n, 1, 1.0))
+    return unit(unit(tones) + rng.uniform(0.1, 1) * colored(rng, n, 1, 1.0))
 
 
 def washing_machine(rng: np.random.Generator, n: int) -> Waveform:
     """Imitate a drum that turns once a second: rumble, motor whine and splashes that come and go."""
     turn = 2 * np.pi * np.arange(n) / denoiser.SAMPLE_RATE * rng.uniform(0.7, 1.3)
-    rumble = coloured(rng, n, 1.5) * (1 + 0.6 * np.cos(turn))
+    rumble = colored(rng, n, 1.5) * (1 + 0.6 * np.cos(turn))
     whine = np.sign(np.sin(turn * rng.integers(150, 300))) * (1 + 0.4 * np.cos(turn + 1))
-    splashes = coloured(rng, n, 0.5, 1.0) * np.maximum(0, np.cos(3 * turn + 2)) ** 4
+    splashes = colored(rng, n, 0.5, 1.0) * np.maximum(0, np.cos(3 * turn + 2)) ** 4
     return unit(rumble + 0.3 * whine + 1.5 * splashes)
 
 
 def training_noise(rng: np.random.Generator, n: int, speakers: Sequence[Waveform]) -> Waveform:
-    """Coloured noise, a babble or a hum; never the washing machine, which is kept for judging."""
+    """Colored noise, a babble or a hum; never the washing machine, which is kept for judging."""
     kind = rng.integers(4)
     if kind == 0:
         return babble(rng, n, speakers)
     if kind == 1:
         return hum(rng, n)
-    return coloured(rng, n, rng.uniform(0, 2), rng.choice([0.0, 1.0]))
+    return colored(rng, n, rng.uniform(0, 2), rng.choice([0.0, 1.0]))

@@ -27,7 +27,7 @@ _QUIET = 0.2  # quantile over time; speech pauses at any one frequency for longe
 _FLOOR = 1e-3  # of the r.m.s. magnitude; what is fainter looks alike
 
 
-def analyse(waveform: ArrayLike) -> Spectrum:
+def analyze(waveform: ArrayLike) -> Spectrum:
     """Short-time Fourier transform: Hann windows of 256 samples (32 ms), one every 64 (8 ms).
 
     Parameters
@@ -52,10 +52,10 @@ def analyse(waveform: ArrayLike) -> Spectrum:
     return frames
 
 
-def synthesise(spectrum: Spectrum, n: int) -> Array:
+def synthesize(spectrum: Spectrum, n: int) -> Array:
     """Return the `n` samples of which `spectrum`, shape (m, 129), is the transform.
 
-    The inverse of :func:`analyse` to rounding; of a spectrum that no waveform has, the waveform
+    The inverse of :func:`analyze` to rounding; of a spectrum that no waveform has, the waveform
     nearest to it in least squares.
 
     Raises
@@ -123,8 +123,8 @@ def denoise(waveform: ArrayLike, network: Network | None = None) -> Array:
             f"network must have {_BINS} inputs and outputs, got {network.n_in} and {network.n_out}"
         )
     samples = _samples("waveform", waveform)
-    spectrum = analyse(samples)
-    return synthesise(spectrum * network(features(spectrum)), samples.size)
+    spectrum = analyze(samples)
+    return synthesize(spectrum * network(features(spectrum)), samples.size)
 
 
 def pretrained() -> Network:

@@ -64,7 +64,7 @@ def haar(rng: np.random.Generator, w: np.ndarray) -> np.ndarray:
     return (u * np.linalg.svd(w, compute_uv=False)) @ v
 
 
-def coloured(signals: np.ndarray, side: str) -> Null:
+def colored(signals: np.ndarray, side: str) -> Null:
     """Null: rows (side left) or columns drawn with the covariance of `signals`, samples in rows."""
     root = (signals - signals.mean(axis=0)) / np.sqrt(len(signals))
 
@@ -89,13 +89,13 @@ def clip_signals() -> tuple[np.ndarray, np.ndarray]:
     inputs, gains = [], []
     for snr in (0, 5, 10):
         for noise in (
-            corpus.coloured(rng, clean.size, 0),
-            corpus.coloured(rng, clean.size, 1),
+            corpus.colored(rng, clean.size, 0),
+            corpus.colored(rng, clean.size, 1),
             corpus.hum(rng, clean.size),
         ):
-            noisy = denoiser.analyse(corpus.mix(clean, noise, snr))
+            noisy = denoiser.analyze(corpus.mix(clean, noise, snr))
             inputs.append(denoiser.features(noisy))
-            gains.append(np.clip((denoiser.analyse(clean) / noisy).real, 0, 1))
+            gains.append(np.clip((denoiser.analyze(clean) / noisy).real, 0, 1))
     return np.concatenate(inputs), np.concatenate(gains)
 
 
@@ -104,7 +104,7 @@ def table(network: ds.Network, inputs: np.ndarray, gains: np.ndarray) -> None:
     # Only there do both indices count frequencies, of the inputs or of the outputs.
     physical = {(1, "left"): inputs, (network.n_linear, "right"): gains}
     print("Diagonal share of the energy, and (share of the rest within 125 Hz of the diagonal)")
-    print("| matrix | criterion | side | raw | trained | untrained | Haar | Gaussian | coloured |")
+    print("| matrix | criterion | side | raw | trained | untrained | Haar | Gaussian | colored |")
     print("|---|---|---|---|---|---|---|---|---|")
     for k in range(1, network.n_linear + 1):
         trained, untrained = network.linear(k).weight, network.initial.linear(k).weight
@@ -118,7 +118,7 @@ def table(network: ds.Network, inputs: np.ndarray, gains: np.ndarray) -> None:
                     cell(shares(diagonal_form(untrained, criterion, side)), None, near),
                     cell(*spread(haar, trained, criterion, side), near),
                     cell(*spread(gaussian, trained, criterion, side), near),
-                    cell(*spread(coloured(signals, side), trained, criterion, side), near)
+                    cell(*spread(colored(signals, side), trained, criterion, side), near)
                     if signals is not None
                     else "",
                 ]
@@ -126,7 +126,7 @@ def table(network: ds.Network, inputs: np.ndarray, gains: np.ndarray) -> None:
 
 
 def cell(value: Shares, deviation: Shares | None, near: bool) -> str:
-    """Write the diagonal share, and the near one where neighbours mean something."""
+    """Write the diagonal share, and the near one where neighbors mean something."""
     written = [
         f"{value[i]:.3f}" + (f" ± {deviation[i]:.3f}" if deviation else "") for i in range(2)
     ]
@@ -173,7 +173,7 @@ def figure(network: ds.Network, k: int, side: str) -> Figure:
 
 
 def save(canvas: Figure, path: Path) -> None:
-    """Write a PNG of 256 colours, half the size of one of all colours."""
+    """Write a PNG of 256 colors, half the size of one of all colors."""
     stream = io.BytesIO()
     canvas.savefig(stream, dpi=100)
     Image.open(stream).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(

@@ -22,7 +22,7 @@ FLITE_VOICES = ("slt", "rms", "awb")
 
 def wiener(noisy: corpus.Waveform, noise_power: np.ndarray) -> corpus.Waveform:
     """Wiener filter with decision-directed a-priori ratios (Ephraim and Malah 1984)."""
-    spectrum = denoiser.analyse(noisy)
+    spectrum = denoiser.analyze(noisy)
     ratios = np.abs(spectrum) ** 2 / noise_power
     gains = np.empty_like(ratios)
     before = np.maximum(ratios[0] - 1, 0)
@@ -30,18 +30,18 @@ def wiener(noisy: corpus.Waveform, noise_power: np.ndarray) -> corpus.Waveform:
         prior = 0.98 * before + 0.02 * np.maximum(ratio - 1, 0)
         gain[:] = prior / (1 + prior)
         before = gain**2 * ratio
-    return denoiser.synthesise(spectrum * gains, noisy.size)
+    return denoiser.synthesize(spectrum * gains, noisy.size)
 
 
 def blind_wiener(noisy: corpus.Waveform, _: corpus.Waveform) -> corpus.Waveform:
     """Take the noise from a low quantile over time, as the network does; exponential law assumed."""
-    quiet = np.quantile(np.abs(denoiser.analyse(noisy)) ** 2, QUANTILE, axis=0)
+    quiet = np.quantile(np.abs(denoiser.analyze(noisy)) ** 2, QUANTILE, axis=0)
     return wiener(noisy, quiet / -np.log(1 - QUANTILE))
 
 
 def told_wiener(noisy: corpus.Waveform, noise: corpus.Waveform) -> corpus.Waveform:
     """Take the true mean spectrum of the very noise that was added: more than anyone can know."""
-    return wiener(noisy, np.mean(np.abs(denoiser.analyse(noise)) ** 2, axis=0))
+    return wiener(noisy, np.mean(np.abs(denoiser.analyze(noise)) ** 2, axis=0))
 
 
 def si_sdr(clean: corpus.Waveform, estimate: corpus.Waveform) -> float:
@@ -50,7 +50,7 @@ def si_sdr(clean: corpus.Waveform, estimate: corpus.Waveform) -> float:
 
 
 def flite_speech() -> list[corpus.Waveform]:
-    """Speech of another synthesiser, from recordings of people."""
+    """Speech of another synthesizer, from recordings of people."""
     said = []
     for voice in FLITE_VOICES:
         for sentence in corpus.HELD_OUT_SENTENCES:
@@ -96,8 +96,8 @@ def main() -> None:
     else:
         print("flite is not installed: its rows are left out")
     kinds: dict[str, Callable[[int], corpus.Waveform]] = {
-        "white": lambda n: corpus.coloured(rng, n, 0),
-        "pink": lambda n: corpus.coloured(rng, n, 1),
+        "white": lambda n: corpus.colored(rng, n, 0),
+        "pink": lambda n: corpus.colored(rng, n, 1),
         "hum": lambda n: corpus.hum(rng, n),
         "babble": lambda n: corpus.babble(rng, n, espeak),
         "washing machine": lambda n: corpus.washing_machine(rng, n),

@@ -37,8 +37,8 @@ def batch(
         clean = np.take(speakers[rng.integers(len(speakers))], start + np.arange(CROP), mode="wrap")
         noise = corpus.training_noise(rng, CROP, speakers)
         noisy = corpus.mix(clean, noise, snr=rng.uniform(-5, 15))
-        spectrum = denoiser.analyse(noisy.astype(np.float32))
-        rows.append((denoiser.features(spectrum), spectrum, denoiser.analyse(clean)))
+        spectrum = denoiser.analyze(noisy.astype(np.float32))
+        rows.append((denoiser.features(spectrum), spectrum, denoiser.analyze(clean)))
     inputs, noisy_spectra, clean_spectra = (np.stack(part) for part in zip(*rows, strict=True))
     return tuple(map(torch.from_numpy, (inputs, noisy_spectra, clean_spectra)))
 
@@ -65,22 +65,22 @@ def network(model: torch.nn.Sequential, **records: Any) -> ds.Network:
     return ds.Network([*layers[:-1], ds.Activation("logistic")], **records)
 
 
-def optimise(
+def optimize(
     model: torch.nn.Sequential, speakers: Sequence[corpus.Waveform], seed: int, steps: int
 ) -> None:
-    """Maximise the mean signal-to-noise ratio in dB, by Adam with a rate that falls to zero."""
-    optimiser = torch.optim.Adam(model.parameters(), fused=True)
+    """Maximize the mean signal-to-noise ratio in dB, by Adam with a rate that falls to zero."""
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
     with ThreadPoolExecutor(1) as pool, tqdm(range(steps), disable=None) as progress:
         pending = pool.submit(batch, speakers, (seed, 0))
         for step in progress:
             inputs, noisy, clean = pending.result()
             pending = pool.submit(batch, speakers, (seed, step + 1))
-            optimiser.param_groups[0]["lr"] = 2e-3 * (1 + math.cos(math.pi * step / steps)) / 2
+            optimizer.param_groups[0]["lr"] = 2e-3 * (1 + math.cos(math.pi * step / steps)) / 2
             error = (model(inputs) * noisy - clean).abs().square().sum((1, 2))
             loss = (10 * torch.log10(error / clean.abs().square().sum((1, 2)))).mean()
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             progress.set_postfix(snr=f"{-loss.item():.2f} dB", refresh=False)
 
 
@@ -103,7 +103,7 @@ def train(
     """Train, and record where the network comes from."""
     model = initial_model(seed)
     initial = network(model)
-    optimise(model, speakers, seed, steps)
+    optimize(model, speakers, seed, steps)
     trained = network(model)
     espeak = subprocess.run(["espeak-ng", "--version"], capture_output=True, text=True, check=True)
     gain = {"network": trained, "untrained": initial}
@@ -128,7 +128,7 @@ def train(
 
 
 def main() -> None:
-    """Synthesise, train, save."""
+    """Synthesize, train, save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--output", required=True, help="file of the network, .npz")
     parser.add_argument("--seed", type=int, default=0)

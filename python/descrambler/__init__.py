@@ -32,7 +32,7 @@ from .evidence import nulls
 from .evidence._ensemble import Ensemble, ensemble
 from .evidence._findings import Finding
 from .evidence._interpret import Interpretation, interpret
-from .network._activations import Activation, Renormalise
+from .network._activations import Activation, Renormalize
 from .network._layers import BatchNorm, Linear
 from .network._network import Network
 from .readers import load
@@ -58,7 +58,7 @@ __all__ = [
     "MissingExtraError",
     "Network",
     "NoModulationError",
-    "Renormalise",
+    "Renormalize",
     "Rotation",
     "SavedResult",
     "Starts",

@@ -109,7 +109,7 @@ class Core(Protocol):
     def cayley_lbfgs(
         self,
         criterion: Criterion,
-        maximised: bool,
+        maximized: bool,
         start: AnyReal,
         options: OptionsType,
         cancellation: CancellationType | None,
@@ -117,7 +117,7 @@ class Core(Protocol):
     def riemannian_lbfgs(
         self,
         criterion: Criterion,
-        maximised: bool,
+        maximized: bool,
         start: AnyReal,
         retraction: RetractionType,
         options: OptionsType,

@@ -17,7 +17,7 @@ class Axis:
     frequency_name, frequency_unit : str
         Of its Fourier transform; from name and unit where they are left empty.
     ordered : bool
-        Whether neighbours lie beside each other: False for a collection, such as several signals one
+        Whether neighbors lie beside each other: False for a collection, such as several signals one
         after the other. What rests on order is then not tested.
     """
 
@@ -49,11 +49,11 @@ class Axis:
         return f"{self.frequency_name} ({self.frequency_unit})"
 
     def step(self, n: int) -> float:
-        """Distance of neighbours among n entries."""
+        """Distance of neighbors among n entries."""
         return (self.stop - self.start) / max(n - 1, 1)
 
     def edges(self, n: int) -> tuple[float, float]:
-        """Outer edges of n cells that are centred on the entries."""
+        """Outer edges of n cells that are centered on the entries."""
         half = self.step(n) / 2
         return self.start - half, self.stop + half
 

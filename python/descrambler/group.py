@@ -1,4 +1,4 @@
-"""The rotation group SO(n): charts, their inverses and pull-backs, projection, and minimisation on it.
+"""The rotation group SO(n): charts, their inverses and pull-backs, projection, and minimization on it.
 
 A generator is a skew-symmetric matrix Q. Two charts lead from generators to rotations, the Cayley map
 ``P = (1 + Q)^-1 (1 - Q)`` (Amey et al. 2021, Eq. 7) and the exponential ``P = exp(Q)``; neither inverse

@@ -16,7 +16,7 @@ def test_spectrum_of_one_plane_wave():
     phase = 2 * np.pi * (k * np.arange(n_out)[:, None] / n_out + f * np.arange(n_in) / n_in)
     spectrum = two_sided_spectrum(np.cos(phase))
     expected = np.zeros((n_out, n_in))
-    # A plane wave lives at (k, f) and (-k, -f); symmetrising shares it with (k, -f) and (-k, f).
+    # A plane wave lives at (k, f) and (-k, -f); symmetrizing shares it with (k, -f) and (-k, f).
     for sign in (1, -1):
         for other in (1, -1):
             expected[n_out // 2 + sign * k, n_in // 2 + other * f] = np.sqrt(n_out * n_in) / 4

@@ -90,7 +90,7 @@ def test_subspace_overlap():
     ]
     assert np.mean(values) == pytest.approx(5 / (N - 1), rel=0.1)
     constant = np.ones((N, 1))
-    assert analysis.subspace_overlap(constant, constant + 0.0, centred=False) == pytest.approx(1)
+    assert analysis.subspace_overlap(constant, constant + 0.0, centered=False) == pytest.approx(1)
     with pytest.raises(ValueError, match="first must span something besides a constant"):
         analysis.subspace_overlap(constant, a)
 

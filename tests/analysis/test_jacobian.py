@@ -10,7 +10,7 @@ from descrambler.network._activations import _FUNCTIONS
 STAGES = [
     *(ds.Activation(name) for name in _FUNCTIONS),
     ds.Activation("leaky_relu", 0.2),
-    ds.Renormalise(),
+    ds.Renormalize(),
 ]
 CHAINS = {
     "one layer": [5],
@@ -36,7 +36,7 @@ def network(chain, n_in=7, dtype=np.float64, seed=0):
             layers.append(ds.Linear(w.astype(dtype), generator.standard_normal(item).astype(dtype)))
             width = item
         else:
-            layers.append(ds.Renormalise() if item == "renorm" else ds.Activation(item))
+            layers.append(ds.Renormalize() if item == "renorm" else ds.Activation(item))
     return ds.Network(layers)
 
 
@@ -54,7 +54,7 @@ def inputs(m=9, n=7, dtype=np.float64):
 
 @pytest.mark.parametrize("stage", STAGES, ids=str)
 def test_slope_of_every_stage(stage):
-    x = 2 * inputs() + (7 if isinstance(stage, ds.Renormalise) else 0)
+    x = 2 * inputs() + (7 if isinstance(stage, ds.Renormalize) else 0)
     derivative = stage.derivative(x)
     expected = finite_differences(stage, x)
     forward = derivative.forward(np.eye(7)[None]).swapaxes(1, 2)
@@ -75,7 +75,7 @@ def test_slopes_do_not_overflow(name):
 @pytest.mark.parametrize("first", STAGES, ids=str)
 @pytest.mark.parametrize("second", [ds.Activation("softmax"), ds.Activation("tanh")], ids=str)
 def test_chain_rule(first, second):
-    x = inputs() + (4 if isinstance(first, ds.Renormalise) else 0)
+    x = inputs() + (4 if isinstance(first, ds.Renormalize) else 0)
     both = second.derivative(first(x)).after(first.derivative(x))
     expected = finite_differences(lambda y: second(first(y)), x)
     np.testing.assert_allclose(both.backward(np.eye(7)[None]), expected, atol=1e-8)
@@ -106,7 +106,7 @@ def test_jacobians(chain):
 def test_batches_change_nothing(chain, monkeypatch):
     net, x = network(chain), inputs(40)
     whole = analysis.mean_jacobian(net, x), analysis.directional_gain(net, x, np.eye(7))
-    monkeypatch.setattr("descrambler.analysis.jacobian._BATCH_BYTES", 500)
+    monkeypatch.setattr("descrambler.analysis._jacobian._BATCH_BYTES", 500)
     np.testing.assert_allclose(analysis.mean_jacobian(net, x), whole[0], rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(analysis.directional_gain(net, x, np.eye(7)), whole[1], rtol=1e-12)
 

@@ -9,14 +9,14 @@ from descrambler import analysis
 N = 12
 
 
-def coloured(m=8000, seed=0):
+def colored(m=8000, seed=0):
     generator = np.random.default_rng(seed)
     return (generator.standard_normal((m, N)) + 0.3) * np.geomspace(1, 0.1, N)
 
 
 def test_more_inputs_resolve_more_and_agree_better():
     w = np.random.default_rng(1).standard_normal((N, 30))
-    curve = analysis.split_half(coloured(), w, [40, 300, 4000], n_splits=3)
+    curve = analysis.split_half(colored(), w, [40, 300, 4000], n_splits=3)
     assert curve.similarity.shape == (3, 3)
     means = curve.resolved.mean(axis=1)
     assert means[0] < means[1] < means[2]
@@ -31,7 +31,7 @@ def test_rotated_units_give_the_same_curve():
     q = ds.group.random_rotation(N, 0)
     first, second = (
         analysis.split_half(x, y, [1000], n_splits=2)
-        for x, y in ((coloured(), w), (coloured() @ q.T, q @ w))
+        for x, y in ((colored(), w), (colored() @ q.T, q @ w))
     )
     np.testing.assert_array_equal(first.resolved, second.resolved)
     np.testing.assert_allclose(first.bound, second.bound, atol=1e-8)
@@ -47,8 +47,8 @@ def test_white_inputs_never_have_a_picture():
 
 def test_bad_input():
     with pytest.raises(ValueError, match="weights must have 12 rows"):
-        analysis.split_half(coloured(50), np.eye(3))
+        analysis.split_half(colored(50), np.eye(3))
     with pytest.raises(ValueError, match=r"sizes must be between 2 and 25, got \[30\]"):
-        analysis.split_half(coloured(50), np.eye(N), [30])
+        analysis.split_half(colored(50), np.eye(N), [30])
     with pytest.raises(ValueError, match="n_splits must be at least 1, got 0"):
-        analysis.split_half(coloured(50), np.eye(N), n_splits=0)
+        analysis.split_half(colored(50), np.eye(N), n_splits=0)

@@ -387,18 +387,18 @@ def interrupt_when(process, ready):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_that_python_drops_is_raised_again(number, monkeypatch, capsys):
-    class Finalised:
+    class Finalized:
         def __del__(self):
             signal.raise_signal(number)
 
     def action(_):
-        held = Finalised()
+        held = Finalized()
         del held
         time.sleep(10)
         raise AssertionError
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    monkeypatch.setattr("descrambler.commands.inspect.info", action)
+    monkeypatch.setattr("descrambler.cli._inspect.info", action)
     try:
         assert main(["info"]) == 130
     finally:
@@ -488,7 +488,7 @@ def test_ctrl_c_exits_130(monkeypatch, capsys):
     def interrupted(output):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("descrambler.commands.interpret.demo", interrupted)
+    monkeypatch.setattr("descrambler.cli._interpret.demo", interrupted)
     assert main(["demo"]) == 130
     assert capsys.readouterr().err == "descrambler: interrupted\n"
 

@@ -14,7 +14,7 @@ FAULTS = Path(__file__).parents[1] / "faults.py"
 @pytest.mark.parametrize(
     ("jobs", "faults", "moments"),
     [
-        (["gram", "minimise"], ["ctrl-c", "kill", "full disk", "memory", "callback"], 10),
+        (["gram", "minimize"], ["ctrl-c", "kill", "full disk", "memory", "callback"], 10),
         (["report", "bench"], ["sigterm", "full disk"], 4),
     ],
 )

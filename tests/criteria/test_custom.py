@@ -14,7 +14,7 @@ def quartic(y):
 
 
 def test_of_signals_equals_the_built_in():
-    own = criteria.Custom(quartic, maximised=True)
+    own = criteria.Custom(quartic, maximized=True)
     result = ds.descramble(SIGNALS, own, random_state=0)
     built_in = ds.descramble(SIGNALS, "quartimax", random_state=0)
     assert result.objective == pytest.approx(built_in.objective, rel=1e-9)
@@ -29,14 +29,14 @@ def test_of_the_rotation(dtype):
         assert p.dtype in (dtype, np.float64)
         return np.sum(p * w.T), w.T
 
-    own = criteria.Custom(trace, of="rotation", maximised=True)
-    result = ds.descramble(SIGNALS.astype(dtype), own, tolerance=1e-5)
+    own = criteria.Custom(trace, of="rotation", maximized=True)
+    result = ds.descramble(SIGNALS.astype(dtype), own, tol=1e-5)
     assert result.objective == pytest.approx(ds.diagonalize(w, "sum").objective, rel=1e-5)
 
 
 def test_autograd():
     pytest.importorskip("torch")
-    own = criteria.Custom(lambda y: (y**4).sum(), maximised=True, autograd=True)
+    own = criteria.Custom(lambda y: (y**4).sum(), maximized=True, autograd=True)
     p = ds.group.random_rotation(6, 0)
     value, gradient = own.value_and_gradient(p, signals=SIGNALS)
     expected, slope = criteria.Orthomax(0).value_and_gradient(p, signals=SIGNALS)

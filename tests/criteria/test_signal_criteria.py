@@ -95,8 +95,8 @@ def formulas(y):
         "total variation (width 0.1, periodic)": np.sum(np.sqrt(ring**2 + width**2) - width),
         "monotonicity (increasing)": np.sum(np.minimum(np.diff(y, axis=1), 0) ** 2),
         "monotonicity (decreasing)": np.sum(np.maximum(np.diff(y, axis=1), 0) ** 2),
-        "locality (own centres, open)": power @ spread,
-        "locality (own centres, periodic)": power @ (1 - resultant**2) * (n / (2 * np.pi)) ** 2,
+        "locality (own centers, open)": power @ spread,
+        "locality (own centers, periodic)": power @ (1 - resultant**2) * (n / (2 * np.pi)) ** 2,
         "kurtosis": np.sum(m * np.sum(y**4, axis=0) / np.sum(y**2, axis=0) ** 2),
         "varimax": np.sum(y**4) - np.sum(np.sum(y**2, axis=0) ** 2) / m,
         "quartimax": np.sum(y**4),
@@ -105,8 +105,8 @@ def formulas(y):
         "autocorrelation (lag 1, periodic)": np.sum(y * np.roll(y, 1, axis=1)),
         "autocorrelation (lag 2, open)": np.sum(y[:, 2:] * y[:, :-2]),
         "periodicity (period 4)": np.sum((y[:, :4] + y[:, 4:]) ** 2) / 2,
-        "locality (centre 0, open)": np.sum(y**2 @ place**2),
-        "locality (centre 2.5, periodic)": np.sum(
+        "locality (center 0, open)": np.sum(y**2 @ place**2),
+        "locality (center 2.5, periodic)": np.sum(
             y**2 @ (2 * np.sin(np.pi * (place - 2.5) / n) * n / (2 * np.pi)) ** 2
         ),
         "deviation from a target covariance": np.linalg.norm(
@@ -148,8 +148,8 @@ def test_sums_are_sums(terms):
     p = group.random_rotation(N, 6)
     value, gradient = total.value_and_gradient(p, signals=SIGNALS)
     parts = [(w, c, *c.value_and_gradient(p, signals=SIGNALS)) for w, c in terms]
-    signs = [1 if c.maximised == total.maximised else -1 for _, c in terms]
-    assert total.maximised == all(c.maximised for _, c in terms)
+    signs = [1 if c.maximized == total.maximized else -1 for _, c in terms]
+    assert total.maximized == all(c.maximized for _, c in terms)
     scale = sum(w * abs(v) for w, _, v, _ in parts)
     assert value == pytest.approx(
         sum(s * w * v for s, (w, _, v, _) in zip(signs, parts, strict=True)), abs=1e-9 * scale
@@ -169,7 +169,7 @@ def test_quadratic_sums_are_solved_exactly(terms):
     result = ds.descramble(SIGNALS, total)
     assert result.method == "exact"
     assert result.optimality == "certified"
-    sign = -1 if total.maximised else 1
+    sign = -1 if total.maximized else 1
     for seed in range(20):
         other = total.value_and_gradient(group.random_rotation(N, seed), signals=SIGNALS)[0]
         assert sign * other >= sign * result.objective - 1e-9 * abs(result.objective)
@@ -178,9 +178,7 @@ def test_quadratic_sums_are_solved_exactly(terms):
 @pytest.mark.parametrize("criterion", QUADRATIC, ids=by_name)
 def test_iteration_approaches_the_exact_value(criterion):
     exact = ds.descramble(SIGNALS, criterion)
-    found = ds.descramble(
-        SIGNALS, criterion, method="riemannian-lbfgs", random_state=0, tolerance=1e-7
-    )
+    found = ds.descramble(SIGNALS, criterion, method="riemannian-lbfgs", random_state=0, tol=1e-7)
     assert exact.gap <= 1e-9
     assert found.objective == pytest.approx(exact.objective, rel=1e-6)
     assert found.history[-1] == pytest.approx(found.objective, rel=1e-9)
@@ -189,8 +187,8 @@ def test_iteration_approaches_the_exact_value(criterion):
 @pytest.mark.parametrize("method", ["cayley-lbfgs", "riemannian-lbfgs"])
 @pytest.mark.parametrize("criterion", ORDINARY, ids=by_name)
 def test_local_optima(criterion, method):
-    result = ds.descramble(SIGNALS, criterion, method=method, random_state=1, tolerance=1e-6)
-    sign = -1 if criterion.maximised else 1
+    result = ds.descramble(SIGNALS, criterion, method=method, random_state=1, tol=1e-6)
+    sign = -1 if criterion.maximized else 1
     p = result.rotation.matrix
     assert result.converged and result.optimality in ("local", "certified")
     assert result.history[-1] == pytest.approx(result.objective, rel=1e-9, abs=1e-12)
@@ -206,7 +204,7 @@ def test_local_optima(criterion, method):
     "criterion", [criteria.Kurtosis(), *map(criteria.Orthomax, (0, 1, 4))], ids=by_name
 )
 def test_polar_steps_rise_to_a_maximum_of_the_same_criterion(criterion):
-    result = ds.descramble(SIGNALS, criterion, random_state=3, tolerance=1e-9)
+    result = ds.descramble(SIGNALS, criterion, random_state=3, tol=1e-9)
     assert result.method == "polar" and result.converged
     assert (np.diff(result.history) >= -1e-12 * abs(result.history[-1])).all()
     assert result.history[-1] == pytest.approx(result.objective, rel=1e-12)
@@ -216,7 +214,7 @@ def test_polar_steps_rise_to_a_maximum_of_the_same_criterion(criterion):
 
 
 # Harman's eight physical variables of 305 girls (Harman 1976; R's Harman23.cor), and varimax of their first
-# two principal components with Kaiser's normalisation, as R's psych prints it (Kabacoff, R in Action,
+# two principal components with Kaiser's normalization, as R's psych prints it (Kabacoff, R in Action,
 # listing 14.3). R stops where the sum of singular values rises by less than 1e-5, relatively: in its last
 # angle it is 0.006 short of the maximum, which moves loadings by less than 0.01 beyond their two digits.
 HARMAN = """
@@ -289,7 +287,7 @@ def test_starts_do_not_depend_on_threads(criterion):
 
 def test_reflections():
     w = np.diag([-1.0] + [1.0] * (N - 1))
-    trace = criteria.Custom(lambda p: (np.sum(p * w), w), of="rotation", maximised=True)
+    trace = criteria.Custom(lambda p: (np.sum(p * w), w), of="rotation", maximized=True)
     both = ds.descramble(SIGNALS, trace, group="O", random_state=0)
     assert both.objective == pytest.approx(N)
     assert np.linalg.det(both.rotation.matrix) == pytest.approx(-1)
@@ -300,7 +298,7 @@ def test_reflections():
 
 @pytest.mark.parametrize("criterion", ["entropy", "kurtosis", "total_variation", "varimax"])
 def test_float32_signals(criterion):
-    result = ds.descramble(SIGNALS.astype(np.float32), criterion, tolerance=1e-4)
+    result = ds.descramble(SIGNALS.astype(np.float32), criterion, tol=1e-4)
     assert result.rotation.matrix.dtype == np.float32
     assert result.optimality == "local"
     # Judged in float64.
@@ -341,7 +339,7 @@ def test_zero_signals():
         (lambda: criteria.TargetSpectrum([-1, 2]), ValueError, "target must be a power spectrum"),
         (lambda: criteria.TargetAutocorrelation([0.5]), ValueError, "must start with 1"),
         (lambda: criteria.Sparsity(0), ValueError, "width must be positive"),
-        (lambda: criteria.Locality(np.inf), ValueError, "centre must be finite"),
+        (lambda: criteria.Locality(np.inf), ValueError, "center must be finite"),
         (lambda: criteria.Orthomax(np.nan), ValueError, "gamma must be finite"),
         (lambda: -1 * criteria.Entropy(), ValueError, "weight .* must be positive"),
         (lambda: criteria.Entropy() + 1, TypeError, "unsupported operand"),
@@ -354,9 +352,9 @@ def test_zero_signals():
         (
             lambda: ds.descramble(SIGNALS, "entropy", method="polar"),
             ValueError,
-            "maximises kurtosis",
+            "maximizes kurtosis",
         ),
-        (lambda: ds.descramble(SIGNALS, method="polar"), ValueError, "maximises kurtosis"),
+        (lambda: ds.descramble(SIGNALS, method="polar"), ValueError, "maximizes kurtosis"),
         (lambda: ds.descramble(SIGNALS, "entropy", rank=2), ValueError, "rank needs smoothness"),
         (lambda: ds.descramble(SIGNALS, "entropy", gauge="identity"), ValueError, "gauge must be"),
         (lambda: ds.descramble(SIGNALS, "entropy", n_starts=0), ValueError, "n_starts must be"),

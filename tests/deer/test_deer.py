@@ -11,7 +11,7 @@ from descrambler import deer
 from descrambler.errors import MissingExtraError
 
 # The package exports functions under the names of these modules.
-simulation = importlib.import_module("descrambler.deer.simulate")
+simulation = importlib.import_module("descrambler.deer._simulate")
 FRESH_SEED = 99_887_766
 
 
@@ -115,7 +115,7 @@ def test_wrong_arguments_are_named(call, message):
     duration=st.floats(0.1, 20),
     dtype=st.sampled_from([np.float32, np.float64]),
 )
-def test_simulated_data_are_boxed_finite_and_normalised(n, seed, n_points, duration, dtype):
+def test_simulated_data_are_boxed_finite_and_normalized(n, seed, n_points, duration, dtype):
     data = deer.simulate(n, seed, n_points, duration=duration, dtype=dtype)
     assert data.traces.shape == data.distributions.shape == data.targets.shape == (n, n_points)
     assert data.traces.dtype == data.distributions.dtype == data.targets.dtype == dtype

@@ -10,7 +10,7 @@ from scipy.io import savemat
 
 from descrambler.deer._released import load_parameters, network_inputs
 from descrambler.errors import WeightFileError
-from descrambler.network._network import Linear, Network, Renormalise
+from descrambler.network._network import Linear, Network, Renormalize
 from descrambler.readers import _mat as mat
 from descrambler.readers import _series, load
 
@@ -37,8 +37,8 @@ def simulate(parameters, n, rng):
 def random_distributions(parameters, n, rng):
     shortest, longest = parameters.distance[[0, -1]]
     shape = (n, parameters.max_peaks)
-    centre = shortest + (longest - shortest) * falling(rng, shape)
-    narrowest, broadest = parameters.min_width * centre, parameters.max_width * (longest - shortest)
+    center = shortest + (longest - shortest) * falling(rng, shape)
+    narrowest, broadest = parameters.min_width * center, parameters.max_width * (longest - shortest)
     sigma = (narrowest + (broadest - narrowest) * falling(rng, shape)) / np.sqrt(8 * np.log(2))
     count = rng.integers(1, parameters.max_peaks, (n, 1), endpoint=True)
     area = rng.random(shape) * (np.arange(parameters.max_peaks) < count)
@@ -46,7 +46,7 @@ def random_distributions(parameters, n, rng):
     total = np.zeros((n, distance.size), np.float32)
     for peak in range(parameters.max_peaks):
         width = sigma[:, peak, None].astype(np.float32)
-        position = centre[:, peak, None].astype(np.float32)
+        position = center[:, peak, None].astype(np.float32)
         height = (area / sigma)[:, peak, None].astype(np.float32)
         total += height * np.exp(-0.5 * ((distance - position) / width) ** 2)
     return total / total.sum(axis=1, keepdims=True)
@@ -95,7 +95,7 @@ class TestReleasedNetwork:
         network = load(Path(DATA) / "nets" / f"{name}.mat")
         assert (network.n_in, network.n_out, network.n_linear) == (320, 512, 6)
         assert [getattr(layer, "name", None) for layer in network.layers[1::2]] == ["softplus"] * 6
-        assert network.layers[-1] == Renormalise()
+        assert network.layers[-1] == Renormalize()
         assert network.linear(1).weight.dtype == np.float32
 
     def test_parameters(self, parameters):

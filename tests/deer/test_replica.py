@@ -69,7 +69,7 @@ def test_filters_act_without_delay(replica):
     assert bare(spike)[0].argmax() == 128
 
 
-def test_corner_is_the_most_regularised_of_the_sharp_ones(replica):
+def test_corner_is_the_most_regularized_of_the_sharp_ones(replica):
     curve = replica.penalties
     peaks, _ = scipy.signal.find_peaks(curve.curvature, height=curve.curvature.max() / 2)
     assert replica.penalty == curve.penalty[peaks[-1]]
@@ -103,11 +103,11 @@ def test_replica_stands_where_a_network_does(replica):
     ("arguments", "message"),
     [
         (
-            {"regularisation": "best"},
-            "regularisation must be 'l-curve', 'gcv' or a positive number",
+            {"regularization": "best"},
+            "regularization must be 'l-curve', 'gcv' or a positive number",
         ),
-        ({"regularisation": -1.0}, "regularisation must be"),
-        ({"regularisation": np.nan}, "regularisation must be"),
+        ({"regularization": -1.0}, "regularization must be"),
+        ({"regularization": np.nan}, "regularization must be"),
         ({"high_pass": (0.1, 0.05)}, "high_pass must be two ascending edges"),
         ({"low_pass": (0.1, 1.0)}, "low_pass must be two ascending edges"),
     ],

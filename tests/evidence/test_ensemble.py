@@ -155,7 +155,7 @@ def test_the_bound_bounds(n, n_other, seed, share):
 
 
 def test_independent_networks_are_near_the_null():
-    """White weights and inputs that favour no direction more than the weights do."""
+    """White weights and inputs that favor no direction more than the weights do."""
     networks = [random_network(seed) for seed in range(8)]
     result = ds.ensemble(networks, inputs(), tap="after")
     spread = result.summary()
@@ -371,7 +371,7 @@ def test_figures(number):
         assert matplotlib.image.imread(stream)[..., :3].std() > 0.05
     for name in ("similarity", "consensus"):
         limits = {im.get_clim() for ax in figures[name].axes for im in ax.images}
-        # The colour bar is an axes without an image of its own.
+        # The color bar is an axes without an image of its own.
         assert len(limits) == 1
     titles = [ax.get_title(loc="left") for ax in figures["consensus"].axes]
     assert [title[0] for title in titles if title] == list("ABCDE")

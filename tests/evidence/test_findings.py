@@ -124,7 +124,7 @@ def test_nulls_are_what_they_say():
             assert study.inputs is x
 
 
-def test_components_span_the_leading_ones_and_noise_has_the_inputs_colour():
+def test_components_span_the_leading_ones_and_noise_has_the_inputs_color():
     net, x = network(np.random.default_rng(0)), traces(2000)
     setting = Setting(net, x, None)
     kinds = {kind.name: kind for kind in KINDS}
@@ -133,11 +133,11 @@ def test_components_span_the_leading_ones_and_noise_has_the_inputs_colour():
     span = np.linalg.qr(w.T)[0]
     assert (np.linalg.norm(span.T @ leading, axis=0) > 0.99).all()
     rows = np.vstack(
-        [kinds["coloured noise"].draw(setting, np.random.default_rng(s)).raw(1) for s in range(300)]
+        [kinds["colored noise"].draw(setting, np.random.default_rng(s)).raw(1) for s in range(300)]
     )
-    colour = np.abs(np.fft.rfft(rows, axis=1)).mean(axis=0)
+    color = np.abs(np.fft.rfft(rows, axis=1)).mean(axis=0)
     own = np.abs(np.fft.rfft(x - x.mean(axis=0), axis=1)).mean(axis=0)
-    assert np.corrcoef(np.log(colour), np.log(own))[0, 1] > 0.98
+    assert np.corrcoef(np.log(color), np.log(own))[0, 1] > 0.98
     envelope = np.corrcoef(rows.std(axis=0), x.std(axis=0))[0, 1]
     assert envelope > 0.9
 

@@ -72,9 +72,9 @@ def test_shipped_matrices_have_certified_diagonals(layer, criterion, side):
 @given(st.integers(1, 3000), st.sampled_from([np.float32, np.float64]))
 def test_gains_of_one_give_the_waveform_back(n, dtype):
     waveform = chirp(n, dtype)
-    spectrum = denoiser.analyse(waveform)
+    spectrum = denoiser.analyze(waveform)
     assert spectrum.shape[1] == 129
-    again = denoiser.synthesise(spectrum, n)
+    again = denoiser.synthesize(spectrum, n)
     assert again.shape == (n,) and again.dtype == dtype
     np.testing.assert_allclose(again, waveform, atol=20 * np.finfo(dtype).eps)
     # A network whose logistic is saturated: gains of one, by the whole road.
@@ -88,17 +88,17 @@ def test_gains_of_one_give_the_waveform_back(n, dtype):
 
 def test_a_tone_is_in_its_bin():
     tone = np.sin(2 * np.pi * 1000 * np.arange(8000) / denoiser.SAMPLE_RATE)
-    spectrum = denoiser.analyse(tone)
+    spectrum = denoiser.analyze(tone)
     assert (np.abs(spectrum[5:-5]).argmax(axis=1) == 1000 / 31.25).all()
 
 
 @pytest.mark.parametrize("loudness", [1e-250, 1e-12, 1e-3, 1e6, 1e250])
 def test_features_do_not_depend_on_loudness(loudness):
     waveform = np.random.default_rng(0).standard_normal(4000)
-    expected = denoiser.features(denoiser.analyse(waveform))
+    expected = denoiser.features(denoiser.analyze(waveform))
     assert expected.dtype == np.float32
     np.testing.assert_allclose(
-        denoiser.features(denoiser.analyse(loudness * waveform)), expected, atol=1e-5
+        denoiser.features(denoiser.analyze(loudness * waveform)), expected, atol=1e-5
     )
     np.testing.assert_allclose(
         denoiser.denoise(loudness * waveform) / loudness, denoiser.denoise(waveform), atol=1e-5
@@ -107,7 +107,7 @@ def test_features_do_not_depend_on_loudness(loudness):
 
 def test_steady_tones_are_the_quiet_that_features_are_measured_from():
     tone = np.sin(2 * np.pi * 1000 * np.arange(16_000) / denoiser.SAMPLE_RATE)
-    x = denoiser.features(denoiser.analyse(tone))
+    x = denoiser.features(denoiser.analyze(tone))
     np.testing.assert_allclose(x[5:-5, 32], 0, atol=1e-6)
 
 
@@ -134,8 +134,8 @@ def test_snr():
         (lambda: denoiser.denoise(np.zeros(9), ds.deer.pretrained()), "network must have 129"),
         (lambda: denoiser.features(np.ones((5, 128))), r"spectrum must have shape \(m, 129\)"),
         (lambda: denoiser.features(np.ones((0, 129))), r"spectrum must have shape \(m, 129\)"),
-        (lambda: denoiser.synthesise(np.full((5, 129), np.nan), 9), "spectrum must be finite"),
-        (lambda: denoiser.synthesise(np.ones((5, 129)), 257), "n must be 0 to 256 for 5 frames"),
+        (lambda: denoiser.synthesize(np.full((5, 129), np.nan), 9), "spectrum must be finite"),
+        (lambda: denoiser.synthesize(np.ones((5, 129)), 257), "n must be 0 to 256 for 5 frames"),
         (lambda: denoiser.snr([1.0], [1.0, 2.0]), "estimate must have 1 samples, got 2"),
         (lambda: denoiser.snr([0.0], [1.0]), "clean must not be silent"),
     ],
@@ -272,8 +272,8 @@ def test_network_improves_the_clip_and_the_untrained_one_does_not(script, kind, 
     rng = np.random.default_rng(1)
     clean = read_wav(FOLDER / "speech.wav")
     makers = {
-        "white": lambda: corpus.coloured(rng, clean.size, 0),
-        "pink": lambda: corpus.coloured(rng, clean.size, 1),
+        "white": lambda: corpus.colored(rng, clean.size, 0),
+        "pink": lambda: corpus.colored(rng, clean.size, 1),
         "washing machine": lambda: corpus.washing_machine(rng, clean.size),
     }
     noisy = corpus.mix(clean, makers[kind](), snr)
@@ -283,14 +283,14 @@ def test_network_improves_the_clip_and_the_untrained_one_does_not(script, kind, 
     assert gain > max(1.5, denoiser.snr(clean, denoiser.denoise(noisy, network.initial)) - snr)
 
 
-def test_noises_are_of_unit_power_and_the_colour_they_say(script):
+def test_noises_are_of_unit_power_and_the_color_they_say(script):
     corpus = script("corpus")
     rng = np.random.default_rng(0)
     n = 1 << 16
     for noise in (corpus.hum(rng, n), corpus.washing_machine(rng, n)):
         assert np.isfinite(noise).all() and np.mean(noise**2) == pytest.approx(1)
     for exponent in (0, 1, 2):
-        power = np.abs(np.fft.rfft(corpus.coloured(rng, n, exponent))) ** 2
+        power = np.abs(np.fft.rfft(corpus.colored(rng, n, exponent))) ** 2
         frequency = np.arange(len(power))
         band = slice(len(power) // 50, None)
         slope = np.polyfit(np.log(frequency[band]), np.log(power[band]), 1)[0]
@@ -309,7 +309,7 @@ def test_import_does_not_load_the_slow_signal_module():
 def test_baselines_are_no_straw_men(script):
     corpus, evaluate = script("corpus"), script("evaluate")
     clean = read_wav(FOLDER / "speech.wav").astype(np.float64)
-    noise = corpus.coloured(np.random.default_rng(0), clean.size, 0)
+    noise = corpus.colored(np.random.default_rng(0), clean.size, 0)
     noisy = corpus.mix(clean, noise, 0)
     before = evaluate.si_sdr(clean, noisy)
     blind, told = (
@@ -348,7 +348,7 @@ def test_detectors_see_what_is_planted(script):
     assert 0 < deviation.diagonal < 0.01
     # Signals of one frequency each leave the rest spread evenly; smooth ones draw it together.
     near = [
-        descramble.spread(descramble.coloured(signals, "right"), hidden, "sum", "right")[0].near
+        descramble.spread(descramble.colored(signals, "right"), hidden, "sum", "right")[0].near
         for signals in (np.eye(n), np.tril(np.ones((n, n))))
     ]
     assert near[0] == pytest.approx(0.06, abs=0.01)

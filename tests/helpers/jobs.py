@@ -60,9 +60,9 @@ def _gram(out: Path, place: Path) -> int:
     return 0
 
 
-def _minimise(out: Path, place: Path) -> int:
+def _minimize(out: Path, place: Path) -> int:
     x = np.random.default_rng(0).standard_normal((300, 24)) * np.geomspace(1, 0.1, 24)
-    settings = {"max_iter": 120, "tolerance": 1e-15, "checkpoint_every": 2}
+    settings = {"max_iter": 120, "tol": 1e-15, "checkpoint_every": 2}
     method, kept = "riemannian-lbfgs", out / "kept.npz"
     found = ds.descramble(x, method=method, checkpoint=kept, callback=_step, **settings)
     found.save(out / "result.npz")
@@ -84,12 +84,12 @@ JOBS = {
     "seeds": partial(_command, "train", "-o", "{out}", "--jobs", "2", "--seeds", "0-1", *SMALL, "1500"),
     "bench": partial(_command, "bench", "exact", "--quick", "--threads", "1", "-o", "{out}"),
     "gram": _gram,
-    "minimise": _minimise,
+    "minimize": _minimize,
     "training": _train,
 }  # fmt: skip
-RESUMED = ("train", "seeds", "gram", "minimise", "training")
+RESUMED = ("train", "seeds", "gram", "minimize", "training")
 PARENTS = ("seeds", "bench")
-CALLING = ("gram", "minimise", "training")
+CALLING = ("gram", "minimize", "training")
 
 
 def _virtual(name: str) -> int:

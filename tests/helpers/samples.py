@@ -39,7 +39,7 @@ class Sample:
 
 
 def network() -> ds.Network:
-    layers = [ds.Linear(W1, B1), ds.Activation("tanh"), ds.Linear(W2), ds.Renormalise()]
+    layers = [ds.Linear(W1, B1), ds.Activation("tanh"), ds.Linear(W2), ds.Renormalize()]
     return ds.Network(layers, ds.Network([ds.Linear(W1), ds.Linear(W2)]), {"made": "here"})
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from descrambler.network._network import Activation, BatchNorm, Linear, Network, Renormalise
+from descrambler.network._network import Activation, BatchNorm, Linear, Network, Renormalize
 from descrambler.readers import load
 
 SQRT_2 = math.sqrt(2)
@@ -197,7 +197,7 @@ class TestBatchNorm:
             [Linear(np.eye(2)), Activation("tanh"), BatchNorm([0, 0], [1, 1]), Activation("tanh")],
         ],
     )
-    def test_without_a_linear_neighbour(self, layers):
+    def test_without_a_linear_neighbor(self, layers):
         with pytest.raises(ValueError, match=r"layer 3, BatchNorm\(2, float64\), has no linear"):
             Network(layers)
 
@@ -271,8 +271,8 @@ class TestForward:
         expected = 1 / (1 + math.exp(-(h[0] + 3 * h[1])))
         assert network([[0.3, 0.7]]).item() == pytest.approx(expected, rel=1e-14)
 
-    def test_renormalise(self):
-        network = Network([Linear(np.eye(3)), Renormalise()])
+    def test_renormalize(self):
+        network = Network([Linear(np.eye(3)), Renormalize()])
         np.testing.assert_allclose(network([[1, 2, 3], [0, 0, 6]]), [[0.5, 1, 1.5], [0, 0, 3]])
 
     @given(
@@ -308,7 +308,7 @@ class TestForward:
 
     def test_after_takes_all_that_follows(self, rng):
         weight = rng.uniform(size=(3, 3))
-        network = Network([Linear(weight), Activation("softplus"), Renormalise(), Linear(weight)])
+        network = Network([Linear(weight), Activation("softplus"), Renormalize(), Linear(weight)])
         after = network.signals(rng.standard_normal((4, 3)), 1, "after")
         np.testing.assert_allclose(after.mean(axis=1), 1, rtol=1e-14)
 
@@ -366,7 +366,7 @@ class TestForward:
 
     def test_repr(self, rng):
         network = Network(
-            [*random_network(rng).layers, Activation("leaky_relu", 0.1), Renormalise()]
+            [*random_network(rng).layers, Activation("leaky_relu", 0.1), Renormalize()]
         )
         assert repr(network).splitlines() == [
             "Network: 7 -> 4, 64 parameters",
@@ -376,7 +376,7 @@ class TestForward:
             "     2  linear           5      4  yes   float64",
             "        logistic",
             "        leaky_relu (0.1)",
-            "        renormalise",
+            "        renormalize",
         ]
 
 
@@ -434,7 +434,7 @@ class TestSave:
             Activation("leaky_relu", 0.1 + 0.2),
             Linear(np.asfortranarray(rng.standard_normal((4, 5))), rng.standard_normal(4)),
             Activation("softmax"),
-            Renormalise(),
+            Renormalize(),
         ]
         initial = Network([Linear(np.ones((5, 3))), Linear(np.ones((4, 5)))])
         provenance = {"seed": 1, "µ": [None, True, 0.1]}

@@ -171,7 +171,7 @@ class TestKeras2:
             (TWO, {"a/k/kernel": W1.T, "a/kernel": W1}, "layer 'a': has 2 weights called kernel"),
             (TWO, {"a/kernel": W1, "b/kernel": W2.T}, "takes 5 inputs, but gets 6"),
             (TWO, {"a/kernel": W1.T * np.nan, "b/kernel": W2.T}, "'a', kernel must be finite|finite"),
-            (TWO, {"a/kernel": W1.astype(int), "b/kernel": W2}, "int64 weights are quantised"),
+            (TWO, {"a/kernel": W1.astype(int), "b/kernel": W2}, "int64 weights are quantized"),
             (TWO, {"a/kernel": B1, "b/kernel": W2.T}, "kernel must have 2 dim"),
         ],
     )  # fmt: skip

@@ -295,7 +295,7 @@ class TestRefuses:
             ([op("MatMul", "W1", "x")], "MatMul"),
             ([op("Gemm", "x", "nowhere")], "'nowhere' is not a constant"),
             ([op("Gemm", "x", "x")], "'input' is not a constant"),
-            ([op("Gemm", "x", "whole")], "int8 weights are quantised"),
+            ([op("Gemm", "x", "whole")], "int8 weights are quantized"),
             ([op("Gemm", "x", "b1")], "weight must have 2 dim"),
             ([op("Gemm", "x", "W1", "W2", transB=1)], "does not fit rows of 5"),
             ([op("Gemm", "x", "nan", transB=1)], "must be finite"),

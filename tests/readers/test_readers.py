@@ -14,7 +14,7 @@ from scipy.io import savemat
 from scipy.io.matlab import MatlabObject
 
 from descrambler.errors import MissingExtraError, WeightFileError
-from descrambler.network._network import Activation, BatchNorm, Linear, Network, Renormalise
+from descrambler.network._network import Activation, BatchNorm, Linear, Network, Renormalize
 from descrambler.readers import _mat as mat
 from descrambler.readers import _mat_child, _series, load
 
@@ -124,7 +124,7 @@ class TestPlainNpz:
 class TestOwnNpz:
     @pytest.fixture
     def arrays(self, path):
-        layers = [Linear(W1, B1), Activation("tanh"), Linear(W2), Renormalise()]
+        layers = [Linear(W1, B1), Activation("tanh"), Linear(W2), Renormalize()]
         Network(layers, initial=Network([Linear(W1), Linear(W2)])).save(path)
         with np.load(path) as archive:
             return dict(archive)
@@ -471,12 +471,12 @@ class TestSeries:
         }
         softplus = {"Type": FakeObject("string", {"any": packed("SoftplusLayer")})}
         logistic_layer = {"Description": np.array(["Logsigmoidal function"])}
-        renorm = {"Type": np.array(["Renormalisation"])}
+        renorm = {"Type": np.array(["Renormalization"])}
         layers = self.layers(
             self.INPUT, self.FULL, norm, softplus, logistic_layer, renorm, self.LOSS
         )
         assert [type(layer) for layer in layers[:2]] == [Linear, BatchNorm]
-        assert layers[2:] == [Activation("softplus"), Activation("logistic"), Renormalise()]
+        assert layers[2:] == [Activation("softplus"), Activation("logistic"), Renormalize()]
         expected = B1 * (X @ W1.T + B1 - B1) / np.sqrt(B1**2 + 0.1) + B1
         np.testing.assert_allclose(Network(layers[:2])(X), expected, rtol=1e-12)
 
@@ -507,10 +507,10 @@ class TestSeries:
         with pytest.raises(WeightFileError, match=message):
             self.layers(self.INPUT, layer, self.LOSS)
 
-    def test_refuses_normalised_inputs(self):
-        normalised = {**self.INPUT, "Normalization": np.array(["zerocenter"])}
+    def test_refuses_normalized_inputs(self):
+        normalized = {**self.INPUT, "Normalization": np.array(["zerocenter"])}
         with pytest.raises(WeightFileError, match="'zerocenter' of the inputs is not supported"):
-            self.layers(normalised, self.FULL)
+            self.layers(normalized, self.FULL)
 
     def test_other_classes_are_named(self, matfile, monkeypatch):
         savemat(matfile, {"a": 1})

@@ -104,13 +104,13 @@ class TestBoth:
             ({"a.weight": W1}, {"a": "maxout"}, "activations: .*got 'maxout'"),
             ({"a.weight": W1, "b.weight": W3}, {"b": "tanh", "a": "tanh"}, "takes 6 inputs"),
             ({"c.weight": W1[:, :, None]}, ["tanh"], "c: its weight has 3 .* convolution .*capture"),
-            ({"n.weight": B1, "n.bias": B1}, ["tanh"], "n: .* a normalisation of each sample"),
+            ({"n.weight": B1, "n.bias": B1}, ["tanh"], "n: .* a normalization of each sample"),
             ({"a.in_proj_weight": W1}, ["tanh"], "a: not a dense layer; it has in_proj_weight"),
             ({"a.bias": B1}, ["tanh"], "a: not a dense layer; it has bias"),
             ({"table": W1}, ["tanh"], "not a dense layer; it has table"),
             ({"a.weight": W1 * np.float32("nan")}, ["tanh"], "a.weight must be finite"),
             ({"a.weight": W1, "a.bias": W3[0, :3]}, ["tanh"], "bias must have 5 entries"),
-            ({"a.weight": W1.astype("i1")}, ["tanh"], "a.weight: int8 weights are quantised"),
+            ({"a.weight": W1.astype("i1")}, ["tanh"], "a.weight: int8 weights are quantized"),
             ({}, ["tanh"], "no weights of dense layers"),
         ],
     )  # fmt: skip
@@ -238,7 +238,7 @@ class TestTorch:
         torch.save({"a.weight": torch.eye(3).to_sparse()}, pt)
         refuse(pt, "a.weight is sparse", ["tanh"])
         torch.save({"a.weight": torch.zeros(2, 2, device="meta")}, pt)
-        refuse(pt, "a.weight is sparse, quantised or empty", ["tanh"])
+        refuse(pt, "a.weight is sparse, quantized or empty", ["tanh"])
 
     def test_old_files(self, pt):
         torch.save({"a.weight": torch.from_numpy(W1)}, pt, _use_new_zipfile_serialization=False)

@@ -16,7 +16,7 @@ from descrambler.evidence._study import Study
 from descrambler.evidence.nulls import random_counterpart
 from descrambler.report import Pair, network_figures
 from descrambler.report._axes import show_spectrum, show_weights, unresolved_frequencies
-from descrambler.report._colours import signed
+from descrambler.report._colors import signed
 
 
 @pytest.fixture(autouse=True)
@@ -122,7 +122,7 @@ def test_zoom_ends_after_the_resolved_and_not_at_a_lone_mode_far_out():
     assert [ax.get_xlim() for ax in zoomed] == [(-7.5, 7.5)]
 
 
-def test_cells_are_centred_on_their_values():
+def test_cells_are_centered_on_their_values():
     ax = Figure().subplots()
     axis = Axis("time", "µs", 0.0, 2.0, "frequency", "MHz")
     image = show_weights(ax, np.zeros((5, 3)), 1.0, axis, axis)
@@ -131,7 +131,7 @@ def test_cells_are_centred_on_their_values():
     np.testing.assert_allclose(axis.frequency_edges(5), (-1.0, 1.0))
 
 
-def test_signed_colours_survive_a_grey_copy():
+def test_signed_colors_survive_a_grey_copy():
     rgb = signed()(np.linspace(0, 1, 101))[:, :3]
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     luminance = linear @ [0.2126, 0.7152, 0.0722]

@@ -12,18 +12,12 @@ from threadpoolctl import threadpool_limits
 import descrambler as ds
 from descrambler.axis import Axis
 from descrambler.deer import TrainState
+from descrambler.deer.figures import learning_curve
 from descrambler.evidence._findings import Finding, NullSummary
 from descrambler.evidence._interpret import Interpretation
 from descrambler.evidence._study import Study
 from descrambler.evidence.nulls import Setting
-from descrambler.report import (
-    learning_curve,
-    paper_figure,
-    plot_gram,
-    plot_spectrum,
-    plot_weights,
-    save_paper,
-)
+from descrambler.report import paper_figure, plot_gram, plot_spectrum, plot_weights, save_paper
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 

@@ -8,16 +8,10 @@ from threadpoolctl import threadpool_limits
 
 import descrambler as ds
 from descrambler.axis import index_axis
+from descrambler.deer.figures import distance_figure
 from descrambler.evidence._study import Study
 from descrambler.evidence.nulls import random_counterpart
-from descrambler.report import (
-    Pair,
-    distance_figure,
-    first_layer,
-    inner_layer,
-    last_layer,
-    last_layer_structure,
-)
+from descrambler.report import Pair, first_layer, inner_layer, last_layer, last_layer_structure
 from descrambler.report._ensemble import (
     consensus_pictures,
     mode_agreement,

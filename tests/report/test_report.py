@@ -357,6 +357,6 @@ def test_paper_has_every_picture(opened):
     )
     assert len(stills) == opened.execute_script("return plots.length")
     # None is blank.
-    assert min(colours for _, colours in stills) > 5
+    assert min(colors for _, colors in stills) > 5
     opened.execute_script("window.dispatchEvent(new Event('afterprint'))")
     assert opened.execute_script("return document.querySelectorAll('canvas.paper').length") == 0

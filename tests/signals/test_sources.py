@@ -1,4 +1,4 @@
-"""Gram matrices of signals from every kind of source, resumed and centred."""
+"""Gram matrices of signals from every kind of source, resumed and centered."""
 
 import math
 
@@ -9,7 +9,7 @@ import pytest
 import zarr
 
 import descrambler as ds
-from descrambler import checkpoint
+from descrambler._signals import checkpoint
 
 RNG = np.random.default_rng(0)
 SIGNALS = (RNG.standard_normal((9000, 12)) * np.geomspace(1, 0.1, 12) + 0.2).astype(np.float32)
@@ -93,29 +93,29 @@ def test_small_terms_are_not_lost_beside_large_ones():
     assert ds.gram(signals).matrix[0, 0] == pytest.approx(exact, rel=1e-12)
 
 
-def test_centring():
+def test_centering():
     shifted = SIGNALS.astype(np.float64) + np.arange(12)
     spread = shifted - shifted.mean(axis=0)
-    centred = ds.gram(shifted, centre=True)
-    np.testing.assert_allclose(centred.matrix, spread.T @ spread, rtol=1e-9, atol=1e-8)
-    np.testing.assert_allclose(centred.mean, shifted.mean(axis=0))
-    assert centred.centred
-    parts = ds.gram(shifted[:1000], centre=True) + ds.gram(shifted[1000:] + 1, centre=True)
+    centered = ds.gram(shifted, center=True)
+    np.testing.assert_allclose(centered.matrix, spread.T @ spread, rtol=1e-9, atol=1e-8)
+    np.testing.assert_allclose(centered.mean, shifted.mean(axis=0))
+    assert centered.centered
+    parts = ds.gram(shifted[:1000], center=True) + ds.gram(shifted[1000:] + 1, center=True)
     shifted[1000:] += 1
-    np.testing.assert_allclose(parts.matrix, ds.gram(shifted, centre=True).matrix, rtol=1e-9)
-    with pytest.raises(ValueError, match="centred and an uncentred"):
+    np.testing.assert_allclose(parts.matrix, ds.gram(shifted, center=True).matrix, rtol=1e-9)
+    with pytest.raises(ValueError, match="centered and an uncentered"):
         parts + ds.gram(shifted)
     with pytest.raises(ValueError, match="needs the mean"):
-        ds.Gram(np.eye(3)).centre()
-    with pytest.raises(ValueError, match="centred needs"):
-        ds.Gram(np.eye(3), centred=True)
+        ds.Gram(np.eye(3)).center()
+    with pytest.raises(ValueError, match="centered needs"):
+        ds.Gram(np.eye(3), centered=True)
 
 
-def test_centred_descrambling_takes_signs_from_the_mean(tmp_path):
+def test_centered_descrambling_takes_signs_from_the_mean(tmp_path):
     generator = np.random.default_rng(1)
     spread = generator.standard_normal((20000, 5)) * [16, 8, 4, 2, 1]
     signals = spread - spread.mean(axis=0) + [-3.0, 2, -1, 0.5, 0]
-    result = ds.descramble(signals, centre=True)
+    result = ds.descramble(signals, center=True)
     assert result.sign_resolved.tolist() == [True] * 4 + [False]
     modes = result.criterion.basis(5).to_modes(result.rotation.left(signals.T)).mean(axis=1)
     assert (modes[:4] > 0).all()
@@ -123,7 +123,7 @@ def test_centred_descrambling_takes_signs_from_the_mean(tmp_path):
         result.eigenvalues, np.linalg.eigvalsh(np.cov(signals.T))[::-1] * 19999
     )
     result.gram.save(tmp_path / "gram.npz")
-    assert ds.Gram.load(tmp_path / "gram.npz").centred
+    assert ds.Gram.load(tmp_path / "gram.npz").centered
 
 
 @pytest.mark.parametrize("kind", ["memory-mapped", "iterator", "function"])

@@ -154,13 +154,13 @@ def test_compare():
     np.testing.assert_allclose(brought, a.rotation.matrix, atol=1e-8)
     assert ds.compare(a, a).similarity == pytest.approx(1)
     other = ds.descramble(signals, ds.criteria.Smoothness(order=1))
-    with pytest.raises(ValueError, match="result_b minimises"):
+    with pytest.raises(ValueError, match="result_b minimizes"):
         ds.compare(a, other)
     with pytest.raises(ValueError, match="units"):
         ds.compare(a, ds.descramble(np.eye(4)))
     operators = (ds.criteria.Smoothness(operator=np.diag(d)) for d in ([0.0, 1, 2], [2.0, 1, 0]))
     pair = [ds.descramble(separated(n=3), operator) for operator in operators]
-    with pytest.raises(ValueError, match="result_b minimises"):
+    with pytest.raises(ValueError, match="result_b minimizes"):
         ds.compare(*pair)
     with pytest.raises(TypeError, match="smoothness"):
         ds.compare(a, ds.diagonalize(np.eye(9)))

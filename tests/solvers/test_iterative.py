@@ -35,7 +35,7 @@ def test_approach_the_exact_value_from_above(method, retraction, start):
 @pytest.mark.parametrize(("method", "retraction"), METHODS)
 def test_orthogonal_after_thousands_of_steps(method, retraction):
     signals = np.random.default_rng(1).standard_normal((80, 20)) * np.logspace(0, -3, 20)
-    options = {"retraction": retraction, "max_iter": 3000, "tolerance": 0}
+    options = {"retraction": retraction, "max_iter": 3000, "tol": 0}
     # As a user's function, of whose curvature nothing is known.
     smoothness, gram = ds.criteria.Smoothness(), signals.T @ signals
 
@@ -66,7 +66,7 @@ def test_an_arrived_iteration_is_in_the_gauge_of_the_exact_solution(method, retr
     spread = np.geomspace(1, 0.1, 6)
     signals = (generator.standard_normal((4000, 6)) + 0.3) * spread
     exact = ds.descramble(signals)
-    options = {"retraction": retraction, "random_state": 1, "tolerance": 1e-8}
+    options = {"retraction": retraction, "random_state": 1, "tol": 1e-8}
     result = ds.descramble(signals, method=method, **options)
     np.testing.assert_array_equal(result.resolved, exact.resolved)
     np.testing.assert_array_equal(result.sign_resolved, exact.sign_resolved)
@@ -79,7 +79,7 @@ def test_an_arrived_iteration_is_in_the_gauge_of_the_exact_solution(method, retr
 @pytest.mark.parametrize(("method", "retraction"), METHODS)
 def test_float32(method, retraction):
     signals = SIGNALS.astype(np.float32)
-    result = ds.descramble(signals, method=method, retraction=retraction, tolerance=1e-4)
+    result = ds.descramble(signals, method=method, retraction=retraction, tol=1e-4)
     assert result.rotation.matrix.dtype == np.float32
     assert result.gap < 1e-3
     assert result.orthogonality_error < 1e-5
@@ -129,7 +129,7 @@ signal.signal(signal.SIGINT, interrupt)
 criterion, method, n, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 signals = np.random.default_rng(0).standard_normal((20000, n)) * np.logspace(0, -2, n)
 go = lambda state: print("go", flush=True) if state.iteration == 1 else None
-options = {"method": method, "callback": go, "max_iter": 10**6, "tolerance": 0}
+options = {"method": method, "callback": go, "max_iter": 10**6, "tol": 0}
 if criterion == "smoothness":
     result = ds.descramble_gram(ds.gram(signals), **options)
 else:
@@ -172,7 +172,7 @@ def test_the_gil_is_released():
     gram = ds.gram(np.random.default_rng(0).standard_normal((300, 150)))
     thread = threading.Thread(target=count)
     thread.start()
-    ds.descramble_gram(gram, method="cayley-lbfgs", max_iter=100, tolerance=0)
+    ds.descramble_gram(gram, method="cayley-lbfgs", max_iter=100, tol=0)
     done.set()
     thread.join()
     assert counts[0] > 50

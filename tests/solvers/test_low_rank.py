@@ -150,10 +150,10 @@ def test_auto_stops_at_the_last_resolved_mode(small_is_large, monkeypatch):
     np.testing.assert_array_equal(few.resolved, all_.resolved)
 
 
-def test_centred_stream(small_is_large, monkeypatch):
+def test_centered_stream(small_is_large, monkeypatch):
     signals = separated() + 5
-    few = ds.descramble(signals, rank=3, centre=True)
-    all_ = whole(signals, monkeypatch, rank=3, centre=True)
+    few = ds.descramble(signals, rank=3, center=True)
+    all_ = whole(signals, monkeypatch, rank=3, center=True)
     np.testing.assert_allclose(few.eigenvalues, all_.eigenvalues, rtol=1e-6)
     np.testing.assert_allclose(few.rotation.matrix, all_.rotation.matrix, atol=1e-3)
     np.testing.assert_array_equal(few.sign_resolved, all_.sign_resolved)

@@ -1,4 +1,4 @@
-"""Minimisation of any function of a rotation; checkpoints."""
+"""Minimization of any function of a rotation; checkpoints."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def test_procrustes_in_both_parts_of_the_group(method, dtype):
     values = []
     for sign in (1, -1):
         start = ds.group.random_rotation(7, 1) * np.append(np.ones(6), sign)
-        best = ds.group.minimize(trace, start.astype(dtype), method=method, tolerance=1e-5)
+        best = ds.group.minimize(trace, start.astype(dtype), method=method, tol=1e-5)
         assert best.rotation.dtype == dtype
         assert best.converged and best.optimality == "local"
         assert np.linalg.det(best.rotation) == pytest.approx(sign, abs=1e-4)
@@ -28,10 +28,10 @@ def test_procrustes_in_both_parts_of_the_group(method, dtype):
     assert min(values) == pytest.approx(s.sum() - 2 * s[-1], rel=1e-5)
 
 
-def test_maximise_and_autograd():
+def test_maximize_and_autograd():
     torch = pytest.importorskip("torch")
     w = torch.tensor(W)
-    best = ds.group.minimize(lambda p: (p @ w).trace(), np.eye(7), maximise=True, autograd=True)
+    best = ds.group.minimize(lambda p: (p @ w).trace(), np.eye(7), maximize=True, autograd=True)
     assert best.value == pytest.approx(ds.diagonalize(W, "sum").objective)
 
 
@@ -61,7 +61,7 @@ SIGNALS = np.random.default_rng(1).laplace(size=(300, 12)) @ np.random.default_r
     ],
 )
 def test_a_stopped_run_resumes_to_the_same_result(tmp_path, criterion, method):
-    options = {"method": method, "tolerance": 1e-5, "random_state": 1, "checkpoint_every": 4}
+    options = {"method": method, "tol": 1e-5, "random_state": 1, "checkpoint_every": 4}
     whole = ds.descramble(SIGNALS, criterion, checkpoint=tmp_path / "whole.npz", **options)
     assert whole.converged and whole.n_iter > 8
     options["checkpoint"] = tmp_path / "parts.npz"
@@ -82,7 +82,7 @@ def test_a_stopped_run_resumes_to_the_same_result(tmp_path, criterion, method):
 
 
 def test_checkpoints_of_something_else(tmp_path):
-    options = {"checkpoint": tmp_path / "a.npz", "tolerance": 1e-3}
+    options = {"checkpoint": tmp_path / "a.npz", "tol": 1e-3}
     ds.descramble(SIGNALS, "entropy", **options)
     with pytest.raises(ValueError, match="another start"):
         ds.descramble(SIGNALS, "entropy", random_state=3, **options)
@@ -98,5 +98,5 @@ def test_checkpoints_of_something_else(tmp_path):
 
 
 def test_progress_bar(capsys):
-    ds.descramble(SIGNALS, "entropy", tolerance=1e-3, progress=True)
+    ds.descramble(SIGNALS, "entropy", tol=1e-3, progress=True)
     assert "objective=" in capsys.readouterr().err

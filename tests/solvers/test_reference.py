@@ -24,7 +24,7 @@ def test_known_answers(path):
     scale_a, scale_b = n / np.linalg.norm(a, 2), n / np.linalg.norm(b, 2)
     smooth = ds.criteria.Smoothness(operator=known["D"] * np.sqrt(scale_a))
     w = known["W"]
-    # The reference minimises, so it negates what is to be maximised.
+    # The reference minimizes, so it negates what is to be maximized.
     cases = {
         "smoothness": (1, smooth.value_and_gradient(p, gram=b * scale_b)),
         "diag_sum": (-1, ds.criteria.DiagonalSum(w).value_and_gradient(p)),

@@ -51,7 +51,7 @@ def starts(workers):
 
 
 def gram(dtype):
-    found = ds.gram(signals(900, 300, dtype=dtype), centre=True)
+    found = ds.gram(signals(900, 300, dtype=dtype), center=True)
     return found.matrix
 
 

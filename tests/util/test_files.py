@@ -28,7 +28,7 @@ def network(dtype="f4", initial=None):
         rng.standard_normal((8, 5)).astype(dtype), rng.standard_normal(8).astype(dtype)
     )
     second = ds.Linear(rng.standard_normal((1, 8)).astype(dtype), np.ones(1, dtype))
-    last = [ds.Activation("leaky_relu", 0.1), ds.Linear(np.ones((3, 1), dtype)), ds.Renormalise()]
+    last = [ds.Activation("leaky_relu", 0.1), ds.Linear(np.ones((3, 1), dtype)), ds.Renormalize()]
     layers = [first, ds.Activation("tanh"), second, *last]
     return ds.Network(layers, initial, {"made": "here", "steps": 3})
 

@@ -37,14 +37,14 @@ class Gram:
         Mean signal; None where only a matrix was given.
     count : int or None
         Number of signals.
-    centred : bool
+    centered : bool
         Whether the mean was subtracted.
     """
 
     matrix: Array
     mean: Array | None = None
     count: int | None = None
-    centred: bool = False
+    centered: bool = False
 
     def __post_init__(self) -> None:
         b = square("matrix", self.matrix).astype(np.float64, copy=False)
@@ -62,8 +62,8 @@ class Gram:
             if self.count < 1:
                 raise ValueError(f"count must be at least 1, got {self.count}")
             object.__setattr__(self, "mean", frozen(mean))
-        elif self.centred:
-            raise ValueError("centred needs the mean that was subtracted")
+        elif self.centered:
+            raise ValueError("centered needs the mean that was subtracted")
 
     @property
     def n(self) -> int:
@@ -74,20 +74,20 @@ class Gram:
         """Gram matrix of both sets of signals together."""
         if self.n != other.n:
             raise ValueError(f"Gram matrices of {self.n} and {other.n} units cannot be added")
-        if self.centred != other.centred:
-            raise ValueError("a centred and an uncentred Gram matrix cannot be added")
+        if self.centered != other.centered:
+            raise ValueError("a centered and an uncentered Gram matrix cannot be added")
         total = self.matrix + other.matrix
         if self.mean is None or other.mean is None or self.count is None or other.count is None:
             return Gram(total)
         count = self.count + other.count
-        if self.centred:
-            # What is centred on either mean is brought to the common one.
+        if self.centered:
+            # What is centered on either mean is brought to the common one.
             apart = self.mean - other.mean
             total += np.outer(apart, (self.count * other.count / count) * apart)
         mean = (self.count * self.mean + other.count * other.mean) / count
-        return Gram(total, mean, count, self.centred)
+        return Gram(total, mean, count, self.centered)
 
-    def centre(self) -> Gram:
+    def center(self) -> Gram:
         """Gram matrix of the signals less their mean.
 
         Raises
@@ -95,23 +95,23 @@ class Gram:
         ValueError
             If the mean is not known.
         """
-        if self.centred:
+        if self.centered:
             return self
         if self.mean is None or self.count is None:
-            raise ValueError("centre needs the mean signal, which a bare matrix has not")
+            raise ValueError("center needs the mean signal, which a bare matrix has not")
         # Symmetric to the last bit, as signals that do not vary leave nothing else.
         whole = np.sqrt(self.count) * self.mean
-        centred = self.matrix - np.outer(whole, whole)
+        centered = self.matrix - np.outer(whole, whole)
         # Rounding must not leave a negative variance.
-        np.fill_diagonal(centred, np.maximum(centred.diagonal(), 0))
-        centred.setflags(write=False)
-        return replace(self, matrix=centred, centred=True)
+        np.fill_diagonal(centered, np.maximum(centered.diagonal(), 0))
+        centered.setflags(write=False)
+        return replace(self, matrix=centered, centered=True)
 
     def save(self, path: str | Path) -> None:
         """Write to an .npz file, atomically and without pickle."""
         arrays: dict[str, ArrayLike] = {"matrix": self.matrix}
         if self.mean is not None and self.count is not None:
-            arrays |= {"mean": self.mean, "count": self.count, "centred": self.centred}
+            arrays |= {"mean": self.mean, "count": self.count, "centered": self.centered}
         write_arrays(path, SCHEMA, arrays)
 
     @classmethod
@@ -125,8 +125,8 @@ class Gram:
         """
         arrays = read_arrays(path, SCHEMA)
         count = int(arrays["count"]) if "count" in arrays else None
-        centred = bool(arrays.get("centred", False))
-        return cls(arrays["matrix"], arrays.get("mean"), count, centred)
+        centered = bool(arrays.get("centered", False))
+        return cls(arrays["matrix"], arrays.get("mean"), count, centered)
 
 
 class GramSum:
@@ -177,7 +177,7 @@ class GramSum:
 def gram(
     signals: Signals,
     *,
-    centre: bool = False,
+    center: bool = False,
     dtype: DTypeLike | None = None,
     checkpoint: str | Path | None = None,
 ) -> Gram:
@@ -190,7 +190,7 @@ def gram(
         shape, dtype and row slices), iterators of batches, functions that return one, and Dask arrays,
         of which each block is summed where it lies. Any real type, bfloat16 and float16 included; the
         sum is kept in float64.
-    centre : bool
+    center : bool
         Subtract the mean signal. The mean is kept either way, for signs.
     dtype : {"float64", "float32"}, optional
         In which the products of a block of rows are formed. float32 is twice as fast and costs the
@@ -214,7 +214,7 @@ def gram(
     make = partial(GramSum, source.n, working_dtype(dtype or np.float64))
     total = source.gather(make) if checkpoint is None else resumed(source, make, Path(checkpoint))
     whole = total.finish()
-    return whole.centre() if centre else whole
+    return whole.center() if center else whole
 
 
 def check_not_vanished(trace: float, any_signal: bool, dtype: DTypeLike = np.float64) -> None:

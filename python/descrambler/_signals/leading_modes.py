@@ -31,7 +31,7 @@ class Leading:
         Mean signal.
     count : int or None
         Number of signals.
-    centred : bool
+    centered : bool
         Whether the mean was subtracted.
     """
 
@@ -42,7 +42,7 @@ class Leading:
     trace: float
     mean: Array | None = None
     count: int | None = None
-    centred: bool = False
+    centered: bool = False
 
     @property
     def n(self) -> int:

@@ -73,7 +73,7 @@ def compare(
         np.array_equal(basis.eigenvalues, other.eigenvalues)
         and np.array_equal(basis.to_modes(probe), other.to_modes(probe))
     ):
-        raise ValueError(f"result_b minimises {result_b.criterion}, result_a {criterion}")
+        raise ValueError(f"result_b minimizes {result_b.criterion}, result_a {criterion}")
     pair = (np.eye(n), np.eye(n)) if weights is None else weights
     a, b = (
         basis.to_modes(result.rotation.left(own_unit(matrix("weights", w).astype(np.float64))[0]))

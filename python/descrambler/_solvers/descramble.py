@@ -34,10 +34,10 @@ def descramble(
     gauge: str = "canonical",
     reference: Descrambling | None = None,
     rank: int | str | None = None,
-    centre: bool = False,
+    center: bool = False,
     dtype: DTypeLike | None = None,
     max_iter: int = 10_000,
-    tolerance: float = 1e-8,
+    tol: float = 1e-8,
     retraction: str = "cayley",
     random_state: int | np.random.Generator | None = None,
     n_starts: int = 1,
@@ -76,13 +76,13 @@ def descramble(
         block Lanczos, from signals that can be read again without forming the Gram matrix, in memory
         O(n rank) and about twelve passes; the rotation is then the identity plus low rank. See
         ``docs/scaling.md``.
-    centre : bool
+    center : bool
         Subtract the mean signal, which still settles the signs.
     dtype : {"float32", "float64"}, optional
         In which to solve, and of the rotation. By default the exact method solves in float64, and the
         rotation of float32 signals is float32. float32 halves time and memory; what it costs is in
         `gap` and `orthogonality_error`, and nothing is certified.
-    max_iter, tolerance, retraction
+    max_iter, tol, retraction
         Of the iterative methods: most iterations; the gradient norm, relative to the objective, at
         which to stop; "cayley", "exponential" or "polar" (riemannian-lbfgs).
     random_state : int, Generator or None
@@ -125,12 +125,12 @@ def descramble(
     # Non-finite entries are found by the Gram matrix.
     source = as_source("signals", signals)
     if criterion.needs_signals:
-        source = as_source("signals", _prepared(source.whole(), centre))
+        source = as_source("signals", _prepared(source.whole(), center))
     work = working_dtype(dtype or np.float64)
     settings = Settings(
         method,
         max_iter,
-        tolerance,
+        tol,
         retraction,
         random_state,
         callback,
@@ -147,9 +147,9 @@ def descramble(
     data: Gram | Streamed
     _check_rank(rank, source.n, method)
     if is_streamed(source, rank):
-        data = Streamed(source, centre, settings.dtype)
+        data = Streamed(source, center, settings.dtype)
     else:
-        data = gram(source, centre=centre, dtype=settings.dtype)
+        data = gram(source, center=center, dtype=settings.dtype)
     again = source if source.rereadable else None
     return _descramble(data, again, criterion, settings, gauge, reference, rank, work)
 
@@ -164,7 +164,7 @@ def descramble_gram(
     rank: int | str | None = None,
     dtype: DTypeLike | None = None,
     max_iter: int = 10_000,
-    tolerance: float = 1e-8,
+    tol: float = 1e-8,
     retraction: str = "cayley",
     random_state: int | np.random.Generator | None = None,
     n_starts: int = 1,
@@ -182,7 +182,7 @@ def descramble_gram(
     gram : Gram, Leading or array_like, shape (n, n)
         From a bare matrix all signs are undetermined, and modes are judged by rounding alone. Of leading
         modes a rank must say how many to place.
-    criterion, method, gauge, reference, rank, dtype, max_iter, tolerance, retraction, random_state, n_starts, threads, group, progress, checkpoint, checkpoint_every, callback
+    criterion, method, gauge, reference, rank, dtype, max_iter, tol, retraction, random_state, n_starts, threads, group, progress, checkpoint, checkpoint_every, callback
         As in :func:`descramble`.
 
     Returns
@@ -198,7 +198,7 @@ def descramble_gram(
     settings = Settings(
         method,
         max_iter,
-        tolerance,
+        tol,
         retraction,
         random_state,
         callback,
@@ -237,7 +237,7 @@ def _descramble(
     else:
         form = QuadraticForm()  # the value of smoothness is the trace itself
     if form is not None and settings.method == "polar":
-        raise ValueError(f"method='polar' maximises kurtosis and orthomax, not {criterion}")
+        raise ValueError(f"method='polar' maximizes kurtosis and orthomax, not {criterion}")
     if form is not None and settings.method not in METHODS:
         if settings.checkpoint is not None:
             raise ValueError("checkpoint needs an iterative method: the exact one takes no steps")
@@ -258,8 +258,8 @@ def _check_rank(rank: int | str | None, n: int, method: str) -> None:
         raise ValueError(f"rank needs the exact method, got method={method!r}")
 
 
-def _prepared(rows: Array, centre: bool) -> Array:
-    return rows - rows.mean(axis=0, dtype=np.float64).astype(rows.dtype) if centre else rows
+def _prepared(rows: Array, center: bool) -> Array:
+    return rows - rows.mean(axis=0, dtype=np.float64).astype(rows.dtype) if center else rows
 
 
 def _check_gauge(gauge: str, reference: Descrambling | None, n: int) -> None:

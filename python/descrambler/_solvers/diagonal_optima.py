@@ -53,7 +53,7 @@ def _polar_rotation(u: Array, s: Array, vt: Array) -> Array:
 
 
 def greatest_sum(w: Array) -> Found:
-    """Maximise tr(P W) over rotations."""
+    """Maximize tr(P W) over rotations."""
     u, s, vt = _svd(w)
     rotation = _polar_rotation(u, s, vt)
     bound = float(s.sum())
@@ -116,7 +116,7 @@ def _newton_step(here: _Point, damping: float) -> Array | None:
     With c = U^T w, the Hessian of F is ``-sum_ab c_ja c_jb c_ka c_kb / (s_a s_b (s_a + s_b))``, and
     ``1 / (x + y) = integral of exp(-t (x + y)) dt`` makes a few squared products of it: the
     trapezoidal rule in log t with this step is right to one per cent. In units of d_j d_k its
-    diagonal is at most 1/2, which as damping gives about the majorise-maximise step.
+    diagonal is at most 1/2, which as damping gives about the majorize-maximize step.
     """
     step = 1.5
     s, scaled = here.s, here.coordinates * np.sqrt(here.d / here.s[:, None])
@@ -152,7 +152,7 @@ def _ascend(w: Array, here: _Point, damping: float) -> tuple[_Point, float, int]
 
 
 def greatest_norm_square(w: Array, settings: Settings) -> Found:
-    """Maximise the concave F by Newton steps until value and bound meet."""
+    """Maximize the concave F by Newton steps until value and bound meet."""
     norms = np.einsum("ij,ij->j", w, w)
     used = norms >= 1e-11 * norms.mean()
     beyond = float(norms[~used].sum())
@@ -181,8 +181,8 @@ def greatest_norm_square(w: Array, settings: Settings) -> Found:
     if status in (Status.MAX_ITERATIONS, Status.LINE_SEARCH_FAILED):
         warnings.warn(
             f"diagonal norm square: {MESSAGES[status].split(';')[0]} after {iterations} iterations; "
-            f"certified gap {bound / history[-1] - 1:.1e} reached, {settings.tolerance:g} asked; raise "
-            "max_iter or tolerance: small singular values of the weights may carry rounding alone",
+            f"certified gap {bound / history[-1] - 1:.1e} reached, {settings.tol:g} asked; raise "
+            "max_iter or tol: small singular values of the weights may carry rounding alone",
             ConvergenceWarning,
             stacklevel=depth_of_the_package(),
         )
@@ -194,7 +194,7 @@ def _stopping(
 ) -> Status | None:
     """Say why to stop, if there is a reason."""
     value, patience = history[-1], 30
-    if bounds[-1] + beyond - value <= settings.tolerance * value:
+    if bounds[-1] + beyond - value <= settings.tol * value:
         return Status.CONVERGED
     state = State(len(history) - 1, value, float(np.linalg.norm(here.d * here.gradient)))
     if settings.callback is not None and settings.callback(state):

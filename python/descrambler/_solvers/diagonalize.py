@@ -26,7 +26,7 @@ def diagonalize(
     side: str = "left",
     method: str = "auto",
     max_iter: int = 10_000,
-    tolerance: float = 1e-10,
+    tol: float = 1e-10,
     retraction: str = "cayley",
     random_state: int | np.random.Generator | None = None,
     callback: Callable[[State], bool] | None = None,
@@ -46,7 +46,7 @@ def diagonalize(
         damped Newton steps in n unknowns, certified.
     max_iter : int
         Most steps.
-    tolerance : float
+    tol : float
         The certified relative gap at which the norm square stops; for the iterative methods the
         gradient norm relative to the objective.
     retraction, random_state, callback
@@ -69,7 +69,7 @@ def diagonalize(
     choice("criterion", criterion, ("sum", "norm_square"))
     choice("side", side, ("left", "right"))
     choice("method", method, ("auto", "exact", *METHODS))
-    settings = Settings(method, max_iter, tolerance, retraction, random_state, callback)
+    settings = Settings(method, max_iter, tol, retraction, random_state, callback)
     square = _square_part(w if side == "left" else w.T)
     problem = (DiagonalSum if criterion == "sum" else DiagonalNormSquare)(square)
     exact = greatest_sum(square) if criterion == "sum" else greatest_norm_square(square, settings)
@@ -127,7 +127,7 @@ def _iterate(
     size = float(np.linalg.norm(w)) / np.sqrt(len(w)) or 1.0
     kernel = problem.kernel(np.ascontiguousarray(start @ (w / size), dtype))
     unit = size if isinstance(problem, DiagonalSum) else size**2
-    objective = Objective(lambda: kernel, problem.maximised, unit)
+    objective = Objective(lambda: kernel, problem.maximized, unit)
     outcome = run(objective, np.eye(len(w), dtype=dtype), settings)
     warn_unless_converged(outcome, settings)
     return Found(

@@ -191,7 +191,7 @@ def all_pairs(gram: Gram, dtype: type[np.floating[Any]]) -> Leading:
         trace=float(np.trace(gram.matrix)),
         mean=gram.mean,
         count=gram.count,
-        centred=gram.centred,
+        centered=gram.centered,
     )
 
 
@@ -210,7 +210,7 @@ def _some_pairs(operator: Operator, number: int, basis: LinkBasis, settings: Set
             operator,
             number,
             basis.eigenvalues,
-            tolerance=TOLERANCE[settings.dtype],
+            tol=TOLERANCE[settings.dtype],
             seed=np.random.default_rng(settings.random_state or 0),
             dtype=settings.dtype,
             stop=stop,
@@ -248,10 +248,10 @@ def rounding(basis: LinkBasis, trace: float, form: QuadraticForm) -> float:
 
 
 def link_basis(criterion: Criterion, form: QuadraticForm, n: int) -> LinkBasis:
-    """Return modes of A, in the order in which they take the principal components; of -A to maximise."""
+    """Return modes of A, in the order in which they take the principal components; of -A to maximize."""
     if isinstance(criterion, Smoothness):
         return criterion.basis(n)
-    return (form * (-1 if form.maximised else 1)).basis(n)
+    return (form * (-1 if form.maximized else 1)).basis(n)
 
 
 def _over_all(mask: Array, kept: int, n: int) -> Array:

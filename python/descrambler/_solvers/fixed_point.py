@@ -1,7 +1,7 @@
 """Fixed-point steps to polar factors, for sums of fourth powers: orthomax and kurtosis.
 
-A convex function f of P is maximised by ``P <- polar(grad f(P))``, which never lowers it: f lies above its
-tangent, and the polar factor maximises the tangent. Sums of fourth powers are convex in P. Of the kurtosis,
+A convex function f of P is maximized by ``P <- polar(grad f(P))``, which never lowers it: f lies above its
+tangent, and the polar factor maximizes the tangent. Sums of fourth powers are convex in P. Of the kurtosis,
 the part that Gaussian signals would have is taken from the gradient, as FastICA does (Hyvarinen 1999): its
 fixed points are the same, and near them the steps converge cubically for independent components.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def applies(criterion: Criterion) -> bool:
-    """Whether a criterion is one of those that these steps maximise."""
+    """Whether a criterion is one of those that these steps maximize."""
     return isinstance(criterion, (Kurtosis, Orthomax))
 
 
@@ -42,7 +42,7 @@ class _Point:
 
 
 class PolarSteps:
-    """Maximises one criterion of one set of signals, from any start."""
+    """Maximizes one criterion of one set of signals, from any start."""
 
     def __init__(self, criterion: Criterion, data: Data, dtype: np.dtype[np.floating]) -> None:
         assert isinstance(criterion, (Kurtosis, Orthomax))
@@ -102,7 +102,7 @@ class PolarSteps:
             return Status.INTERRUPTED
         if monitor.stops(len(history) - 1, self.scale * here.value, self.scale * norm):
             return Status.STOPPED
-        if norm <= settings.tolerance * abs(here.value):
+        if norm <= settings.tol * abs(here.value):
             return Status.CONVERGED
         return Status.MAX_ITERATIONS if len(history) > settings.max_iter else None
 

@@ -54,7 +54,7 @@ def mode_statistics(leading: Leading, source: Source | None) -> ModeStatistics:
     mean = None if leading.mean is None else modes @ leading.mean
     moments = None
     if source is not None and count is not None:
-        shift = leading.mean if leading.centred else None
+        shift = leading.mean if leading.centered else None
         unit = float(np.sqrt(largest / count))
         moments = source.gather(partial(HigherMoments, modes, unit, shift))
     resolved = _resolved(leading, largest, moments)
@@ -62,7 +62,7 @@ def mode_statistics(leading: Leading, source: Source | None) -> ModeStatistics:
     sign_resolved = np.zeros(len(values), bool)
     if mean is not None and count is not None:
         sign = np.where(mean == 0, sign, np.sign(mean))
-        square = 0 if leading.centred else mean**2
+        square = 0 if leading.centered else mean**2
         variance = np.maximum(values / count - square, 0)
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.sqrt(count) * np.abs(mean) / np.sqrt(variance)

@@ -24,7 +24,7 @@ GAUGES = ("canonical", "none")
 def descramble_locally(
     data: Data, criterion: Criterion, settings: Settings, gauge: str, dtype: type[np.floating[Any]]
 ) -> Descrambling:
-    """Optimise a criterion that is not quadratic, on signals as they are."""
+    """Optimize a criterion that is not quadratic, on signals as they are."""
     begin = time.perf_counter()
     if settings.method == "exact":
         raise ValueError(f"{criterion} has no exact solution: use method='auto'")
@@ -34,16 +34,16 @@ def descramble_locally(
     _check_gradients(criterion, data)
     work = np.dtype(dtype)
     unit = criterion.kernel(data, work)[1]
-    objective = Objective(lambda: criterion.kernel(data, work)[0], criterion.maximised, unit)
+    objective = Objective(lambda: criterion.kernel(data, work)[0], criterion.maximized, unit)
     # Where the signs of rows are free, so is the determinant.
     reflections = settings.group == "O" and criterion.symmetry == "none"
-    optimise = PolarSteps(criterion, data, work) if settings.method == "polar" else run
+    optimize = PolarSteps(criterion, data, work) if settings.method == "polar" else run
     outcome, starts = search(
         objective,
         data.n,
         dtype,
         settings,
-        optimise=segmented(optimise, settings),
+        optimize=segmented(optimize, settings),
         reflections=reflections,
     )
     warn_unless_converged(outcome, settings)
@@ -54,7 +54,7 @@ def descramble_locally(
     return Descrambling(
         rotation=Rotation(np.ascontiguousarray(rotation, dtype), data.n),
         criterion=criterion,
-        bound=np.inf if criterion.maximised else -np.inf,
+        bound=np.inf if criterion.maximized else -np.inf,
         rounding=0.0,
         method=settings.method,
         gauge=gauge,
@@ -74,7 +74,7 @@ def descramble_locally(
 
 def _method(asked: str, criterion: Criterion) -> str:
     if asked == "polar" and not applies(criterion):
-        raise ValueError(f"method='polar' maximises kurtosis and orthomax, not {criterion}")
+        raise ValueError(f"method='polar' maximizes kurtosis and orthomax, not {criterion}")
     if asked == "auto":
         return "polar" if applies(criterion) else "riemannian-lbfgs"
     return asked

@@ -1,6 +1,6 @@
 """Leading eigenpairs of a Gram matrix from its products with blocks of vectors: block Lanczos.
 
-Golub and Underwood 1977; with a random start and full reorthogonalisation as a randomised block Krylov
+Golub and Underwood 1977; with a random start and full reorthogonalization as a randomized block Krylov
 method, Musco and Musco 2015.
 """
 
@@ -31,7 +31,7 @@ class Operator(ABC):
     trace: float
     mean: Array | None
     count: int | None
-    centred: bool
+    centered: bool
 
     @abstractmethod
     def product(self, block: Array) -> Array:
@@ -43,7 +43,7 @@ class Formed(Operator):
 
     def __init__(self, gram: Gram, dtype: type[np.floating[Any]]) -> None:
         self.n, self.trace = gram.n, float(np.trace(gram.matrix))
-        self.mean, self.count, self.centred = gram.mean, gram.count, gram.centred
+        self.mean, self.count, self.centered = gram.mean, gram.count, gram.centered
         self._matrix = gram.matrix.astype(dtype, copy=False)
 
     def product(self, block: Array) -> Array:
@@ -58,8 +58,8 @@ class Streamed(Operator):
     Trace, mean and count are known after the first.
     """
 
-    def __init__(self, source: Source, centre: bool, dtype: type[np.floating[Any]]) -> None:
-        self.n, self.centred = source.n, centre
+    def __init__(self, source: Source, center: bool, dtype: type[np.floating[Any]]) -> None:
+        self.n, self.centered = source.n, center
         self.count, self.mean = None, None
         self._source, self._dtype = source, dtype
 
@@ -73,10 +73,10 @@ class Streamed(Operator):
             check_not_vanished(total.square, total.any, self._dtype)
             self.count, self.mean = total.count, total.sum / total.count
             self.trace = total.square
-            if self.centred:
+            if self.centered:
                 self.trace -= self.count * float(self.mean @ self.mean)
         product: Array = total.product
-        if self.centred:
+        if self.centered:
             assert self.count is not None
             product -= np.outer(self.mean, self.count * (self.mean @ block))
         return product
@@ -140,7 +140,7 @@ def leading_pairs(
     rank: int,
     weights: Array,
     *,
-    tolerance: float,
+    tol: float,
     seed: np.random.Generator,
     dtype: type[np.floating[Any]],
     stop: Callable[[Search], bool],
@@ -153,8 +153,8 @@ def leading_pairs(
     rank : int
         Well below n.
     weights : ndarray, shape (n,)
-        Of the eigenvalues in the sum that must be exact to the relative `tolerance`, as the plain sum.
-    tolerance : float
+        Of the eigenvalues in the sum that must be exact to the relative `tol`, as the plain sum.
+    tol : float
     seed : Generator
         Of the start.
     dtype : type
@@ -180,13 +180,13 @@ def leading_pairs(
         # orthogonal to it must add nothing.
         first_break = min(first_break, number) if broken else first_break
         settled = number < first_break or (
-            number > first_break and bool((sums <= before * (1 + tolerance)).all())
+            number > first_break and bool((sums <= before * (1 + tol)).all())
         )
         search = Search(
             _leading(operator, pairs, errors, unit, dtype), number, error, Status.STOPPED
         )
         stopped = stop(search)
-        if len(pairs.values) > rank and error <= tolerance and settled:
+        if len(pairs.values) > rank and error <= tol and settled:
             return replace(search, status=Status.CONVERGED)
         if stopped:
             return search
@@ -213,7 +213,7 @@ def _leading(
         trace=operator.trace,
         mean=operator.mean,
         count=operator.count,
-        centred=operator.centred,
+        centered=operator.centered,
     )
 
 
@@ -276,7 +276,7 @@ class _Space:
         return self._append(residual, float(rounding))
 
     def _append(self, residual: Array, rounding: float = 0.0) -> bool:
-        """Orthonormalise a block against the basis ("twice is enough") and append it."""
+        """Orthonormalize a block against the basis ("twice is enough") and append it."""
         block, first = scipy.linalg.qr(self._outside(residual), mode="economic")
         lost = np.abs(first.diagonal()) <= rounding
         first[lost] = 0

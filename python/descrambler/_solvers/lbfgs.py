@@ -1,4 +1,4 @@
-"""The C++ optimisers: settings, a run from one start, and what came of it."""
+"""The C++ optimizers: settings, a run from one start, and what came of it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Settings:
 
     method: str
     max_iter: int
-    tolerance: float
+    tol: float
     retraction: str
     random_state: int | np.random.Generator | None
     callback: Callable[[State], bool] | None
@@ -78,8 +78,8 @@ class Settings:
             raise ValueError(f"threads must be at least 1, got {self.threads}")
         if self.checkpoint is not None and self.n_starts > 1:
             raise ValueError("checkpoint is for one start: give n_starts=1")
-        if not self.tolerance >= 0:
-            raise ValueError(f"tolerance must be >= 0, got {self.tolerance}")
+        if not self.tol >= 0:
+            raise ValueError(f"tol must be >= 0, got {self.tol}")
 
     def using(self, method: str) -> Settings:
         """Return the same settings for another method."""
@@ -150,30 +150,30 @@ class Objective:
     """A C++ criterion, made anew for every thread since it keeps storage, with sense and unit."""
 
     kernel: Callable[[], _core.Criterion]
-    maximised: bool
+    maximized: bool
     unit: float = 1.0
 
 
 def run(
     objective: Objective, start: Array, settings: Settings, cancel: Cancel | None = None
 ) -> Outcome:
-    """Optimise from one start by L-BFGS in C++."""
+    """Optimize from one start by L-BFGS in C++."""
     monitor = Monitor(settings, objective.unit)
 
     def stop(progress: _core.Progress) -> bool:
         return monitor.stops(progress.iteration, progress.objective, progress.gradient_norm)
 
-    options = core.Options(METHODS[settings.method], settings.max_iter, settings.tolerance, stop)
+    options = core.Options(METHODS[settings.method], settings.max_iter, settings.tol, stop)
     kernel, flag = objective.kernel(), None if cancel is None else cancel.core
     try:
         if settings.method == "cayley-lbfgs":
             p, code, n_iter, n_eval, history = core.cayley_lbfgs(
-                kernel, objective.maximised, start, options, flag
+                kernel, objective.maximized, start, options, flag
             )
         else:
             retraction = getattr(core.Retraction, settings.retraction)
             p, code, n_iter, n_eval, history = core.riemannian_lbfgs(
-                kernel, objective.maximised, start, retraction, options, flag
+                kernel, objective.maximized, start, retraction, options, flag
             )
     finally:
         monitor.close()
@@ -191,17 +191,17 @@ def warn_unless_converged(outcome: Outcome, settings: Settings) -> None:
     """Give a ConvergenceWarning that states what was reached, what was asked, and the remedy."""
     remedies = {
         Status.MAX_ITERATIONS: f"raise max_iter (it was {settings.max_iter})",
-        Status.LINE_SEARCH_FAILED: "if rounding is the cause, raise tolerance or give float64 signals; "
+        Status.LINE_SEARCH_FAILED: "if rounding is the cause, raise tol or give float64 signals; "
         "else try another random_state",
         Status.INTERRUPTED: "continue from the checkpoint, or use the result as it is",
     }
     if outcome.status not in remedies:
         return
-    asked = settings.tolerance * abs(outcome.objective)
+    asked = settings.tol * abs(outcome.objective)
     warnings.warn(
         f"{settings.method}: {MESSAGES[outcome.status].split(';')[0]} after {outcome.n_iter} iterations; "
-        f"gradient norm {outcome.gradient_norm:.2e} reached, {asked:.2e} asked (tolerance "
-        f"{settings.tolerance:g} x |objective|); {remedies[outcome.status]}",
+        f"gradient norm {outcome.gradient_norm:.2e} reached, {asked:.2e} asked (tol "
+        f"{settings.tol:g} x |objective|); {remedies[outcome.status]}",
         ConvergenceWarning,
         stacklevel=depth_of_the_package(),
     )

@@ -1,4 +1,4 @@
-"""Minimisation over rotations of any function, for authors of other libraries."""
+"""Minimization over rotations of any function, for authors of other libraries."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = ["Minimum", "minimize"]
 
 @dataclass(frozen=True, eq=False)
 class Minimum:
-    """Where a minimisation ended.
+    """Where a minimization ended.
 
     Attributes
     ----------
@@ -75,19 +75,19 @@ def minimize(
     fun: Callable[[Any], Any],
     start: ArrayLike,
     *,
-    maximise: bool = False,
+    maximize: bool = False,
     autograd: bool = False,
     method: str = "riemannian-lbfgs",
     retraction: str = "cayley",
     max_iter: int = 10_000,
-    tolerance: float = 1e-8,
+    tol: float = 1e-8,
     check_gradient: bool = True,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 100,
     progress: bool = False,
     callback: Callable[[State], bool] | None = None,
 ) -> Minimum:
-    """Minimise a function of a rotation, by L-BFGS on the group.
+    """Minimize a function of a rotation, by L-BFGS on the group.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def minimize(
         ``autograd=True`` it takes a PyTorch tensor and returns a scalar one.
     start : array_like, shape (n, n)
         Orthogonal matrix; its determinant stays, so that both parts of O(n) can be searched.
-    maximise : bool
+    maximize : bool
     autograd : bool
         Whether `fun` is a PyTorch function; needs the extra `torch`.
     method : {"riemannian-lbfgs", "cayley-lbfgs"}
@@ -105,7 +105,7 @@ def minimize(
     retraction : {"cayley", "exponential", "polar"}
         Of riemannian-lbfgs.
     max_iter : int
-    tolerance : float
+    tol : float
         Stop where the gradient norm, relative to the value, is below.
     check_gradient : bool
         Compare the gradient with finite differences first, at five evaluations.
@@ -141,7 +141,7 @@ def minimize(
     settings = Settings(
         method,
         max_iter,
-        tolerance,
+        tol,
         retraction,
         None,
         callback,
@@ -158,7 +158,7 @@ def minimize(
     def kernel() -> Any:
         return user(function, len(here), scale)
 
-    outcome: Outcome = segmented(run, settings)(Objective(kernel, maximise), here, settings, None)
+    outcome: Outcome = segmented(run, settings)(Objective(kernel, maximize), here, settings, None)
     warn_unless_converged(outcome, settings)
     return Minimum(
         outcome.rotation,

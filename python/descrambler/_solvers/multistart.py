@@ -15,7 +15,7 @@ from .._util.validate import Array
 from .lbfgs import Cancel, Objective, Outcome, Settings, run
 from .status import Status
 
-Optimise = Callable[[Objective, Array, Settings, Cancel | None], Outcome]
+Optimize = Callable[[Objective, Array, Settings, Cancel | None], Outcome]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +59,11 @@ def search(
     dtype: type[np.floating[Any]],
     settings: Settings,
     *,
-    optimise: Optimise = run,
+    optimize: Optimize = run,
     reflections: bool = False,
     chart: Callable[[Array], Array] | None = None,
 ) -> tuple[Outcome, Starts]:
-    """Optimise from every start, in threads of which the result does not depend.
+    """Optimize from every start, in threads of which the result does not depend.
 
     With `reflections`, from each start and from its mirror image, which SO(n) does not reach; `chart`
     takes a start to the coordinates of the criterion.
@@ -75,8 +75,8 @@ def search(
         mirror = np.append(np.ones(n - 1), -1.0)[:, None]
         starts = [start for own in starts for start in (own, mirror * own)]
     starts = [np.ascontiguousarray(chart(p) if chart else p, dtype) for p in starts]
-    outcomes = _run_all(optimise, objective, starts, settings)
-    sign = 1 if objective.maximised else -1
+    outcomes = _run_all(optimize, objective, starts, settings)
+    sign = 1 if objective.maximized else -1
     objectives = np.array([outcome.objective for outcome in outcomes])
     best = int(np.argmax(sign * objectives))
     near = np.abs(objectives - objectives[best]) <= 1e-6 * abs(objectives[best])
@@ -93,20 +93,20 @@ def search(
 
 
 def _run_all(
-    optimise: Optimise, objective: Objective, starts: Sequence[Array], settings: Settings
+    optimize: Optimize, objective: Objective, starts: Sequence[Array], settings: Settings
 ) -> list[Outcome]:
     """Outcomes in the order of the starts; after Ctrl-C, of those that began."""
     if len(starts) == 1 or settings.threads == 1:
         outcomes = []
         for start in starts:
-            outcomes.append(optimise(objective, start, settings, None))
+            outcomes.append(optimize(objective, start, settings, None))
             if outcomes[-1].status in (Status.INTERRUPTED, Status.STOPPED):
                 break
         return outcomes
     cancel = Cancel()
     workers = settings.threads or len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(optimise, objective, start, settings, cancel) for start in starts]
+        futures = [pool.submit(optimize, objective, start, settings, cancel) for start in starts]
         try:
             wait(futures)
         except KeyboardInterrupt:

@@ -40,7 +40,7 @@ def iterate_quadratic(
     a, b = basis.eigenvalues.astype(dtype), np.ascontiguousarray(g.matrix / unit, dtype)
     objective = Objective(lambda: spectral_kernel(a, b), False, unit)
     outcome, starts = search(
-        objective, g.n, dtype, settings, optimise=segmented(run, settings), chart=basis.to_modes
+        objective, g.n, dtype, settings, optimize=segmented(run, settings), chart=basis.to_modes
     )
     warn_unless_converged(outcome, settings)
     modes: Array = core.polar(outcome.rotation.astype(np.float64, copy=False))

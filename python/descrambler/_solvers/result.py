@@ -39,7 +39,7 @@ class Descrambling:
         P in SO(n).
     criterion : criterion of the signals, DiagonalSum or DiagonalNormSquare
     bound : float
-        Proven bound: from below when minimising, from above when maximising; infinite where none is known.
+        Proven bound: from below when minimizing, from above when maximizing; infinite where none is known.
     rounding : float
         What rounding may change in the objective; differences below it count as none.
     method, gauge, message : str
@@ -106,7 +106,7 @@ class Descrambling:
     def gap(self) -> float:
         """Relative distance to the bound, >= 0; 0 where the two agree to rounding."""
         excess = (
-            self.bound - self.objective if self.criterion.maximised else self.objective - self.bound
+            self.bound - self.objective if self.criterion.maximized else self.objective - self.bound
         )
         if not self.proven:
             excess = abs(excess)
@@ -209,7 +209,7 @@ class Descrambling:
     def table(self) -> list[tuple[str, str]]:
         """Return the status table: names and values, as printed."""
         n = self.rotation.n
-        side = "upper" if self.criterion.maximised else "lower"
+        side = "upper" if self.criterion.maximized else "lower"
         starts = [] if self.starts is None else [("starts", str(self.starts))]
         return [
             ("criterion", str(self.criterion)),

@@ -11,7 +11,7 @@ import numpy as np
 from .._util.files import read_arrays, write_arrays
 from .._util.validate import Array
 from .lbfgs import Cancel, Objective, Outcome, Settings, State
-from .multistart import Optimise
+from .multistart import Optimize
 from .status import Status
 
 SCHEMA = "descrambler.search.v1"
@@ -19,13 +19,13 @@ SCHEMA = "descrambler.search.v1"
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """An optimiser that begins anew, without memory, every so many iterations.
+    """An optimizer that begins anew, without memory, every so many iterations.
 
     Whether it was stopped in between or not, it takes the same steps: the rotation at the end of a segment
     is all that the next one knows.
     """
 
-    optimise: Optimise
+    optimize: Optimize
     path: Path
     length: int
 
@@ -42,7 +42,7 @@ class Segments:
                 callback=_counted_from(before, settings),
             )
             here = start if done is None else done.rotation
-            end = self.optimise(objective, here, part, cancel)
+            end = self.optimize(objective, here, part, cancel)
             done = end if done is None else _joined(done, end)
             if end.status in (Status.INTERRUPTED, Status.STOPPED):
                 return done
@@ -50,11 +50,11 @@ class Segments:
         return done
 
 
-def segmented(optimise: Optimise, settings: Settings) -> Optimise:
-    """Return the optimiser, in segments if a checkpoint is asked for."""
+def segmented(optimize: Optimize, settings: Settings) -> Optimize:
+    """Return the optimizer, in segments if a checkpoint is asked for."""
     if settings.checkpoint is None:
-        return optimise
-    return Segments(optimise, Path(settings.checkpoint), settings.checkpoint_every)
+        return optimize
+    return Segments(optimize, Path(settings.checkpoint), settings.checkpoint_every)
 
 
 def _goes_on(done: Outcome, settings: Settings) -> bool:

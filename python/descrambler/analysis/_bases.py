@@ -188,8 +188,8 @@ def principal_components(data: ArrayLike, count: int) -> Array:
     x = own_unit(matrix("data", data))[0]
     if not 1 <= operator.index(count) <= min(x.shape):
         raise ValueError(f"count must be between 1 and {min(x.shape)}, got {count}")
-    centred = x - x.mean(axis=0)
-    covariance = centred.T @ centred
+    centered = x - x.mean(axis=0)
+    covariance = centered.T @ centered
     n = len(covariance)
     _, vectors = scipy.linalg.eigh(covariance, subset_by_index=(n - count, n - 1))
     components = vectors[:, ::-1]
@@ -199,17 +199,17 @@ def principal_components(data: ArrayLike, count: int) -> Array:
     return result
 
 
-def subspace_overlap(first: ArrayLike, second: ArrayLike, *, centred: bool = True) -> float:
+def subspace_overlap(first: ArrayLike, second: ArrayLike, *, centered: bool = True) -> float:
     """Share of the smaller of two subspaces that lies in the other, ``||Q_1^T Q_2||^2 / k``.
 
     The mean squared cosine of the principal angles; k the smaller dimension. Random subspaces of
-    dimensions k <= l in n have l / n, or l / (n - 1) if centred. P as for `match_bases`.
+    dimensions k <= l in n have l / n, or l / (n - 1) if centered. P as for `match_bases`.
 
     Parameters
     ----------
     first, second : array_like, shape (n, any)
         Spanning vectors in columns; those that depend on others add nothing.
-    centred : bool
+    centered : bool
         Whether the mean of each vector is removed first, so that a constant is no common ground.
 
     Returns
@@ -225,38 +225,38 @@ def subspace_overlap(first: ArrayLike, second: ArrayLike, *, centred: bool = Tru
     a, b = matrix("first", first), matrix("second", second)
     if len(a) != len(b):
         raise ValueError(f"second must have {len(a)} rows like first, got shape {b.shape}")
-    q = [_orthonormal(name, x, centred) for name, x in (("first", a), ("second", b))]
+    q = [_orthonormal(name, x, centered) for name, x in (("first", a), ("second", b))]
     smaller = int(min(q[0].shape[1], q[1].shape[1]))
     return float(np.sum(np.square(q[0].T @ q[1]))) / smaller
 
 
-def _orthonormal(name: str, columns: Array, centred: bool) -> Array:
+def _orthonormal(name: str, columns: Array, centered: bool) -> Array:
     x = own_unit(columns.astype(np.float64))[0]
     level = max(x.shape) * float(np.finfo(columns.dtype).eps) * float(np.linalg.norm(x))
-    if centred:
+    if centered:
         x -= x.mean(axis=0)
     u, s, _ = scipy.linalg.svd(x, full_matrices=False, check_finite=False)
     kept: Array = u[:, s > level]
     if not kept.size:
-        raise ValueError(f"{name} must span something{' besides a constant' if centred else ''}")
+        raise ValueError(f"{name} must span something{' besides a constant' if centered else ''}")
     return kept
 
 
 def _explained(vectors: Array, blocks: Array) -> Array:
     """R^2, shape (n_vectors, n_members), for blocks of shape (n_members, n, d)."""
-    centred = vectors - vectors.mean(axis=0)
-    energy = np.sum(np.square(centred), axis=0)
+    centered = vectors - vectors.mean(axis=0)
+    energy = np.sum(np.square(centered), axis=0)
     # What is left of a constant vector is rounding.
     is_constant = energy <= len(vectors) * (1e-15 * np.abs(vectors).max(axis=0)) ** 2 * len(vectors)
     axes = blocks - blocks.mean(axis=1, keepdims=True)
-    q = np.linalg.qr(axes)[0] if axes.shape[2] > 1 else _normalised(axes)
-    power = np.square(np.einsum("knd,nv->kdv", q, centred)).sum(axis=1)
+    q = np.linalg.qr(axes)[0] if axes.shape[2] > 1 else _normalized(axes)
+    power = np.square(np.einsum("knd,nv->kdv", q, centered)).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         share: Array = np.where(is_constant, np.nan, power / energy).T
     return share
 
 
-def _normalised(axes: Array) -> Array:
+def _normalized(axes: Array) -> Array:
     norm = np.linalg.norm(axes, axis=1, keepdims=True)
     result: Array = np.divide(axes, norm, out=np.zeros_like(axes), where=norm > 0)
     return result

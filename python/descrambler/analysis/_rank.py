@@ -119,8 +119,8 @@ def values_above_noise(weights: ArrayLike, sigma: float | None = None) -> int:
     sigma = noise_level(w) if sigma is None else sigma
     n, m = w.shape
     edge = marchenko_pastur_edge(n, m, sigma)
-    centre = np.sqrt(max(n - 1, 0.5)) + np.sqrt(m)
-    spread = centre * (1 / np.sqrt(max(n - 1, 0.5)) + 1 / np.sqrt(m)) ** (1 / 3)
-    limit = max(sigma * np.sqrt(centre**2 + TRACY_WIDOM_95 * spread), edge)
+    center = np.sqrt(max(n - 1, 0.5)) + np.sqrt(m)
+    spread = center * (1 / np.sqrt(max(n - 1, 0.5)) + 1 / np.sqrt(m)) ** (1 / 3)
+    limit = max(sigma * np.sqrt(center**2 + TRACY_WIDOM_95 * spread), edge)
     values = scipy.linalg.svdvals(w.astype(np.float64, copy=False), check_finite=False)
     return int(np.count_nonzero(values > limit))

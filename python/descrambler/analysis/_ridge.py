@@ -141,11 +141,11 @@ class _Ridge:
     def rows(self, theta: Array) -> tuple[Array, Array, Array]:
         """Log-likelihood against the floor alone, its gradient (by theta), and the line's share."""
         offset, exponent, log_width = theta
-        log_centre = np.clip(offset + exponent * self.lever, -8, 8)
-        centre, ratio = np.exp(log_centre), np.exp(log_width)
+        log_center = np.clip(offset + exponent * self.lever, -8, 8)
+        center, ratio = np.exp(log_center), np.exp(log_width)
         # The width of a bin adds to that of the line.
-        variance = RESOLUTION**2 + self.step**2 / 12 + np.square(ratio * centre)
-        away = self.frequency - centre[:, None]
+        variance = RESOLUTION**2 + self.step**2 / 12 + np.square(ratio * center)
+        away = self.frequency - center[:, None]
         spread = np.square(away) / variance[:, None]
         line = np.exp(-spread / 2) * (self.step / np.sqrt(2 * np.pi * variance))[:, None]
         n = len(self.frequency)
@@ -156,15 +156,15 @@ class _Ridge:
         value = np.sum(self.spectra * np.log(likelihood), axis=1)
         weight = share * self.spectra / likelihood
         pull = (n * weight - weight.sum(axis=1, keepdims=True)) * line
-        by_centre = np.sum(pull * away, axis=1) / variance
+        by_center = np.sum(pull * away, axis=1) / variance
         by_variance = np.sum(pull * (spread - 1), axis=1) / (2 * variance)
-        by_log_width = by_variance * 2 * np.square(ratio * centre)
-        by_offset = by_centre * centre + by_log_width
+        by_log_width = by_variance * 2 * np.square(ratio * center)
+        by_offset = by_center * center + by_log_width
         gradient = np.stack([by_offset, by_offset * self.lever, by_log_width], axis=1)
         return value, gradient, share[:, 0]
 
     def _share(self, excess: Array) -> Array:
-        """Maximise over the share in (0, 1), row by row, a concave function: Newton's method."""
+        """Maximize over the share in (0, 1), row by row, a concave function: Newton's method."""
         share = np.full((len(excess), 1), 0.3)
         for _ in range(6):
             slope = excess / (1 + share * excess)

@@ -88,7 +88,7 @@ def frequency_response(weights: ArrayLike, transform: Transform = "dct") -> Arra
 
 
 def two_sided_spectrum(weights: ArrayLike) -> NDArray[np.floating[Any]]:
-    """Magnitude of F+ W F-, symmetrised over the sign of frequency (Amey et al. 2021, Fig. 2).
+    """Magnitude of F+ W F-, symmetrized over the sign of frequency (Amey et al. 2021, Fig. 2).
 
     The part that P makes: of ``P W`` the link side depends on P, the input side does not.
 

@@ -27,7 +27,7 @@ class PowerLaw:
     Attributes
     ----------
     exponent, error : float
-        With the standard error of a jackknife over contiguous blocks, as neighbours are not independent.
+        With the standard error of a jackknife over contiguous blocks, as neighbors are not independent.
     scale : float
     """
 
@@ -241,6 +241,6 @@ def _correlations(a: Array, b: Array) -> tuple[float, float]:
 
 
 def _line(x: Array, y: Array) -> tuple[float, float]:
-    centred = x - x.mean()
-    slope = float(centred @ y / (centred @ centred))
+    centered = x - x.mean()
+    slope = float(centered @ y / (centered @ centered))
     return slope, float(y.mean() - slope * x.mean())

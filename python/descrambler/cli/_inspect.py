@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from .._util.config import configuration, show_config
-from ..network._activations import Activation, Renormalise
+from ..network._activations import Activation, Renormalize
 from ..network._layers import Linear, describe
 from ..readers import load
 from ._common import json_argument, network_arguments, print_json
@@ -55,7 +55,7 @@ def inspect(options: argparse.Namespace) -> None:
         print(json.dumps(network.provenance, indent=2))
 
 
-def _description(layer: Linear | Activation | Renormalise) -> dict[str, Any]:
+def _description(layer: Linear | Activation | Renormalize) -> dict[str, Any]:
     sizes: dict[str, Any] = {}
     if isinstance(layer, Linear):
         sizes = {"inputs": layer.n_in, "outputs": layer.n_out, "bias": layer.bias is not None}

@@ -27,9 +27,9 @@ from ._common import (
     output_argument,
     print_json,
     progress,
-    read_inputs,
     save_figure,
 )
+from ._inputs import read_inputs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,7 +94,7 @@ def add_to(commands: Commands) -> None:
         nargs="+",
         choices=("inputs", "outputs"),
         default=(),
-        help="whose neighbours are none, such as several signals in a row: nothing is said of their order",
+        help="whose neighbors are none, such as several signals in a row: nothing is said of their order",
     )
     output_argument(parser)
     json_argument(parser)

@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
 def _signals() -> Iterator[None]:
     """Let SIGTERM end a command as Ctrl-C does: with its files whole, its checkpoints written.
 
-    Where no exception can be raised, in a finaliser for one, Python drops the interrupt: it is raised again.
+    Where no exception can be raised, in a finalizer for one, Python drops the interrupt: it is raised again.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may handle signals

@@ -22,9 +22,9 @@ from ._common import (
     output_argument,
     print_json,
     progress,
-    read_inputs,
     save_figure,
 )
+from ._inputs import read_inputs
 
 if TYPE_CHECKING:
     from ._common import Commands

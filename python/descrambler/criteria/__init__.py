@@ -1,6 +1,6 @@
 """What "readable" means: figures of merit of a rotation P, with analytic gradients.
 
-A criterion is minimised or maximised over SO(n) by :func:`descrambler.descramble` (criteria of the
+A criterion is minimized or maximized over SO(n) by :func:`descrambler.descramble` (criteria of the
 signals) or :func:`descrambler.diagonalize` (criteria of a weight matrix). Those of signals can be weighed
 and added up: ``2 * Smoothness() + Locality()``. Formulas: ``docs/criteria.md``.
 """

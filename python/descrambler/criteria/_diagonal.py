@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class _Diagonality:
     W: ArrayLike
 
-    maximised: ClassVar[bool] = True
+    maximized: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         weights = square("W", self.W)
@@ -60,7 +60,7 @@ class _Diagonality:
 
 @dataclass(frozen=True, eq=False)
 class DiagonalSum(_Diagonality):
-    """Sum of the diagonal, ``tr(P W)``, maximised (Amey et al. 2021, Eq. 14).
+    """Sum of the diagonal, ``tr(P W)``, maximized (Amey et al. 2021, Eq. 14).
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class DiagonalSum(_Diagonality):
 
 @dataclass(frozen=True, eq=False)
 class DiagonalNormSquare(_Diagonality):
-    """Squared norm of the diagonal, ``||diag(P W)||_2^2``, maximised (Amey et al. 2021, Eq. 14).
+    """Squared norm of the diagonal, ``||diag(P W)||_2^2``, maximized (Amey et al. 2021, Eq. 14).
 
     Parameters
     ----------

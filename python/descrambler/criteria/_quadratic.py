@@ -31,7 +31,7 @@ class Quadratic(Criterion):
 
 @dataclass(frozen=True, eq=False)
 class Smoothness(Quadratic):
-    """Tikhonov smoothness of the descrambled signals, ``||D P S||_F^2 = tr(A P B P^T)``, minimised.
+    """Tikhonov smoothness of the descrambled signals, ``||D P S||_F^2 = tr(A P B P^T)``, minimized.
 
     Source: Amey et al. 2021, Eqs 4-8; D is a spectral derivative operator on n equispaced points.
 
@@ -118,7 +118,7 @@ def link_basis(n: int) -> LinkBasis:
 
 @dataclass(frozen=True, eq=False)
 class Autocorrelation(Quadratic):
-    """Agreement of each signal with itself, shifted: ``sum_i y_i y_(i+lag)``, maximised.
+    """Agreement of each signal with itself, shifted: ``sum_i y_i y_(i+lag)``, maximized.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ class Autocorrelation(Quadratic):
     lag: int = 1
     boundary: str = "periodic"
 
-    maximised: ClassVar[bool] = True
+    maximized: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         choice("boundary", self.boundary, ("periodic", "open"))
@@ -156,14 +156,14 @@ class Autocorrelation(Quadratic):
         n = data.n
         if self.boundary == "periodic":
             spectrum = np.cos(2 * np.pi * self.lag * np.arange(n // 2 + 1) / n)
-            return QuadraticForm(spectrum, maximised=True)
+            return QuadraticForm(spectrum, maximized=True)
         shift = (np.eye(n, k=self.lag) + np.eye(n, k=-self.lag)) / 2
-        return QuadraticForm(matrix=shift, maximised=True)
+        return QuadraticForm(matrix=shift, maximized=True)
 
 
 @dataclass(frozen=True, eq=False)
 class Periodicity(Quadratic):
-    """Power of the signals at the harmonics of a period, maximised.
+    """Power of the signals at the harmonics of a period, maximized.
 
     The mean agreement of each signal with itself shifted by every multiple of the period, on the ring
     of n points: A is the circulant with the eigenvalues ``mean_j cos(2 pi k j period / n)``,
@@ -182,7 +182,7 @@ class Periodicity(Quadratic):
 
     period: float
 
-    maximised: ClassVar[bool] = True
+    maximized: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.period) and self.period >= 1):
@@ -196,12 +196,12 @@ class Periodicity(Quadratic):
         n = data.n
         shifts = self.period * np.arange(max(1, round(n / self.period)))
         angles = 2 * np.pi / n * np.outer(np.arange(n // 2 + 1), shifts)
-        return QuadraticForm(np.cos(angles).mean(axis=1), maximised=True)
+        return QuadraticForm(np.cos(angles).mean(axis=1), maximized=True)
 
 
 @dataclass(frozen=True, eq=False)
 class TargetCovariance(Quadratic):
-    """Deviation from expected second moments, ``||P B P^T / m - C||_F^2``, minimised.
+    """Deviation from expected second moments, ``||P B P^T / m - C||_F^2``, minimized.
 
     Quadratic in P after all, since ``||P B P^T||`` does not depend on P: A = -2 C / m, and a constant.
 

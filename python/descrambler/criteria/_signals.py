@@ -1,7 +1,7 @@
 """Criteria that look at every descrambled signal ``y = P s``: evaluated in C++, block by block.
 
-Values are sums over the signals. Functions of the normalised power ``y_i^2 / ||y||^2`` are weighed by the
-power of the signal; to weigh all signals alike, normalise them first.
+Values are sums over the signals. Functions of the normalized power ``y_i^2 / ||y||^2`` are weighed by the
+power of the signal; to weigh all signals alike, normalize them first.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _OfSignals(Criterion):
 
 @dataclass(frozen=True, eq=False)
 class Entropy(_OfSignals):
-    """Shannon entropy of the normalised power, ``-sum_i y_i^2 log(y_i^2 / ||y||^2)``, minimised.
+    """Shannon entropy of the normalized power, ``-sum_i y_i^2 log(y_i^2 / ||y||^2)``, minimized.
 
     In nats times power; low where few points of the link axis carry a signal (paper, Eq. 3 and the
     list below it).
@@ -46,7 +46,7 @@ class Entropy(_OfSignals):
 
 @dataclass(frozen=True, eq=False)
 class Sparsity(_OfSignals):
-    """Smoothed L1 norm, ``sum_i sqrt(y_i^2 + w^2) - w``, minimised.
+    """Smoothed L1 norm, ``sum_i sqrt(y_i^2 + w^2) - w``, minimized.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class Sparsity(_OfSignals):
 
 @dataclass(frozen=True, eq=False)
 class TotalVariation(_OfSignals):
-    """Smoothed total variation, ``sum_i sqrt((y_(i+1) - y_i)^2 + w^2) - w``, minimised.
+    """Smoothed total variation, ``sum_i sqrt((y_(i+1) - y_i)^2 + w^2) - w``, minimized.
 
     Rudin, Osher and Fatemi 1992, along the link axis.
 
@@ -112,7 +112,7 @@ class TotalVariation(_OfSignals):
 
 @dataclass(frozen=True, eq=False)
 class Monotonicity(_OfSignals):
-    """Steps against a direction, ``sum_i min(y_(i+1) - y_i, 0)^2`` for "increasing", minimised.
+    """Steps against a direction, ``sum_i min(y_(i+1) - y_i, 0)^2`` for "increasing", minimized.
 
     Zero where every signal is monotonic along the (open) link axis.
 
@@ -142,44 +142,44 @@ class Monotonicity(_OfSignals):
 
 @dataclass(frozen=True, eq=False)
 class Locality(Criterion):
-    """Spread of the power about a centre on the link axis, minimised.
+    """Spread of the power about a center on the link axis, minimized.
 
-    ``sum_i |r_i - c|^2 y_i^2``: divided by the power of a signal, the variance of its normalised power.
+    ``sum_i |r_i - c|^2 y_i^2``: divided by the power of a signal, the variance of its normalized power.
 
     Parameters
     ----------
-    centre : float, optional
-        Centre c in points of the link axis, 0..n-1, for all signals; the criterion is then quadratic
-        and solved exactly. By default each signal has its own, the centre of its own power.
+    center : float, optional
+        Center c in points of the link axis, 0..n-1, for all signals; the criterion is then quadratic
+        and solved exactly. By default each signal has its own, the center of its own power.
     boundary : {"periodic", "open"}
         Points r_i = i of a line, or of a circle of circumference n, across which distances are chords
-        (the spread about the own centre is then ``1 - R^2`` of circular statistics, times the radius
+        (the spread about the own center is then ``1 - R^2`` of circular statistics, times the radius
         squared; Mardia and Jupp 2000, section 2.3).
 
     Raises
     ------
     ValueError
-        If the centre is not finite, or the boundary unknown.
+        If the center is not finite, or the boundary unknown.
     """
 
-    centre: float | None = None
+    center: float | None = None
     boundary: str = "periodic"
 
     symmetry: ClassVar[str] = "signs"
 
     def __post_init__(self) -> None:
         choice("boundary", self.boundary, RINGS)
-        if self.centre is not None and not np.isfinite(self.centre):
-            raise ValueError(f"centre must be finite, got {self.centre!r}")
+        if self.center is not None and not np.isfinite(self.center):
+            raise ValueError(f"center must be finite, got {self.center!r}")
 
     def __str__(self) -> str:
-        about = "own centres" if self.centre is None else f"centre {self.centre:g}"
+        about = "own centers" if self.center is None else f"center {self.center:g}"
         return f"locality ({about}, {self.boundary})"
 
     @property
     def needs_signals(self) -> bool:  # type: ignore[override]
-        """Unless the centre is fixed."""
-        return self.centre is None
+        """Unless the center is fixed."""
+        return self.center is None
 
     def _points(self, place: Array, n: int) -> Array:
         """Coordinates of places on the link axis, shape (2, ...)."""
@@ -189,12 +189,12 @@ class Locality(Criterion):
         return n / (2 * np.pi) * np.stack([np.cos(angle), np.sin(angle)])
 
     def form(self, data: Data) -> QuadraticForm | None:
-        """Diagonal A of squared distances, for a centre that is fixed."""
-        if self.centre is None:
+        """Diagonal A of squared distances, for a center that is fixed."""
+        if self.center is None:
             return None
         n = data.n
         points = self._points(np.arange(n, dtype=np.float64), n)
-        distance = points - self._points(np.array([self.centre], np.float64), n)
+        distance = points - self._points(np.array([self.center], np.float64), n)
         return QuadraticForm(matrix=np.diag(np.square(distance).sum(axis=0)))
 
     def assemble(self, assembly: Assembly, weight: float) -> None:
@@ -210,14 +210,14 @@ class Locality(Criterion):
 
 @dataclass(frozen=True, eq=False)
 class Kurtosis(_OfSignals):
-    """Sum over the units of their kurtosis, ``m sum y_i^4 / (sum y_i^2)^2`` over m signals, maximised.
+    """Sum over the units of their kurtosis, ``m sum y_i^4 / (sum y_i^2)^2`` over m signals, maximized.
 
     Independent of the scale of each unit, as in independent component analysis (Hyvarinen, Karhunen
     and Oja 2001, chapter 8): for white signals it is :class:`Orthomax` with gamma 0 up to a factor.
-    Uncentred; a unit without power counts nothing.
+    Uncentered; a unit without power counts nothing.
     """
 
-    maximised: ClassVar[bool] = True
+    maximized: ClassVar[bool] = True
     symmetry: ClassVar[str] = "permutations"
 
     def __str__(self) -> str:
@@ -231,10 +231,10 @@ class Kurtosis(_OfSignals):
 
 @dataclass(frozen=True, eq=False)
 class Orthomax(_OfSignals):
-    """Orthomax family: ``sum y^4 - (gamma / m) sum_i (sum y_i^2)^2``, maximised.
+    """Orthomax family: ``sum y^4 - (gamma / m) sum_i (sum y_i^2)^2``, maximized.
 
     Harman 1976, chapter 13, with the m signals as variables and the n units as factors: gamma = 0 is
-    quartimax, 1 varimax (raw: normalise the signals for Kaiser's), n / 2 equamax.
+    quartimax, 1 varimax (raw: normalize the signals for Kaiser's), n / 2 equamax.
 
     Parameters
     ----------
@@ -248,7 +248,7 @@ class Orthomax(_OfSignals):
 
     gamma: float = 1.0
 
-    maximised: ClassVar[bool] = True
+    maximized: ClassVar[bool] = True
     symmetry: ClassVar[str] = "permutations"
 
     def __post_init__(self) -> None:

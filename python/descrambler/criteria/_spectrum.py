@@ -48,7 +48,7 @@ def _expect_length(name: str, value: Any, n: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class TargetSpectrum(_SpectralTarget):
-    """Deviation from an expected power spectrum along the link axis, minimised.
+    """Deviation from an expected power spectrum along the link axis, minimized.
 
     ``sum_f (p_f - t_f)^2`` over the n frequencies f, negative ones too, of the periodic link axis, where
     p_f is the share of the signals' whole power at f. Needs the Gram matrix alone; quartic in P.
@@ -86,7 +86,7 @@ class TargetSpectrum(_SpectralTarget):
 
 @dataclass(frozen=True, eq=False)
 class TargetAutocorrelation(_SpectralTarget):
-    """Deviation from an expected autocorrelation along the link axis, minimised.
+    """Deviation from an expected autocorrelation along the link axis, minimized.
 
     ``sum_l (r_l - t_l)^2 / n`` over all n lags of the ring, where r_l is the signals' autocorrelation
     at lag l, 1 at lag 0. By the theorems of Wiener and Khinchin and of Parseval this is the deviation

@@ -23,7 +23,7 @@ class TrainState:
     Attributes
     ----------
     step : int
-        Optimiser steps done.
+        Optimizer steps done.
     progress : float
         Part of the budget that is used up, 0 to 1.
     seconds : float

@@ -17,9 +17,9 @@ class Learner:
     def __init__(self, torch: Any, start: Weights, weight_decay: float) -> None:
         self._torch = torch
         self._parameters = [torch.nn.Parameter(torch.tensor(weight)) for weight in start]
-        self._optimiser = torch.optim.Adam(self._parameters, weight_decay=weight_decay, fused=True)
+        self._optimizer = torch.optim.Adam(self._parameters, weight_decay=weight_decay, fused=True)
         for parameter in self._parameters:
-            self._optimiser.state[parameter] = {
+            self._optimizer.state[parameter] = {
                 "step": torch.tensor(0.0),
                 "exp_avg": torch.zeros_like(parameter),
                 "exp_avg_sq": torch.zeros_like(parameter),
@@ -27,13 +27,13 @@ class Learner:
 
     def step(self, inputs: Any, targets: Any, rate: float) -> float:
         """Take one step; return the loss before it."""
-        self._optimiser.param_groups[0]["lr"] = rate
+        self._optimizer.param_groups[0]["lr"] = rate
         loss = self._torch.nn.functional.mse_loss(
             _forward(self._torch, self._parameters, inputs), targets
         )
-        self._optimiser.zero_grad()
+        self._optimizer.zero_grad()
         loss.backward()
-        self._optimiser.step()
+        self._optimizer.step()
         return float(loss.item())
 
     def weights(self) -> Weights:
@@ -50,11 +50,11 @@ class Learner:
             for name, tensor in self._tensors():
                 tensor.copy_(self._torch.from_numpy(arrays[name]))
         for parameter in self._parameters:
-            self._optimiser.state[parameter]["step"].fill_(step)
+            self._optimizer.state[parameter]["step"].fill_(step)
 
     def _tensors(self) -> Iterator[tuple[str, Any]]:
         for k, parameter in enumerate(self._parameters, 1):
-            state = self._optimiser.state[parameter]
+            state = self._optimizer.state[parameter]
             yield f"weight_{k}", parameter
             yield f"first_moment_{k}", state["exp_avg"]
             yield f"second_moment_{k}", state["exp_avg_sq"]

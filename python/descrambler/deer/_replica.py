@@ -1,4 +1,4 @@
-"""The rational replica of DEERNet: filters, and a regularised time-to-distance transform."""
+"""The rational replica of DEERNet: filters, and a regularized time-to-distance transform."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Penalties:
     residual, size : ndarray
         Norms of ``T F - P`` and of T: the L-curve.
     gcv : ndarray
-        Generalised cross-validation score, smallest is best.
+        Generalized cross-validation score, smallest is best.
     curvature : ndarray
         Of the L-curve in logarithms: a peak at each corner.
     """
@@ -80,7 +80,7 @@ class Replica:
         return int(self.transform.shape[0])
 
     def __call__(self, traces: ArrayLike) -> Matrix:
-        """Return distributions, not normalised, for traces of shape (m, n_points)."""
+        """Return distributions, not normalized, for traces of shape (m, n_points)."""
         x = matrix("traces", traces)
         if x.shape[1] != self.n_in:
             raise ValueError(f"traces must have {self.n_in} points, got shape {x.shape}")
@@ -88,7 +88,7 @@ class Replica:
 
 
 def replica(
-    regularisation: str | float = "l-curve",
+    regularization: str | float = "l-curve",
     *,
     high_pass: tuple[float, float] | None = HIGH_PASS,
     low_pass: tuple[float, float] | None = LOW_PASS,
@@ -104,8 +104,8 @@ def replica(
 
     Parameters
     ----------
-    regularisation : {"l-curve", "gcv"} or float
-        How lambda is chosen: the corner of the L-curve, generalised cross-validation, or its value
+    regularization : {"l-curve", "gcv"} or float
+        How lambda is chosen: the corner of the L-curve, generalized cross-validation, or its value
         relative to the largest squared singular value of F. Of several corners (peaks of the curvature
         at least half as high as the highest) the one with the largest lambda is taken: what a smaller
         one adds is noise. Cross-validation, too, sees nothing but the noise-free form factors.
@@ -123,7 +123,7 @@ def replica(
     Raises
     ------
     ValueError
-        If edges or regularisation are out of range.
+        If edges or regularization are out of range.
 
     Notes
     -----
@@ -143,16 +143,16 @@ def replica(
     u, s, vt = scipy.linalg.svd(f.T, full_matrices=False)
     coefficients = p.T @ vt.T
     penalties = _penalties(s, coefficients, float(np.sum(p**2)), len(p))
-    match regularisation:
+    match regularization:
         case "l-curve":
             penalty = float(penalties.penalty[_corner(penalties.curvature)])
         case "gcv":
             penalty = float(penalties.penalty[np.argmin(penalties.gcv)])
-        case float() | int() if 0 < regularisation < np.inf:
-            penalty = float(regularisation)
+        case float() | int() if 0 < regularization < np.inf:
+            penalty = float(regularization)
         case _:
             raise ValueError(
-                f"regularisation must be 'l-curve', 'gcv' or a positive number, got {regularisation!r}"
+                f"regularization must be 'l-curve', 'gcv' or a positive number, got {regularization!r}"
             )
     transform = (coefficients * (s / (s**2 + penalty * s[0] ** 2))) @ u.T
     return Replica(*filters, transform, penalty, penalties)

@@ -66,7 +66,7 @@ def train(
     """Train a DEERNet: linear layers without biases, tanh between them, logistic at the end.
 
     Adam, in batches of 128 and with a learning rate that falls to zero as a half cosine over
-    the budget, minimises the mean squared error between the output and the distance
+    the budget, minimizes the mean squared error between the output and the distance
     distribution scaled to a maximum of 1, on 2 microsecond traces simulated on the fly.
 
     Parameters
@@ -79,7 +79,7 @@ def train(
         same network on the same machine; on another processor rounding differs, and 150 000 steps
         make another network of it, as good and of the same kind.
     n_steps : int or None
-        Budget in optimiser steps. The default took three to seven minutes on two cores.
+        Budget in optimizer steps. The default took three to seven minutes on two cores.
     minutes : float or None
         Budget in minutes. The budget that is used up first ends the training.
     learning_rate : float
@@ -124,7 +124,7 @@ def train(
     torch = require_extra("torch", "train", "training")
     start = _initial_weights(settings["widths"], settings["random_state"])
     with _one_thread(torch):
-        weights, last = _optimise(
+        weights, last = _optimize(
             torch, start, callback, settings, None if checkpoint is None else Path(checkpoint)
         )
     call = ", ".join(f"{name}={value!r}" for name, value in settings.items())
@@ -209,7 +209,7 @@ def _batches(
             skipped = 0
 
 
-def _optimise(
+def _optimize(
     torch: Any,
     start: Weights,
     callback: Callable[[TrainState], bool | None] | None,

@@ -9,7 +9,7 @@ import numpy as np
 import scipy  # its submodules load at first use
 
 from .._util.validate import Array
-from ..report._colours import signed
+from ..report._colors import signed
 from ..report._layout import SIGNED_QUANTILE, finished, new_axes, panel_axes, root
 from ._checkpoint import TrainState
 from ._distances import DistanceDistribution
@@ -189,7 +189,7 @@ def replica_figure(
     return finished(
         ax,
         figure,
-        "Rational replica (paper's Figs 5, 6): what the network is said to do, done by two filters and a regularised transform. "
+        "Rational replica (paper's Figs 5, 6): what the network is said to do, done by two filters and a regularized transform. "
         f"Mean overlap with the truth over {len(data.traces)} fresh traces: {means}; no filters: the transform alone. "
         "D to F: the traces at the quartiles of the replica's overlap, each density of unit area; above them the overlaps of network, replica and no filters.",
     )

@@ -12,7 +12,7 @@ ROUNDING = 1e-9
 TIE = 1e-3
 
 
-def standardised(observed: Array, draws: Array) -> tuple[Array, Array]:
+def standardized(observed: Array, draws: Array) -> tuple[Array, Array]:
     """Values and null draws in units of their common spread, about their common mean.
 
     The observed value counts as one more draw: where the null holds, all are then exchangeable.
@@ -28,9 +28,9 @@ def standardised(observed: Array, draws: Array) -> tuple[Array, Array]:
     draws : ndarray, shape (n, d)
     """
     pooled = np.vstack([observed, draws])
-    centre = pooled.mean(axis=0)
-    spread = np.maximum(pooled.std(axis=0), ROUNDING * (1 + np.abs(centre)))
-    scaled: Array = (pooled - centre) / spread
+    center = pooled.mean(axis=0)
+    spread = np.maximum(pooled.std(axis=0), ROUNDING * (1 + np.abs(center)))
+    scaled: Array = (pooled - center) / spread
     return scaled[0], scaled[1:]
 
 
@@ -56,7 +56,7 @@ def step_down_max_t(observed: Array, draws: Array) -> Array:
     Westfall and Young, Resampling-Based Multiple Testing, Wiley 1993, algorithm 4.1, with the
     observed values counted among the draws.
     """
-    values, null = standardised(observed, draws)
+    values, null = standardized(observed, draws)
     order = np.argsort(-values, kind="stable")
     # Of the values not yet rejected, the largest in each draw.
     running = np.maximum.accumulate(null[:, order[::-1]], axis=1)[:, ::-1]

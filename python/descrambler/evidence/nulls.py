@@ -53,11 +53,11 @@ class Setting:
         ]
 
     @cached_property
-    def colour(self) -> tuple[Array, Array]:
+    def color(self) -> tuple[Array, Array]:
         """Standard deviation of each input, and the amplitude of each Fourier component beyond it."""
-        centred = self.inputs - self.inputs.mean(axis=0)
-        envelope = np.sqrt(np.mean(np.square(centred), axis=0))
-        scaled = centred / np.where(envelope > 0, envelope, 1)
+        centered = self.inputs - self.inputs.mean(axis=0)
+        envelope = np.sqrt(np.mean(np.square(centered), axis=0))
+        scaled = centered / np.where(envelope > 0, envelope, 1)
         spectrum = np.abs(scipy.fft.rfft(scaled, axis=1))
         return envelope, np.sqrt(np.mean(np.square(spectrum), axis=0))
 
@@ -166,7 +166,7 @@ def _with_first(setting: Setting, rows: Array, rng: np.random.Generator) -> Stud
 
 
 def _noise(setting: Setting, rng: np.random.Generator) -> Study:
-    envelope, amplitude = setting.colour
+    envelope, amplitude = setting.color
     n_out, n_in = setting.linears[0].weight.shape
     spectrum = scipy.fft.rfft(rng.standard_normal((n_out, n_in)), axis=1) * amplitude
     return _with_first(setting, envelope * scipy.fft.irfft(spectrum, n_in, axis=1), rng)
@@ -193,9 +193,9 @@ def _weights_alone(setting: Setting, rng: np.random.Generator) -> Study:
 
 UNTRAINED = Null(
     "untrained",
-    "the initial ones, their entries shuffled within each layer: a fresh draw of the same initialisation",
+    "the initial ones, their entries shuffled within each layer: a fresh draw of the same initialization",
     "yours",
-    "the architecture and the initialisation",
+    "the architecture and the initialization",
     _untrained,
 )
 RANDOM = Null(
@@ -213,8 +213,8 @@ HAAR = Null(
     _turned,
 )
 NOISE = Null(
-    "coloured noise",
-    "rows of the first layer are noise with the inputs' colour and envelope; later layers random",
+    "colored noise",
+    "rows of the first layer are noise with the inputs' color and envelope; later layers random",
     "yours",
     "first weights that look like the inputs, as sums of inputs do",
     _noise,

@@ -52,7 +52,7 @@ class Descrambler(base.ClassNamePrefixFeaturesOutMixin, base.TransformerMixin, b
     objective_, gap_ : float
         Figure of merit, and its relative distance to the proven bound.
     gram_ : Gram or None
-        Gram matrix of all samples seen, uncentred; None if the criterion has no use for it.
+        Gram matrix of all samples seen, uncentered; None if the criterion has no use for it.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of str

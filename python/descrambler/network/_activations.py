@@ -1,4 +1,4 @@
-"""Fixed maps between linear layers: activation functions and row normalisation."""
+"""Fixed maps between linear layers: activation functions and row normalization."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ class Activation:
 
 
 @dataclass(frozen=True)
-class Renormalise:
+class Renormalize:
     """Division of each row by its mean, so that a distribution keeps the mean 1.
 
     A row with the mean 0 gives NaN or infinity, with NumPy's warning.

@@ -15,7 +15,7 @@ Array = NDArray[np.floating[Any]]
 class Derivative:
     """Jacobian of a map of n numbers at each of m samples: ``J = diag(d) - C R^T``.
 
-    An entry-by-entry function has r = 0; softmax and renormalisation have r = 1.
+    An entry-by-entry function has r = 0; softmax and renormalization have r = 1.
 
     Attributes
     ----------

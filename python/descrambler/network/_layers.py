@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._util.validate import matrix, real_array
-from ._activations import Activation, Renormalise
+from ._activations import Activation, Renormalize
 
 Array = NDArray[np.floating[Any]]
 
@@ -83,7 +83,7 @@ class Linear:
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class BatchNorm:
-    """Batch normalisation with trained statistics.
+    """Batch normalization with trained statistics.
 
     ``y = scale * (x - mean) / sqrt(variance + epsilon) + offset``, kept as
     ``y = gain * x + shift``.
@@ -141,8 +141,8 @@ class BatchNorm:
         return f"BatchNorm({self.n}, {self.dtype})"
 
 
-Layer: TypeAlias = Linear | BatchNorm | Activation | Renormalise
-Folded: TypeAlias = Linear | Activation | Renormalise
+Layer: TypeAlias = Linear | BatchNorm | Activation | Renormalize
+Folded: TypeAlias = Linear | Activation | Renormalize
 
 
 def check_chain(layers: Sequence[Layer]) -> None:
@@ -163,9 +163,9 @@ def check_chain(layers: Sequence[Layer]) -> None:
                     "layers before it"
                 )
             width = layer.n_out if isinstance(layer, Linear) else n_in
-        elif not isinstance(layer, Activation | Renormalise):
+        elif not isinstance(layer, Activation | Renormalize):
             raise TypeError(
-                f"layer {number} must be Linear, BatchNorm, Activation or Renormalise, "
+                f"layer {number} must be Linear, BatchNorm, Activation or Renormalize, "
                 f"got {type(layer).__name__}"
             )
     if not any(isinstance(layer, Linear) for layer in layers):
@@ -243,7 +243,7 @@ def table(layers: Sequence[Folded]) -> str:
             slope = "" if layer.slope is None else f" ({layer.slope:g})"
             lines.append(f"{'':6}  {layer.name}{slope}")
         else:
-            lines.append(f"{'':6}  renormalise")
+            lines.append(f"{'':6}  renormalize")
     return "\n".join(lines)
 
 

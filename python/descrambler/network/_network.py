@@ -18,11 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 from .._signals.gram import Gram, gram
 from .._util import validate as _validate
 from .._util.files import write_arrays
-from ._activations import Activation, Renormalise
+from ._activations import Activation, Renormalize
 from ._fused_gram import ELEMENTWISE, layer_gram
 from ._layers import BatchNorm, Folded, Layer, Linear, check_chain, describe, fold, table
 
-__all__ = ["Activation", "BatchNorm", "Linear", "Network", "Renormalise"]
+__all__ = ["Activation", "BatchNorm", "Linear", "Network", "Renormalize"]
 
 Array = NDArray[np.floating[Any]]
 
@@ -32,11 +32,11 @@ SCHEMA = "descrambler.network.v1"
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Network:
-    """A chain of linear layers, activation functions and renormalisations.
+    """A chain of linear layers, activation functions and renormalizations.
 
     Parameters
     ----------
-    layers : iterable of Linear, BatchNorm, Activation or Renormalise
+    layers : iterable of Linear, BatchNorm, Activation or Renormalize
         In the order of the signal. Batch norms are folded into the linear layer before them,
         or else after them, so `layers` (a tuple) holds none.
     initial : Network, optional
@@ -144,7 +144,7 @@ class Network:
         layer : int
             Linear layer, counted from 1.
         tap : {"before", "after"}
-            Input or output of the activations (and renormalisations) that follow it, up to the
+            Input or output of the activations (and renormalizations) that follow it, up to the
             next linear layer. The same where none follows.
         batch_size : int
             Rows that are in work at a time.

@@ -92,10 +92,10 @@ def _single(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def refuse_integers(source: Source, key: str, array: NDArray[Any]) -> NDArray[Any]:
-    """Return `array` if its entries are not integers, which are quantised weights."""
+    """Return `array` if its entries are not integers, which are quantized weights."""
     if array.dtype.kind not in "fc":
         raise WeightFileError(
-            f"{source}, {key}: {array.dtype} weights are quantised; export them as floating point"
+            f"{source}, {key}: {array.dtype} weights are quantized; export them as floating point"
         )
     return array
 

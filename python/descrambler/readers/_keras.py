@@ -173,7 +173,7 @@ def _activation(file: _File, layer: str, given: Any) -> list[Layer]:
 def _batch_norm(file: _File, config: Config, place: str) -> BatchNorm:
     options = config.options
     if options.get("axis", -1) not in (-1, 1, [1]):
-        raise refuse_layer(file.path, f"layer {config.name!r}: normalises another axis")
+        raise refuse_layer(file.path, f"layer {config.name!r}: normalizes another axis")
     wanted = [
         *(["gamma"] if options.get("scale", True) else []),
         *(["beta"] if options.get("center", True) else []),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import WeightFileError
-from ..network._network import SCHEMA, Activation, Linear, Network, Renormalise
+from ..network._network import SCHEMA, Activation, Linear, Network, Renormalize
 from ._build import Get, blame, linear, listing
 
 
@@ -29,7 +29,7 @@ def _network(
 ) -> Network:
     described = _json(path, get, f"{prefix}layers", list)
     provenance = _json(path, get, f"{prefix}provenance", dict)
-    layers: list[Linear | Activation | Renormalise] = []
+    layers: list[Linear | Activation | Renormalize] = []
     k = 0
     for number, entry in enumerate(described, 1):
         what = f"{prefix}layers, number {number}"
@@ -42,8 +42,8 @@ def _network(
             case {"type": "activation", "name": str(name)}:
                 with blame(path, what):
                     layers.append(Activation(name, entry.get("slope")))
-            case {"type": "renormalise"}:
-                layers.append(Renormalise())
+            case {"type": "renormalize"}:
+                layers.append(Renormalize())
             case _:
                 raise WeightFileError(f"{path}, {what}: {entry!r} is not a known layer")
     with blame(path, f"{prefix}layers"):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WeightFileError
-from ..network._network import Activation, BatchNorm, Linear, Renormalise
+from ..network._network import Activation, BatchNorm, Linear, Renormalize
 from ._build import Get, blame, linear
 from ._mat_child import CLASS
 
@@ -21,13 +21,13 @@ _INPUT = {"InputSize", "Normalization"}
 _LOSS = {"LossFunction"}
 
 # Custom layers, by Description or Type.
-_CUSTOM: dict[str, Activation | Renormalise] = {
+_CUSTOM: dict[str, Activation | Renormalize] = {
     "Softplus layer": Activation("softplus"),
     "SoftplusLayer": Activation("softplus"),
     "Logsigmoidal function": Activation("logistic"),
     "Logsig": Activation("logistic"),
-    "Prob. Renorm. Layer": Renormalise(),
-    "Renormalisation": Renormalise(),
+    "Prob. Renorm. Layer": Renormalize(),
+    "Renormalization": Renormalize(),
 }
 
 
@@ -46,7 +46,7 @@ def text(value: NDArray[Any] | None) -> str:
 
 def layers(
     path: Path, arrays: Mapping[str, NDArray[Any]], get: Get, name: str
-) -> list[Linear | BatchNorm | Activation | Renormalise]:
+) -> list[Linear | BatchNorm | Activation | Renormalize]:
     """Return the layers of the SeriesNetwork called `name`, those of input and loss left out."""
     pattern = re.compile(re.escape(name) + r"\.Layers\{(\d+),(\d+)\}\.((?!__)\w+)")
     fields: dict[tuple[int, int], set[str]] = {}
@@ -65,16 +65,16 @@ def layers(
 
 
 def _check_input(path: Path, arrays: Mapping[str, NDArray[Any]], prefix: str) -> None:
-    normalisation = text(arrays.get(f"{prefix}.Normalization"))
-    if normalisation not in ("", "none"):
+    normalization = text(arrays.get(f"{prefix}.Normalization"))
+    if normalization not in ("", "none"):
         raise WeightFileError(
-            f"{path}, {prefix}.Normalization: {normalisation!r} of the inputs is not supported"
+            f"{path}, {prefix}.Normalization: {normalization!r} of the inputs is not supported"
         )
 
 
 def _layer(
     path: Path, arrays: Mapping[str, NDArray[Any]], get: Get, prefix: str, fields: set[str]
-) -> Linear | BatchNorm | Activation | Renormalise:
+) -> Linear | BatchNorm | Activation | Renormalize:
     if fields >= _LINEAR:
         return linear(path, get, f"{prefix}.Weights.Value", f"{prefix}.Bias.Value")
     if fields >= _BATCH_NORM:

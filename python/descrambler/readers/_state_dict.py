@@ -89,7 +89,7 @@ def _layer(path: Path, arrays: Arrays, name: str, fields: set[str]) -> Layer:
         raise refuse_layer(path, f"{name}: not a dense layer; it has {listing(fields)}")
     rank = arrays[f"{prefix}weight"].ndim
     if rank != 2:
-        kind = "a normalisation of each sample" if rank == 1 else "a convolution"
+        kind = "a normalization of each sample" if rank == 1 else "a convolution"
         raise refuse_layer(path, f"{name}: its weight has {rank} dimension(s), as {kind} has")
     return linear(path, get, f"{prefix}weight", f"{prefix}bias" if "bias" in fields else None)
 

@@ -61,7 +61,7 @@ def array(name: str, tensor: Any) -> Any:
     import torch
 
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
-        raise Refused(f"{name} is sparse, quantised or empty of numbers; save it as float32")
+        raise Refused(f"{name} is sparse, quantized or empty of numbers; save it as float32")
     try:
         if tensor.dtype in (torch.float16, torch.bfloat16):
             tensor = tensor.float()

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._util.validate import Array
 from ..axis import Axis
-from ._colours import MAGNITUDE, UNRESOLVED, signed
+from ._colors import MAGNITUDE, UNRESOLVED, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +54,7 @@ def resolved_end(resolved: Array) -> int:
 def show_weights(
     ax: Axes, values: Array, limit: float, horizontal: Axis, vertical: Axis
 ) -> AxesImage:
-    """Draw a signed matrix, one vertical entry in a row, on a scale centred on zero."""
+    """Draw a signed matrix, one vertical entry in a row, on a scale centered on zero."""
     extent = (*horizontal.edges(values.shape[1]), *vertical.edges(values.shape[0]))
     image = ax.imshow(
         values,
@@ -86,7 +86,7 @@ def show_spectrum(
     spectrum : ndarray, shape (n, n_in)
         Link frequency down, input frequency across, zero in the middle.
     limit : float
-        Top of the colour scale.
+        Top of the color scale.
     resolved : ndarray of bool, shape (n,)
         Which link modes are resolved; the frequencies of the others are greyed.
     edges : tuple of float
@@ -124,7 +124,7 @@ _HATCH: dict[str, Any] = {
 
 
 def _runs(frequencies: Array) -> list[tuple[float, float]]:
-    """Edges of the runs of neighbours among frequencies of both signs: one patch for each."""
+    """Edges of the runs of neighbors among frequencies of both signs: one patch for each."""
     both = np.unique(np.concatenate([-frequencies, frequencies]))
     parts = np.split(both, np.flatnonzero(np.diff(both) > 1) + 1)
     return [(float(part[0]) - 0.5, float(part[-1]) + 0.5) for part in parts if part.size]

@@ -12,7 +12,7 @@ from ..analysis._agreement import Agreement
 from ..axis import Axis, index_axis
 from ..evidence._ensemble import Ensemble
 from ._axes import link_axis, show_weights
-from ._colours import MAGNITUDE, UNRESOLVED
+from ._colors import MAGNITUDE, UNRESOLVED
 from ._layout import SIGNED_QUANTILE, finished, panel_axes, rms
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def consensus_pictures(ensemble: Ensemble, axis: Axis | None = None, *, ax: Plac
         figure,
         f"{_weights(ensemble)}, descrambled: the modes that more than half of the {len(agreement.bound)} networks "
         "resolve, in units of the r.m.s. weight of each row's networks. A: the one that the others are most like. "
-        "Alignment, within the gauge group, favours the network that is aligned to: judge it by the lower row. Order and "
+        "Alignment, within the gauge group, favors the network that is aligned to: judge it by the lower row. Order and "
         "waves along the link axis are made by the method.",
     )
 
@@ -188,14 +188,14 @@ def mode_agreement(ensemble: Ensemble, *, ax: Place = None) -> Figure:
     axes = axes[:, 0]
     pairs = np.triu_indices(len(ensemble.trained.bound), 1)
     last = 1
-    for (name, agreement), colour, marker, shift in zip(
+    for (name, agreement), color, marker, shift in zip(
         _pair(ensemble), ("#15529b", "#da9259"), "os", (-0.12, 0.12), strict=True
     ):
         cosines = agreement.mode_cosines[:, pairs[0], pairs[1]]
         resolved = np.isfinite(cosines).mean(axis=1)
         shown = np.flatnonzero(resolved >= 0.1)
         last = max(last, *(shown + 1), 1)
-        style = {"color": colour, "marker": marker, "markersize": 3.5, "linestyle": "none"}
+        style = {"color": color, "marker": marker, "markersize": 3.5, "linestyle": "none"}
         place = shown + 1 + shift
         quartiles = [np.nanquantile(np.abs(row), [0.25, 0.5, 0.75]) for row in cosines[shown]]
         low, middle, high = np.reshape(quartiles, (-1, 3)).T

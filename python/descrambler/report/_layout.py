@@ -57,14 +57,14 @@ class Pair:
 class Panel(NamedTuple):
     """One column: a picture of each network, on one scale.
 
-    `draw` is given the row, the axes and the top of the colour scale. Neighbours with one `colour`
+    `draw` is given the row, the axes and the top of the color scale. Neighbors with one `color`
     label share a scale and its bar; an empty label means that there is none.
     """
 
     title: str
     draw: Callable[[int, Axes, float], AxesImage | None]
     values: tuple[Array, Array]
-    colour: str = ""
+    color: str = ""
     notes: tuple[str, str] = ("", "")
     magnitude: bool = False
 
@@ -74,7 +74,7 @@ def grid(pair: Pair, panels: Sequence[Panel], caption: str, ax: Place = None) ->
     size = 2.9 * len(panels) + 0.4, 7.6
     figure, axes = panel_axes(ax, (2, len(panels)), size)
     columns = iter(enumerate(panels))
-    for (colour, magnitude), group in groupby(columns, lambda c: (c[1].colour, c[1].magnitude)):
+    for (color, magnitude), group in groupby(columns, lambda c: (c[1].color, c[1].magnitude)):
         members = list(group)
         limit = _limit([panel for _, panel in members], magnitude)
         for column, panel in members:
@@ -84,7 +84,7 @@ def grid(pair: Pair, panels: Sequence[Panel], caption: str, ax: Place = None) ->
             figure.colorbar(
                 image,
                 ax=axes[:, [column for column, _ in members]],
-                label=colour,
+                label=color,
                 location="bottom",
                 aspect=30 * len(members),
                 extendfrac=0.02,

@@ -172,7 +172,7 @@ def plot_gram(result: Descrambling, *, ax: Axes | None = None) -> Axes:
 
 
 def _add_bar(ax: Axes, image: AxesImage, label: str, extend: str) -> None:
-    """Add a colour bar with lettering as large as that of the axes."""
+    """Add a color bar with lettering as large as that of the axes."""
     bar = ax.figure.colorbar(image, ax=ax, extend=extend)
     bar.set_label(label, size=ax.xaxis.label.get_fontsize())
     bar.ax.tick_params(labelsize=_tick_size(ax))

@@ -64,7 +64,7 @@ def _shapes(n: int) -> tuple[Array, Array]:
 
 
 def _overlap(study: Study, layer: int, shapes: Array) -> float:
-    return subspace_overlap(study.singular(layer)[0][:, :N_SHAPES], shapes, centred=False)
+    return subspace_overlap(study.singular(layer)[0][:, :N_SHAPES], shapes, centered=False)
 
 
 def _wide(network: Network) -> tuple[int, ...]:

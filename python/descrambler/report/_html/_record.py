@@ -195,7 +195,7 @@ def _sides(seen: View) -> dict[str, Any]:
 
 
 def _limits(seen: View) -> dict[str, Any]:
-    """Tops of the colour scales; the few entries beyond them saturate."""
+    """Tops of the color scales; the few entries beyond them saturate."""
     weights = [float(np.quantile(np.abs(v), SIGNED_QUANTILE)) for v in (seen.raw, seen.descrambled)]
     magnitude = float(np.quantile(seen.spectrum, MAGNITUDE_QUANTILE))
     home = [

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..._util.validate import require_extra
-from .._colours import MAGNITUDE, signed
+from .._colors import MAGNITUDE, signed
 from ._record import Record
 
 LARGEST = 4_900_000
@@ -111,8 +111,8 @@ def _content(record: Record) -> dict[str, Any]:
     }
 
 
-def _palette(colours: Any) -> list[str]:
-    rgb = np.rint(255 * colours(np.linspace(0, 1, 256))[:, :3]).astype(int)
+def _palette(colors: Any) -> list[str]:
+    rgb = np.rint(255 * colors(np.linspace(0, 1, 256))[:, :3]).astype(int)
     return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in rgb]
 
 

@@ -204,11 +204,11 @@ async function decay(layer, parent, { name, title, axisLabel, modes }) {
     const part = (inside) => y.map((value, i) => ((known === null || known.has(i)) === inside ? value : NaN));
     return { x: number, resolved: part(true), other: part(false) };
   };
-  const series = (right, colour, marker, words) => {
+  const series = (right, color, marker, words) => {
     const source = new Bokeh.ColumnDataSource({ data: data(right) });
     const points = (field, fill_color, legend_label) =>
-      figure.scatter({ source, x: { field: "x" }, y: { field }, size: 6, marker, line_color: colour, fill_color, legend_label });
-    const full = points("resolved", colour, modes ? `${words}, resolved` : words);
+      figure.scatter({ source, x: { field: "x" }, y: { field }, size: 6, marker, line_color: color, fill_color, legend_label });
+    const full = points("resolved", color, modes ? `${words}, resolved` : words);
     const tooltip = (field) => [["no.", "@x"], [words, `@${field}{0.000e+0}`]];
     addHover(figure, [full], tooltip("resolved"));
     if (modes) addHover(figure, [points("other", "#ffffff", `${words}, not resolved`)], tooltip("other"));

@@ -1,4 +1,4 @@
-"""Colour maps, and what colours mean in every figure."""
+"""Color maps, and what colors mean in every figure."""
 
 from __future__ import annotations
 
