@@ -42,7 +42,7 @@ def _network(
             case {"type": "activation", "name": str(name)}:
                 with blame(path, what):
                     layers.append(Activation(name, entry.get("slope")))
-            case {"type": "renormalize"}:
+            case {"type": "renormalise"}:
                 layers.append(Renormalize())
             case _:
                 raise WeightFileError(f"{path}, {what}: {entry!r} is not a known layer")
