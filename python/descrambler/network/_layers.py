@@ -252,4 +252,5 @@ def describe(layer: Folded) -> dict[str, Any]:
     if isinstance(layer, Activation):
         slope = {} if layer.slope is None else {"slope": layer.slope}
         return {"type": "activation", "name": layer.name, **slope}
-    return {"type": type(layer).__name__.lower()}
+    # The spelling of the first files.
+    return {"type": "linear" if isinstance(layer, Linear) else "renormalise"}
