@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._util.validate import matrix, real_array
 from ._activations import Activation, Renormalize
+from ._affine import Affine, fold_after, fold_before
 
 Array = NDArray[np.floating[Any]]
 
@@ -82,7 +83,7 @@ class Linear:
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
-class BatchNorm:
+class BatchNorm(Affine):
     """Batch normalization with trained statistics.
 
     ``y = scale * (x - mean) / sqrt(variance + epsilon) + offset``, kept as
@@ -102,10 +103,6 @@ class BatchNorm:
     TypeError, ValueError
         If an array is not real, not finite, of the wrong shape or out of range.
     """
-
-    gain: NDArray[np.float64]
-    shift: NDArray[np.float64]
-    dtype: np.dtype[Any]
 
     def __init__(
         self,
@@ -185,12 +182,12 @@ def fold(layers: Sequence[Layer]) -> tuple[Folded, ...]:
     for number, layer in enumerate(layers, 1):
         if isinstance(layer, BatchNorm):
             if folded and not waiting and isinstance(folded[-1], Linear):
-                folded[-1] = _fold_after(folded[-1], layer)
+                folded[-1] = fold_after(folded[-1], layer)
             else:
                 waiting.append((number, layer))
         elif isinstance(layer, Linear):
             while waiting:
-                layer = _fold_before(waiting.pop()[1], layer)
+                layer = fold_before(waiting.pop()[1], layer)
             folded.append(layer)
         else:
             _none_waiting(waiting)
@@ -203,23 +200,6 @@ def _none_waiting(waiting: list[tuple[int, BatchNorm]]) -> None:
     if waiting:
         number, norm = waiting[0]
         raise ValueError(f"layer {number}, {norm!r}, has no linear layer next to it to fold into")
-
-
-# Both folds are computed in float64 and rounded once to the dtype of the layers.
-
-
-def _fold_after(linear: Linear, norm: BatchNorm) -> Linear:
-    dtype = np.result_type(linear.weight, norm.dtype)
-    bias = norm.shift if linear.bias is None else norm.gain * linear.bias + norm.shift
-    return Linear((norm.gain[:, None] * linear.weight).astype(dtype), bias.astype(dtype))
-
-
-def _fold_before(norm: BatchNorm, linear: Linear) -> Linear:
-    dtype = np.result_type(linear.weight, norm.dtype)
-    bias = linear.weight @ norm.shift
-    if linear.bias is not None:
-        bias = bias + linear.bias
-    return Linear((linear.weight * norm.gain).astype(dtype), bias.astype(dtype))
 
 
 def table(layers: Sequence[Folded]) -> str:

@@ -1,0 +1,166 @@
+"""Layers in the order of the signal, as readers find them, with maps of single entries folded.
+
+Files and modules hold more than linear layers and activations: batch norms, scalings of the
+inputs or outputs, constants that are added. Each is an affine map, and `Chain` gives it its place:
+the linear layer before it, else the one after it, else a diagonal linear layer of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._util.validate import real_array
+from ..network._activations import Activation, Renormalize
+from ..network._affine import Affine, fold_after, fold_before
+from ..network._layers import Linear
+
+Step: TypeAlias = Linear | Affine | Activation | Renormalize
+"""What a reader makes of one layer or operation. A `BatchNorm` is an `Affine`."""
+
+
+class Chain:
+    """Collect the layers of a network, one step after another.
+
+    Parameters
+    ----------
+    width : int, optional
+        Number of inputs, where it is known before the first linear layer.
+    """
+
+    def __init__(self, width: int | None = None) -> None:
+        self.width = width
+        self.notes: list[str] = []
+        self._layers: list[Linear | Activation | Renormalize] = []
+        self._waiting: Affine | None = None
+        self._linear = False
+
+    def add(self, *steps: Step) -> None:
+        """Append steps; ValueError if the size of one does not fit."""
+        for step in steps:
+            if isinstance(step, Affine):
+                sizes = [a.size for a in (step.gain, step.shift) if a.ndim]
+                self.width = max(sizes, default=None) if self.width is None else self.width
+                step.check(1 if self.width is None else self.width)
+                self._waiting = step if self._waiting is None else self._waiting.then(step)
+            elif isinstance(step, Linear):
+                self._add_linear(step)
+            else:
+                self._settle()
+                self._layers.append(step)
+
+    def layers(self) -> list[Linear | Activation | Renormalize]:
+        """Return the layers; ValueError if there is no linear layer among them."""
+        if not self._linear:
+            raise ValueError("no dense layers (linear layers with weights) were found")
+        self._settle()
+        return self._layers
+
+    def _add_linear(self, linear: Linear) -> None:
+        if self.width not in (None, linear.n_in):
+            raise ValueError(f"takes {linear.n_in} inputs, but gets {self.width}")
+        if self._after_linear():
+            self._settle()
+        elif self._waiting is not None:
+            self._waiting.check(linear.n_in)
+            linear = fold_before(self._waiting, linear)
+            self._waiting = None
+        self._layers.append(linear)
+        self.width, self._linear = linear.n_out, True
+
+    def _after_linear(self) -> bool:
+        return bool(self._layers) and isinstance(self._layers[-1], Linear)
+
+    def _settle(self) -> None:
+        """Give the waiting map its place, where no linear layer follows it."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is None:
+            return
+        if self.width is None:
+            raise ValueError("the number of inputs is not known before the first dense layer")
+        waiting.check(self.width)
+        last = self._layers[-1] if self._layers else None
+        if isinstance(last, Linear):
+            self._layers[-1] = fold_after(last, waiting)
+            return
+        dtypes = [layer.weight.dtype for layer in self._layers if isinstance(layer, Linear)]
+        dtype = np.result_type(waiting.dtype, *dtypes[-1:])
+        gain, shift = (np.broadcast_to(a, self.width) for a in (waiting.gain, waiting.shift))
+        self._layers.append(Linear(np.diag(gain).astype(dtype), shift.astype(dtype)))
+        number = sum(isinstance(layer, Linear) for layer in self._layers)
+        self.notes.append(
+            f"linear layer {number} is diagonal: it scales or shifts the outputs of an activation"
+        )
+
+
+def arithmetic(
+    operation: str, constant: ArrayLike, sample: Sequence[int | None] | None = None, *,
+    swapped: bool = False,
+) -> Affine:  # fmt: skip
+    """Return the map that one arithmetic operation with a constant is.
+
+    Parameters
+    ----------
+    operation : {"add", "sub", "mul", "div"}
+        ``x + c``, ``x - c``, ``x * c`` or ``x / c``.
+    constant : array_like
+        The same for every sample: one number, or as many as a sample has entries. Python numbers
+        leave the dtype of the network as it is.
+    sample : sequence of int or None, optional
+        Shape of one sample; None where rows are of a length that is not known.
+    swapped : bool
+        The constant stands on the left: ``c - x``.
+
+    Raises
+    ------
+    ValueError
+        If the constant is not finite or has another shape, or the operation is not affine.
+    """
+    weak = isinstance(constant, int | float)
+    numbers = np.float32(0) if weak else np.asarray(constant)
+    dtype = np.result_type(real_array("constant", numbers, numbers.ndim), np.float32)
+    c = _entries(np.asarray(constant, np.float64), sample)
+    gain: NDArray[np.float64] = np.ones(())
+    shift: NDArray[np.float64] = np.zeros(())
+    with np.errstate(divide="ignore"):
+        match operation, swapped:
+            case "add", _:
+                shift = c
+            case "sub", False:
+                shift = -c
+            case "sub", True:
+                gain, shift = -gain, c
+            case "mul", _:
+                gain = c
+            case "div", False:
+                gain = 1 / c
+            case _:
+                raise ValueError("a constant divided by the signal is not a linear layer")
+    found = Affine(gain, shift, dtype)
+    found.check(max(gain.size, shift.size))
+    return found
+
+
+def _entries(
+    constant: NDArray[np.float64], sample: Sequence[int | None] | None
+) -> NDArray[np.float64]:
+    """Return a constant as one number, or as one for each entry of a flattened sample."""
+    if constant.size == 1:
+        return constant.reshape(())
+    known = None if sample is None or None in sample else [n for n in sample if n is not None]
+    rank = 1 if sample is None else len(sample)
+    rows = constant
+    while rows.ndim > max(rank, 1) and len(rows) == 1:
+        rows = rows[0]
+    if known is None and rows.ndim == 1 and rank == 1:
+        return rows
+    try:
+        if known is not None:
+            return np.broadcast_to(rows, known).ravel()
+    except ValueError:
+        pass
+    shape = "rows" if sample is None else f"samples of shape {tuple(sample)}"
+    raise ValueError(f"a constant of shape {constant.shape} does not fit {shape}")
