@@ -111,7 +111,7 @@ def test_a_signal_in_a_denominator_is_refused():
 
 def test_sizes_that_do_not_fit_are_refused():
     for steps, width, message in (
-        ([arithmetic("add", C), Linear(V)], None, "4 numbers do not fit rows of 5"),
+        ([arithmetic("add", C), Linear(V)], None, "takes 5 inputs, but gets 4"),
         ([arithmetic("add", C), arithmetic("mul", D)], None, "5 numbers do not fit rows of 4"),
         ([Linear(W), arithmetic("add", C)], None, "4 numbers do not fit rows of 5"),
         ([Linear(W), Linear(W)], None, "takes 4 inputs, but gets 5"),
