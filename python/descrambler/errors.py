@@ -1,12 +1,23 @@
 """Errors that the package raises on purpose, and its warnings: each kind under one root."""
 
 
+def printable(text: str) -> str:
+    """Return a text of unknown origin in one line, without what would command a terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 class DescramblerError(Exception):
     """Root of every error that this package raises on purpose."""
 
 
 class WeightFileError(DescramblerError, ValueError):
-    """A weight file that is unknown, damaged, unsafe, or not a chain of dense layers."""
+    """A weight file that is unknown, damaged, unsafe, or not a chain of dense layers.
+
+    Names in the message come from the file: what is not printable in them is escaped.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class ChartError(DescramblerError, ValueError):

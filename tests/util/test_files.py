@@ -1,6 +1,7 @@
 """What is written is read again, also by later versions and by MATLAB; archives from strangers."""
 
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from scipy.io import loadmat
 
 import descrambler as ds
+from descrambler._util.files import read_arrays, read_bytes, write_arrays, write_bytes
 
 DATA = Path(__file__).parents[1] / "data"
 RNG = np.random.default_rng(0)
@@ -211,3 +213,144 @@ class TestArchives:
             archive.writestr("W1.npy", content[:8] + length.to_bytes(2, "little") + content[10:])
         with pytest.raises(ds.WeightFileError):
             ds.load(path, ["tanh"])
+
+
+class TestArchivesOfOurOwn:
+    """Damaged, foreign and oversized archives end in the ValueError that is documented."""
+
+    def read(self, path):
+        return read_arrays(path, "descrambler.test.v1")
+
+    @pytest.fixture
+    def path(self, tmp_path):
+        path = tmp_path / "a.npz"
+        write_arrays(path, "descrambler.test.v1", {"matrix": np.eye(3), "count": 4})
+        return path
+
+    def test_comes_back(self, path):
+        assert self.read(path)["count"] == 4
+
+    @pytest.mark.parametrize("method", [1, 9, 99])
+    def test_unknown_compression(self, path, method):
+        content = bytearray(path.read_bytes())
+        content[8] = content[content.find(b"PK\x01\x02") + 10] = method
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"a\.npz is not a readable"):
+            self.read(path)
+
+    def test_encrypted(self, path):
+        content = bytearray(path.read_bytes())
+        for start in (6, content.find(b"PK\x01\x02") + 8):
+            content[start] |= 1
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="encrypted"):
+            self.read(path)
+
+    @pytest.mark.parametrize(
+        "header",
+        ["{'descr': '<f8', 'shape': (7,\n", "{", "\x00", "{'descr': [], 'shape': 3}", "(" * 300]
+        + ["{'descr': '<f8', 'fortran_order': False, 'shape': (10**15,)}"]
+        + [f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({10**15},)}}"],
+    )
+    def test_header_of_an_array(self, path, header):
+        text = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("other.npy", text + bytes(400))
+        with pytest.raises(ValueError, match=r"a\.npz is not a readable"):
+            self.read(path)
+
+    def test_member_that_is_no_array(self, path):
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("note", b"text")
+        with pytest.raises(ValueError, match="note is not an array"):
+            self.read(path)
+
+    def test_too_large(self, path, monkeypatch):
+        monkeypatch.setenv("DESCRAMBLER_READ_MEGABYTES", "1")
+        assert self.read(path)["count"] == 4
+        write_arrays(path, "descrambler.test.v1", {"matrix": np.zeros(2**17)})
+        with pytest.raises(ValueError, match="more than 0 MB .*READ_MEGABYTES"):
+            self.read(path)
+
+    def test_many_members(self, path):
+        with zipfile.ZipFile(path, "w") as archive:
+            for k in range(50_000):
+                archive.writestr(f"array_{k:040}.npy", b"")
+        with pytest.raises(ValueError, match="list of members"):
+            self.read(path)
+
+    def test_escape_codes(self, path):
+        write_arrays(path, "\x1b[31mred", {})
+        with pytest.raises(ValueError, match=r"found \\x1b\[31mred"):
+            self.read(path)
+
+    def test_pipe(self, tmp_path):
+        os.mkfifo(tmp_path / "a.npz")
+        for read in (self.read, ds.load_result, ds.Gram.load):
+            with pytest.raises(ValueError, match="must be a regular file"):
+                read(tmp_path / "a.npz")
+
+    def test_devices_and_folders(self, tmp_path):
+        with pytest.raises(ValueError, match="must be a regular file"):
+            self.read("/dev/zero")
+        with pytest.raises(IsADirectoryError):
+            self.read(tmp_path)
+        with pytest.raises(FileNotFoundError):
+            self.read(tmp_path / "no.npz")
+
+
+class TestReadBytes:
+    def test_reads(self, tmp_path):
+        (tmp_path / "a").write_bytes(b"1234")
+        assert read_bytes(tmp_path / "a", 4) == b"1234"
+
+    def test_too_large(self, tmp_path):
+        (tmp_path / "a").write_bytes(b"12345")
+        with pytest.raises(ValueError, match="a is too large: it holds 5 bytes; at most 4"):
+            read_bytes(tmp_path / "a", 4)
+
+    def test_sparse(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("DESCRAMBLER_READ_MEGABYTES", "2048")
+        with (tmp_path / "a").open("wb") as file:
+            file.truncate(2**40)
+        with pytest.raises(ValueError, match="more than 1024 MB"):
+            read_bytes(tmp_path / "a")
+
+
+class TestWriting:
+    def test_keeps_a_link_and_the_mode(self, tmp_path):
+        target, link = tmp_path / "target", tmp_path / "link"
+        target.write_bytes(b"old")
+        target.chmod(0o640)
+        link.symlink_to("target")
+        write_bytes(link, b"new")
+        assert link.is_symlink()
+        assert target.read_bytes() == b"new"
+        assert target.stat().st_mode & 0o777 == 0o640
+
+    def test_link_to_what_is_not_there_yet(self, tmp_path):
+        (tmp_path / "link").symlink_to("target")
+        write_bytes(tmp_path / "link", b"new")
+        assert (tmp_path / "target").read_bytes() == b"new"
+
+    def test_new_files_have_the_usual_mode(self, tmp_path):
+        write_bytes(tmp_path / "a", b"")
+        (tmp_path / "b").touch()
+        assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+    @pytest.mark.parametrize("name", ["a" * 250, "\u00e4" * 125, "\U0001f600" * 62])
+    def test_long_names(self, tmp_path, name):
+        write_bytes(tmp_path / name, b"1")
+        assert [file.name for file in tmp_path.iterdir()] == [name]
+
+    def test_device(self):
+        write_bytes("/dev/null", b"1")
+        assert not Path("/dev/null").is_file()
+
+    @pytest.mark.parametrize("suffix", [".MAT", ".Mat"])
+    def test_suffix_in_capitals(self, tmp_path, suffix):
+        network().save(tmp_path / f"net{suffix}")
+        assert "W1" in loadmat(tmp_path / f"net{suffix}", appendmat=False)
+        assert ds.load(tmp_path / f"net{suffix}").n_linear == 3
+        ds.descramble(SIGNALS).save(tmp_path / f"r{suffix}")
+        assert loadmat(tmp_path / f"r{suffix}", appendmat=False)["rotation"].shape == (8, 8)

@@ -14,7 +14,7 @@ from .._geometry.link_basis import LinkBasis
 from .._geometry.rotation import Rotation
 from .._signals.gram import Gram
 from .._signals.leading_modes import Leading
-from .._util.files import write_arrays
+from .._util.files import is_matlab, write_arrays
 from .._util.validate import Array, own_unit
 from ..criteria import Criterion, DiagonalNormSquare, DiagonalSum, Smoothness
 from ..criteria._base import Data
@@ -195,7 +195,7 @@ class Descrambling:
             "seconds",
         )
         arrays: dict[str, ArrayLike] = {name: getattr(self, name) for name in names}
-        whole = Path(path).suffix == ".mat"
+        whole = is_matlab(path)
         arrays |= {"rotation": self.rotation.matrix} if whole else self.rotation.arrays()
         arrays["criterion"] = str(self.criterion)
         if self.leading is not None:

@@ -1,11 +1,11 @@
-"""Arrays in .npz and .mat files: a schema name in each, no pickle, written whole or not at all."""
+"""Files: read within limits, written whole or not at all; arrays in .npz and .mat, without pickle."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import stat
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,17 +14,116 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..errors import printable
+from . import limits
+
 # Above this, compression costs more time than the disk does.
 COMPRESSED = 2**26
+
+# The list of members of an archive takes about 100 bytes per array.
+_MAX_DIRECTORY = 2**22
+_END_BYTES = 22
+
+# No waiting for the writer of a pipe, and no terminal that takes control of the process.
+_READ = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+@contextmanager
+def open_regular(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file to read; a pipe or a device is refused, not waited for.
+
+    Raises
+    ------
+    ValueError
+        If it is a pipe, a device or a socket.
+    OSError
+        If it cannot be opened, or is a folder.
+    """
+    # Told before it is opened, which a device could notice; and after, should it be another then.
+    check_regular(path, Path(path).stat().st_mode)
+    with open(path, "rb", opener=lambda name, _: os.open(name, _READ)) as stream:
+        check_regular(path, os.fstat(stream.fileno()).st_mode)
+        yield stream
+
+
+def check_regular(path: str | os.PathLike[str], mode: int) -> None:
+    """Raise ValueError if a mode is that of a pipe, a device or a socket."""
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a folder raises OSError
+        raise ValueError(
+            f"{printable(str(path))} must be a regular file, got a pipe, a socket or a device: "
+            "write its content to a file first"
+        )
+
+
+def read_bytes(path: str | os.PathLike[str], max_bytes: int | None = None) -> bytes:
+    """Return the content of a regular file.
+
+    Raises
+    ------
+    ValueError
+        If it is no regular file, or holds more than `max_bytes` (None: half of
+        DESCRAMBLER_READ_MEGABYTES).
+    OSError
+        If it cannot be opened.
+    """
+    with open_regular(path) as stream:
+        return read_stream(path, stream, max_bytes)
+
+
+def read_stream(
+    path: str | os.PathLike[str], stream: BinaryIO, max_bytes: int | None = None
+) -> bytes:
+    """Return the rest of an open file, within the limit of `read_bytes`."""
+    limit = limits.max_bytes() if max_bytes is None else max_bytes
+    size = os.fstat(stream.fileno()).st_size - stream.tell()
+    try:
+        limits.check_bytes(size, max_bytes)
+        content = stream.read(limit + 1)  # it may grow while it is read
+        limits.check_bytes(len(content), max_bytes)
+    except limits.TooLarge as error:
+        raise limits.TooLarge(f"{printable(str(path))} is too large: {error}") from None
+    return content
+
+
+@contextmanager
+def documented(path: str | os.PathLike[str], wrong: str) -> Iterator[None]:
+    """Turn whatever the content of a file raises into ``ValueError: {path} {wrong}: {reason}``.
+
+    Damaged archives make zipfile, zlib, tokenize and NumPy raise errors of a dozen kinds, and
+    missing or odd arrays those of whatever uses them.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = {KeyError: f"{error} is missing", MemoryError: "it takes too much memory"}.get(
+            type(error), str(error) or type(error).__name__
+        )
+        raise ValueError(f"{printable(str(path))} {wrong}: {printable(reason)}") from error
 
 
 @contextmanager
 def _replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of `path` once it is whole."""
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    """Open a file that takes the place of `path` once it is whole.
+
+    A link stays a link to it, and its mode what it was. A device is written to as it is.
+    """
+    target = Path(os.path.realpath(path))
+    mode = target.stat().st_mode if target.exists() else None
+    if mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        with target.open("wb") as stream:
+            yield stream
+        return
+    # A name has room for 255 bytes, a character for up to four of them.
+    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")
     try:
         with temporary.open("xb") as stream:
+            if mode is not None:
+                temporary.chmod(stat.S_IMODE(mode))
             yield stream
         temporary.replace(target)
     finally:
@@ -35,6 +134,11 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file in one step: it is there whole, or as it was before."""
     with _replacing(path) as stream:
         stream.write(content)
+
+
+def is_matlab(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a file is to be written for MATLAB."""
+    return Path(path).suffix.lower() == ".mat"
 
 
 def write_arrays(
@@ -48,7 +152,7 @@ def write_arrays(
     compressed = sum(np.asarray(array).nbytes for array in content.values()) < COMPRESSED
     save = np.savez_compressed if compressed else np.savez
     with _replacing(path) as stream:
-        if Path(path).suffix == ".mat":
+        if is_matlab(path):
             from scipy.io import savemat  # slow to import
 
             variables = {key.replace(".", "_"): value for key, value in content.items()}
@@ -58,36 +162,84 @@ def write_arrays(
             save(stream, **content)
 
 
+def members(stream: BinaryIO) -> list[zipfile.ZipInfo]:
+    """Return the members of a zip archive that nobody vouches for.
+
+    Raises
+    ------
+    ValueError, zipfile.BadZipFile
+        If it is no archive, has too many members, or two of the same name.
+    """
+    if _directory_size(stream) > _MAX_DIRECTORY:
+        raise limits.TooLarge(f"its list of members takes more than {_MAX_DIRECTORY} bytes")
+    stream.seek(0)
+    with zipfile.ZipFile(stream) as archive:
+        found = archive.infolist()
+    if len({member.filename for member in found}) < len(found):
+        raise ValueError("two members have the same name")
+    return found
+
+
+def _directory_size(stream: BinaryIO) -> int:
+    """Return how long an archive says that its list of members is; 0 if it is no archive.
+
+    Told by the record at its end, which zipfile finds in the same way.
+    """
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(max(0, size - 2**16 - _END_BYTES))
+    tail = stream.read()
+    at = len(tail) - _END_BYTES
+    if not (tail[at:].startswith(b"PK\x05\x06") and tail.endswith(b"\0\0")):
+        at = tail.rfind(b"PK\x05\x06")  # before a comment
+    if at < 0:
+        return 0
+    wide = tail[at - 76 : at - 20] if at >= 76 else b""
+    if wide.startswith(b"PK\x06\x06"):  # an archive of more than 4 GB has a second record
+        return int.from_bytes(wide[40:48], "little")
+    return int.from_bytes(tail[at + 12 : at + 16], "little")
+
+
 def open_arrays(stream: BinaryIO, max_bytes: int | None = None) -> np.lib.npyio.NpzFile:
     """Open an archive of arrays that nobody vouches for.
 
     Raises
     ------
     ValueError, zipfile.BadZipFile
-        If it is no archive, or two of its members have the same name.
-    MemoryError
-        If it unpacks to more than `max_bytes`.
+        If it is no archive, two of its members have the same name, or it unpacks to more than
+        `max_bytes` (None: half of DESCRAMBLER_READ_MEGABYTES).
     """
-    with zipfile.ZipFile(stream) as archive:
-        members = archive.infolist()
-    if len({member.filename for member in members}) < len(members):
-        raise ValueError("two members have the same name")
-    if max_bytes is not None and sum(member.file_size for member in members) > max_bytes:
-        raise MemoryError
+    limits.check_bytes(sum(member.file_size for member in members(stream)), max_bytes)
     stream.seek(0)
     opened: np.lib.npyio.NpzFile = np.load(stream, allow_pickle=False)
     return opened
 
 
 def read_arrays(path: str | os.PathLike[str], schema: str) -> dict[str, NDArray[Any]]:
-    """Read what :func:`write_arrays` wrote under the same schema."""
-    try:
-        # Opened here: of a damaged archive, NumPy would leave the file open.
-        with Path(path).open("rb") as stream, open_arrays(stream) as archive:
-            arrays = dict(archive)
-    except (ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} is not a readable .npz file: {error}") from error
+    """Read what :func:`write_arrays` wrote under the same schema, within the limits of `open_arrays`.
+
+    Raises
+    ------
+    ValueError
+        If it is something else, damaged, or too large.
+    OSError
+        If it cannot be opened.
+    """
+    with (
+        open_regular(path) as stream,
+        documented(path, "is not a readable .npz file"),
+        open_arrays(stream) as archive,
+    ):
+        arrays = {key: _array(archive, key) for key in archive.files}
     found = str(arrays.pop("schema", "none"))
     if found != schema:
-        raise ValueError(f"{path} must have the schema {schema}, found {found}")
+        raise ValueError(
+            f"{printable(str(path))} must have the schema {schema}, found {printable(found)}"
+        )
     return arrays
+
+
+def _array(archive: np.lib.npyio.NpzFile, key: str) -> NDArray[Any]:
+    value = archive[key]
+    if not isinstance(value, np.ndarray):  # NumPy hands out the bytes of other members
+        raise ValueError(f"{key} is not an array")
+    return value

@@ -13,7 +13,6 @@ from .._util.files import open_arrays
 from .._util.validate import Array
 from ..network._network import Network
 from ..readers import _mat as mat
-from ..readers._limits import megabytes
 
 KINDS = ".npy, .npz or .mat with one matrix, or .csv; one sample in a row"
 
@@ -56,7 +55,7 @@ def read_inputs(path: Path, network: Network) -> Array:
 def _numpy(path: Path, stream: BinaryIO) -> dict[str, NDArray[Any]]:
     try:
         if stream.peek(2)[:2] == b"PK":  # type: ignore[attr-defined]
-            with open_arrays(stream, megabytes() * 2**19) as archive:
+            with open_arrays(stream) as archive:
                 return dict(archive)
         return {"array": np.load(stream, allow_pickle=False)}
     except (ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile) as error:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from .. import __version__
-from ..errors import DescramblerError
+from ..errors import DescramblerError, printable
 from . import _bench as bench
 from . import _deer as deer
 from . import _ensemble as ensemble
@@ -84,9 +84,9 @@ def run_command(action: Callable[[], None]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except MemoryError as error:
-        print(f"descrambler: out of memory. {error}".rstrip(), file=sys.stderr)
+        print(f"descrambler: out of memory. {printable(str(error))}".rstrip(), file=sys.stderr)
         return 2
     except (DescramblerError, OSError, TypeError, ValueError) as error:
-        print(f"descrambler: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"descrambler: {printable(' '.join(str(error).split()))}", file=sys.stderr)
         return 2
     return 0

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, takewhile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._signals.gram import Gram, gram
 from .._util import validate as _validate
-from .._util.files import write_arrays
+from .._util.files import is_matlab, write_arrays
 from ._activations import Activation, Renormalize
 from ._fused_gram import ELEMENTWISE, layer_gram
 from ._layers import BatchNorm, Folded, Layer, Linear, check_chain, describe, fold, table
@@ -276,7 +275,7 @@ class Network:
         .mat, as MATLAB 5, with the weights as ``W1``, ``b1``, ``W2``, ...
         """
         entries = self.entries()
-        if Path(path).suffix == ".mat":
+        if is_matlab(path):
             entries = {_matlab_name(key): value for key, value in entries.items()}
         write_arrays(path, SCHEMA, entries)
 

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._util import limits
+from .._util.limits import MEGABYTES, SECONDS
 from ..errors import WeightFileError
-from . import _limits
-from ._limits import MEGABYTES, SECONDS
 
 _CHILD = Path(__file__).with_name("_child.py")
 _MAX_HEADER = 2**24  # bytes
@@ -63,7 +63,7 @@ def read(path: Path, kind: str, reader: Path, **arguments: Any) -> dict[str, NDA
     ValueError
         If an environment variable has a limit that is none.
     """
-    seconds, megabytes = _limits.seconds(), _limits.megabytes()
+    seconds, megabytes = limits.seconds(), limits.megabytes()
     task = {
         "import_from": [folder for folder in sys.path if folder],
         "reader": os.fspath(reader),

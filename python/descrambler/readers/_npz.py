@@ -9,18 +9,18 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from .._util.files import open_arrays
+from .._util.files import open_arrays, open_regular
+from .._util.limits import TooLarge
 from ..errors import WeightFileError
 from ..network._network import Network
 from ._build import Activations, blame, listing, plain, refuse_activations
-from ._limits import MEGABYTES, megabytes
 from ._own import own
 
 
 def read(path: Path, activations: Activations = None) -> Network:
     """Read a network; see `descrambler.readers.load`."""
     # Opened here: np.load leaves a file that it opened itself open if the archive is damaged.
-    with path.open("rb") as file, _open(path, file) as archive:
+    with open_regular(path) as file, _open(path, file) as archive:
         keys = set(archive.files)
         get = partial(_array, path, archive)
         if "schema" in keys:
@@ -35,11 +35,9 @@ def read(path: Path, activations: Activations = None) -> Network:
 
 def _open(path: Path, file: BinaryIO) -> Any:
     try:
-        return open_arrays(file, megabytes() * 2**19)
-    except MemoryError:
-        raise WeightFileError(
-            f"{path}: holds more than {megabytes() // 2} MB ({MEGABYTES} sets twice this limit)"
-        ) from None
+        return open_arrays(file)
+    except TooLarge as error:
+        raise WeightFileError(f"{path}: {error}") from None
     # A damaged archive makes zipfile, zlib and NumPy raise a dozen kinds of errors.
     except Exception as error:
         raise WeightFileError(f"{path}: a damaged zip archive ({error})") from error
