@@ -226,7 +226,7 @@ def positive(job: tuple[str, float, int]) -> list[bool]:
     x = inputs(seed)
     planted = PLANTS[name].build(rng, strength, x)
     initial = ds.nulls.random_counterpart(planted, rng)
-    settings = {"nulls": NULLS, "random_state": seed, "workers": 1, "detectors": family(name)}
+    settings = {"nulls": NULLS, "random_state": seed, "threads": 1, "detectors": family(name)}
     result = ds.interpret(planted, x, initial, **settings, **directions())
     verdicts = {(f.what, f.where): f.verdict for f in result.findings}
     return [verdicts[target] == "supported" for target in PLANTS[name].targets]
@@ -240,7 +240,7 @@ def negative(seed: int) -> bool:
     chance = network(*layers)
     initial = ds.nulls.random_counterpart(chance, rng)
     result = ds.interpret(
-        chance, inputs(seed), initial, nulls=NULLS, random_state=seed, workers=1, **directions()
+        chance, inputs(seed), initial, nulls=NULLS, random_state=seed, threads=1, **directions()
     )
     return any(f.p <= LEVEL for f in result.findings)
 

@@ -120,11 +120,11 @@ def test_threads_of_blas_are_the_users_business():
 @needs_proc
 def test_no_threads_are_left_running():
     ds.descramble(signals())
-    ds.deer.simulate(2000, workers=2)
+    ds.deer.simulate(2000, threads=2)
     count = threads()
     for seed in range(5):
         ds.descramble(signals(seed))
-        ds.deer.simulate(2000, random_state=seed, workers=2)
+        ds.deer.simulate(2000, random_state=seed, threads=2)
     # The kernel may list a thread for a moment after it has been joined.
     until = time.monotonic() + 10
     while threads() > count and time.monotonic() < until:

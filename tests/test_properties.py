@@ -29,7 +29,7 @@ except ImportError:
 bridges = ds.interop
 MODULES = (
     *(ds, analysis, criteria, deer, detectors, group, nulls),
-    *(bridges.dask, bridges.sklearn, *([bridges.torch] if torch else [])),
+    *(bridges.sklearn, *([bridges.torch] if torch else [])),
 )
 
 
@@ -401,9 +401,6 @@ TABLE = {
         "truth": (2, lambda x: deer.overlap(np.ones((x.shape[0] or 1, x.shape[-1] or 1)), x)),
     },
     "descrambler.deer.prepare": {"signal|zero": (1, lambda x: deer.prepare(trace(x)))},
-    "descrambler.interop.dask.DaskRows": {
-        "signals": (2, lambda x: ds.gram(dask.array.from_array(x, chunks=5))),
-    },
     # What scikit-learn's own checks refuse, they say in their words.
     "descrambler.interop.sklearn.Descrambler": {
         "X|signals|array|data|string": (2, descrambled_samples),
@@ -441,7 +438,7 @@ TABLE = {
 RECORDS = """
     ChartError Comparison ConvergenceWarning Descrambling DescramblerError DescramblerWarning Ensemble
     Finding GradientError Interpretation MissingExtraError NoModulationError SavedResult Starts State
-    Status WeightFileError analysis.Band analysis.BasisMatch analysis.FrequencyLaw
+    Status Step WeightFileError analysis.Band analysis.BasisMatch analysis.FrequencyLaw
     analysis.FrequencyMap analysis.KernelMatch analysis.PowerLaw analysis.SplitHalf
     analysis.StructureShares criteria.Criterion deer.DeerData deer.DistanceDistribution
     deer.Modulation deer.Peak deer.Penalties deer.Pretrained deer.Replica deer.TraceFit
@@ -452,7 +449,6 @@ SCALARS = """
     Activation Axis Renormalize show_config analysis.frequencies analysis.marchenko_pastur_edge
     analysis.random_diagonal_share criteria.Custom criteria.check_gradient deer.distance_range
     deer.pretrained deer.replica deer.simulate deer.train deer.variations group.random_rotation
-    interop.dask.parallel_map
 """
 FILES = "load load_result deer.load_parameters deer.load_trace"
 OTHERS = """

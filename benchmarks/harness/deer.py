@@ -29,18 +29,18 @@ def cases(scale: Scale) -> Iterator[Case]:
 
 
 def _simulation(n: int, dtype: type) -> SideBySide:
-    def with_workers(workers: int) -> ds.deer.DeerData:
-        return ds.deer.simulate(n, 0, dtype=dtype, workers=workers)
+    def with_threads(threads: int) -> ds.deer.DeerData:
+        return ds.deer.simulate(n, 0, dtype=dtype, threads=threads)
 
     def check() -> None:
-        np.testing.assert_array_equal(with_workers(1).traces, with_workers(2).traces)
+        np.testing.assert_array_equal(with_threads(1).traces, with_threads(2).traces)
 
     return SideBySide(
         f"{n} traces, {np.dtype(dtype)}",
         "two threads",
-        lambda: with_workers(2),
+        lambda: with_threads(2),
         "one thread",
-        lambda: with_workers(1),
+        lambda: with_threads(1),
         check,
         note=f"wanted: {n / TRACES_A_SECOND:.2f} s on two",
     )

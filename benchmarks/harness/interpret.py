@@ -30,17 +30,17 @@ class Interpreting:
         self.nulls = nulls
         self.network = ds.deer.pretrained()
         self.inputs = ds.deer.simulate(inputs, random_state=1).traces
-        self.workers = 1
+        self.threads = 1
         self.finished: dict[str, float] = {}
 
     def ours(self) -> ds.Interpretation:
         """Interpret, and note when the last draw of each kind was done."""
 
-        def done(kind: str) -> None:
-            self.finished[kind] = time.perf_counter()
+        def done(step: ds.Step) -> None:
+            self.finished[step.label] = time.perf_counter()
 
         return ds.interpret(
-            self.network, self.inputs, nulls=self.nulls, workers=self.workers, progress=done
+            self.network, self.inputs, nulls=self.nulls, threads=self.threads, progress=done
         )
 
     def check(self) -> None:
@@ -53,7 +53,7 @@ class Interpreting:
 
     def rows(self, scale: Scale) -> Iterator[Row]:
         """Interpret once."""
-        self.workers = scale.threads
+        self.threads = scale.threads
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         start = time.perf_counter()
         result = self.ours()

@@ -12,6 +12,7 @@ import threadpoolctl
 
 import descrambler
 from descrambler._util.config import configuration
+from descrambler._util.parallel import processors
 
 PACKAGES = ("torch", "pymanopt", "geoopt", "python-picard", "factor_analyzer")
 SETTINGS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "DESCRAMBLER_ISA")
@@ -22,7 +23,7 @@ def describe() -> dict[str, str]:
     settings = [f"{name}={os.environ[name]}" for name in SETTINGS if name in os.environ]
     return {
         "Measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        "Processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores for this process",
+        "Processor": f"{_processor()}, {processors()} cores for this process",
         "Load": f"{os.getloadavg()[0]:.2f} processes on average in the minute before",
         **{key: value for key, value in configuration().items() if key != "BLAS threads"},
         "BLAS kernels": _kernels(),

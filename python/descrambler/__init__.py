@@ -17,6 +17,7 @@ from ._solvers.multistart import Starts
 from ._solvers.result import Descrambling
 from ._solvers.status import Status
 from ._util.config import show_config
+from ._util.progress import Step
 from .axis import Axis
 from .errors import (
     ChartError,
@@ -64,6 +65,7 @@ __all__ = [
     "Starts",
     "State",
     "Status",
+    "Step",
     "WeightFileError",
     "analysis",
     "compare",

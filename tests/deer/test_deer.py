@@ -228,13 +228,13 @@ def test_ridme_has_its_own_axis_and_background():
         deer.simulate(1, experiment="eseem")
 
 
-@pytest.mark.parametrize("workers", [2, 5])
-def test_number_of_workers_changes_nothing(workers):
-    one, many = (deer.simulate(1500, 3, workers=w) for w in (1, workers))
+@pytest.mark.parametrize("threads", [2, 5, None])
+def test_number_of_threads_changes_nothing(threads):
+    one, many = (deer.simulate(1500, 3, threads=number) for number in (1, threads))
     np.testing.assert_array_equal(one.traces, many.traces)
     np.testing.assert_array_equal(one.distributions, many.distributions)
-    with pytest.raises(ValueError, match="workers"):
-        deer.simulate(1, workers=0)
+    with pytest.raises(ValueError, match="threads"):
+        deer.simulate(1, threads=0)
 
 
 def test_lone_peaks_have_linearly_falling_positions_and_legal_widths(monkeypatch):

@@ -262,7 +262,8 @@ def test_single_precision():
 def test_progress_is_told():
     told = []
     ds.ensemble(relatives(3), inputs(), progress=told.append)
-    assert told == [f"{name} {i} of 3" for name in ("trained", "untrained") for i in (1, 2, 3)]
+    labels = [f"{name} {i} of 3" for name in ("trained", "untrained") for i in (1, 2, 3)]
+    assert told == [(done, 6, label) for done, label in enumerate(labels, 1)]
 
 
 def test_save(tmp_path):

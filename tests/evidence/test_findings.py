@@ -200,7 +200,7 @@ def test_layers_are_descrambled_and_saved(interpreted, tmp_path):
 def test_threads_and_scrambling_change_nothing(interpreted):
     net, x, result = interpreted
     initial = result.setting.initial
-    threads = ds.interpret(net, x, initial, nulls=20, workers=3)
+    threads = ds.interpret(net, x, initial, nulls=20, threads=3)
     assert [f.p for f in threads.findings[:-1]] == [f.p for f in result.findings[:-1]]
     other = ds.interpret(net, x, initial, nulls=20, random_state=1)
     assert [f.nulls for f in other.findings] != [f.nulls for f in result.findings]

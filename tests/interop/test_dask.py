@@ -11,7 +11,6 @@ from killing import Killer, slow
 import descrambler as ds
 from descrambler._solvers import exact
 from descrambler.evidence._study import descramble_network
-from descrambler.interop.dask import parallel_map
 
 # What Dask warns of (sockets, ports) is not ours, and must not stop its restarts. A cluster that has lost its
 # workers for good waits for ever.
@@ -82,14 +81,22 @@ def networks(number):
     ]
 
 
+class Slowly:
+    """An executor whose results are slow to come."""
+
+    def __init__(self, executor, place):
+        self.executor, self.place = executor, place
+
+    def map(self, function, items):
+        place = self.place
+        return self.executor.map(lambda item: slow(function(item), place), items)
+
+
 def test_ensemble_although_a_worker_is_killed(client, tmp_path):
     inputs = np.random.default_rng(2).standard_normal((2000, 12)) * np.geomspace(1, 0.1, 12)
 
-    def workers(function, items):
-        return parallel_map(lambda item: slow(function(item), tmp_path), items)
-
     with Killer(tmp_path) as killer:
-        there = ds.ensemble(networks(4), inputs, workers=workers)
+        there = ds.ensemble(networks(4), inputs, executor=Slowly(client.get_executor(), tmp_path))
     assert killer.killed is not None
     here = ds.ensemble(networks(4), inputs)
     np.testing.assert_allclose(there.trained.similarity, here.trained.similarity, rtol=1e-9)
@@ -99,7 +106,7 @@ def test_ensemble_although_a_worker_is_killed(client, tmp_path):
 def test_layers_on_a_cluster(client):
     (network,) = networks(1)
     inputs = np.random.default_rng(3).standard_normal((500, 12))
-    there = descramble_network(network, inputs, workers=parallel_map)
+    there = descramble_network(network, inputs, executor=client.get_executor())
     here = descramble_network(network, inputs)
     np.testing.assert_allclose(
         there.links[0].joint.rotation.matrix, here.links[0].joint.rotation.matrix, atol=1e-9

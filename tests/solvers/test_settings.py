@@ -68,7 +68,7 @@ def charts():
 
 
 def simulated(workers):
-    return ds.deer.simulate(1200, 3, 64, workers=workers).traces
+    return ds.deer.simulate(1200, 3, 64, threads=workers).traces
 
 
 def network(seed):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._geometry.charts import random_rotation
+from .._util.parallel import processors
 from .._util.validate import Array
 from .lbfgs import Cancel, Objective, Outcome, Settings, run
 from .status import Status
@@ -104,7 +104,7 @@ def _run_all(
                 break
         return outcomes
     cancel = Cancel()
-    workers = settings.threads or len(os.sched_getaffinity(0))
+    workers = settings.threads or processors()
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(optimize, objective, start, settings, cancel) for start in starts]
         try:

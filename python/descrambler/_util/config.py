@@ -9,6 +9,7 @@ import numpy as np
 import scipy
 
 from .._native import core, variant
+from .parallel import processors
 
 
 def configuration() -> dict[str, str]:
@@ -23,7 +24,7 @@ def configuration() -> dict[str, str]:
         "SciPy": f"{scipy.__version__} with {blas['name']} {blas['version']}",
         "BLAS threads": os.environ.get("OMP_NUM_THREADS")
         or os.environ.get("OPENBLAS_NUM_THREADS")
-        or f"not limited ({len(os.sched_getaffinity(0))} processors)",
+        or f"not limited ({processors()} processors)",
     }
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from tqdm import tqdm
 
 from .._util.files import write_bytes
+from .._util.progress import Step
 from ._inputs import KINDS
 
 if TYPE_CHECKING:
@@ -129,6 +130,11 @@ def progress(total: int) -> Iterator[Callable[[str], None]]:
             bar.update()
 
         yield step
+
+
+def each(step: Callable[[str], None]) -> Callable[[Step], None]:
+    """Return the bar's step as a function for ``progress=``, which is called once per step."""
+    return lambda done: step(done.label)
 
 
 def save_figure(figure: Figure, stem: Path) -> None:

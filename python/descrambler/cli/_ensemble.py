@@ -15,6 +15,7 @@ from ..report import Axis, ensemble_figures
 from ._common import (
     NETWORKS,
     activations_argument,
+    each,
     inputs_argument,
     json_argument,
     new_folder,
@@ -58,7 +59,7 @@ def compare_networks(options: argparse.Namespace) -> None:
     x, axis = _inputs(options, networks[0])
     new_folder(options.output, options.force)
     with progress(2 * len(networks) + N_FIGURES) as step:
-        result = ensemble(networks, x, options.layer, options.tap, progress=step)
+        result = ensemble(networks, x, options.layer, options.tap, progress=each(step))
         result.save(options.output / "ensemble.npz")
         for title, figure in ensemble_figures(result, axis):
             save_figure(figure, options.output / title)

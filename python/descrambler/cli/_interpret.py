@@ -20,6 +20,7 @@ from ..network._network import Network
 from ..readers import load
 from ..report import evidence_figures, record
 from ._common import (
+    each,
     inputs_argument,
     json_argument,
     network_arguments,
@@ -206,7 +207,7 @@ def _interpret(
             output_axis=axes.outputs,
             nuisance=directions[0],
             wanted=directions[1],
-            progress=step,
+            progress=each(step),
         )
         result.save(output)
         record(result, files).save(output / "report.npz")

@@ -15,6 +15,7 @@ from ..network._network import Network
 from ..readers import load
 from ..report import Pair, network_figures
 from ._common import (
+    each,
     inputs_argument,
     json_argument,
     network_arguments,
@@ -68,7 +69,10 @@ def _study(network: Network, x: Array, output: Path) -> Pair:
             "in each layer, seed 0."
         )
     with progress(3 * network.n_linear - 1) as step:
-        studies = descramble_network(network, x, step), descramble_network(untrained, x, step)
+        studies = (
+            descramble_network(network, x, progress=each(step)),
+            descramble_network(untrained, x, progress=each(step)),
+        )
         for study, prefix in zip(studies, ("trained", name.replace(" ", "_")), strict=True):
             for title, result in _results(study):
                 result.save(output / f"{prefix}_{title}.npz")

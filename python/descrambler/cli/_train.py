@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from .. import deer
+from .._util.parallel import processors
 from ..deer.figures import learning_curve
 from ..errors import DescramblerError
 from ._common import force_argument, json_argument, new_file, print_json, save_png
@@ -160,7 +161,7 @@ def _train_many(options: argparse.Namespace) -> None:
     there = len(paths) - len(missing)
     if there and not options.json:
         print(f"{there} of {len(paths)} networks are there already")
-    jobs = options.jobs or len(os.sched_getaffinity(0))
+    jobs = options.jobs or processors()
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
     # The processes share the machine; read by their BLAS when they start.

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .._native import core
+from .._util.parallel import mapping
+from .._util.seeds import seed_of
+from .._util.validate import Array
 from ._physics import Experiment, distance_range, kernel
-
-Array = NDArray[np.floating[Any]]
 
 MAX_PEAKS = 4
 MODULATION_DEPTH = (0.01, 1.0)
@@ -67,7 +67,7 @@ def simulate(
     duration: float = 2.0,
     experiment: Experiment = "deer",
     dtype: DTypeLike = np.float64,
-    workers: int = 1,
+    threads: int | None = 1,
 ) -> DeerData:
     """Simulate DEER or RIDME traces as the training sets of the published DEERNets.
 
@@ -98,8 +98,9 @@ def simulate(
         Which background and which distance axis.
     dtype : dtype
         float64 or float32 (nearly twice as fast, same random draws).
-    workers : int
-        Threads, at least 1. Their number does not change the result.
+    threads : int or None
+        Threads that share the work; None for one per processor. Their number does not change the
+        result.
 
     Returns
     -------
@@ -121,8 +122,6 @@ def simulate(
         raise ValueError(f"n must be 0 or more, got {n}")
     if n_points < 4:
         raise ValueError(f"n_points must be at least 4, got {n_points}")
-    if operator.index(workers) < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise TypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
     time, distance = axes(n_points, duration, experiment)
@@ -137,23 +136,10 @@ def simulate(
         rows = slice(index * _CHUNK, min((index + 1) * _CHUNK, n))
         traces[rows], distributions[rows] = (part[: rows.stop - rows.start] for part in chunk)
 
-    chunks = range(-(-n // _CHUNK))
-    if workers == 1:
-        for index in chunks:
-            fill(index)
-    else:
-        _in_threads(fill, chunks, workers)
-    return DeerData(traces, distributions, time, distance)
-
-
-def _in_threads(work: Callable[[int], None], items: range, workers: int) -> None:
-    pool = ThreadPoolExecutor(workers)
-    try:
-        for _ in pool.map(work, items):
+    with mapping(threads) as apply:
+        for _ in apply(fill, range(-(-n // _CHUNK))):
             pass
-    finally:
-        # After Ctrl-C or an error, only what has begun is finished.
-        pool.shutdown(cancel_futures=True)
+    return DeerData(traces, distributions, time, distance)
 
 
 def axes(
@@ -162,13 +148,6 @@ def axes(
     """Return the tied time (microseconds) and distance (Angstrom) axes of a trace."""
     distances = distance_range(duration / (n_points - 1), duration, experiment)
     return np.linspace(0.0, duration, n_points), np.linspace(*distances, n_points)
-
-
-def seed_of(random_state: int | np.random.Generator | None) -> int:
-    """Return the integer seed that `random_state` stands for, fresh for None."""
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**63))
-    return cast(int, np.random.SeedSequence(random_state).entropy)
 
 
 class _Grid(NamedTuple):

@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 import scipy
 
+from .._util.seeds import seed_of
 from .._util.validate import require_extra
 from ..network._network import Activation, Linear, Network
 from ._baselines import baseline_errors, mean_squared_error
 from ._checkpoint import Checkpoint, TrainState, read_checkpoint
 from ._learner import Learner, Weights
-from ._simulate import DeerData, seed_of, simulate
+from ._simulate import DeerData, simulate
 
 _BATCH = 128
 _BLOCK = 16_384  # traces simulated together while the block before is learnt from

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,11 +13,12 @@ from threadpoolctl import threadpool_limits
 
 from .._solvers.descramble import descramble
 from .._util.files import write_arrays
+from .._util.parallel import Executor, mapping
+from .._util.progress import Progress, reporting
 from .._util.validate import Array, choice, matrix
 from ..analysis._agreement import Agreement, Spread
 from ..criteria import link_basis
 from ..network._network import Network
-from ._study import Workers
 from .nulls import random_counterpart
 
 __all__ = ["Ensemble", "ensemble"]
@@ -107,8 +108,9 @@ def ensemble(
     tap: str = "before",
     *,
     random_state: int = 0,
-    progress: Callable[[str], None] | None = None,
-    workers: Workers = map,
+    threads: int | None = 1,
+    executor: Executor | None = None,
+    progress: Progress = False,
 ) -> Ensemble:
     """Descramble one link dimension of many networks on the same inputs and compare the pictures.
 
@@ -131,11 +133,14 @@ def ensemble(
     random_state : int
         Seed of the random directions, and with the network's number that of the weights which
         stand in for untrained ones.
-    progress : callable, optional
-        Told what has been done, twice for each network.
-    workers : callable
-        Applies a function to each network, like the built-in `map`: ``executor.map`` of
-        `concurrent.futures`, or ``ds.interop.dask.parallel_map``.
+    threads : int or None
+        Threads that share the networks; None for one thread per processor.
+    executor : Executor, optional
+        Descrambles the networks instead of threads: anything with the interface of
+        `concurrent.futures`, such as ``client.get_executor()`` of a Dask client.
+    progress : bool or callable
+        True shows a bar. A function is called with a step (`done`, `total`, `label`) for each network,
+        trained and then untrained.
 
     Returns
     -------
@@ -156,30 +161,37 @@ def ensemble(
     ]
 
     # In small products the threads of a BLAS wait for each other most of the time.
-    threads = 1 if max(_weights(given[0], layer, tap).shape) <= 512 else None
+    limit = 1 if max(_weights(given[0], layer, tap).shape) <= 512 else None
+    one = partial(_descrambled, x=x, layer=layer, tap=tap)
+    with (
+        threadpool_limits(limit, user_api="blas"),
+        mapping(threads, executor) as apply,
+        reporting(progress, 2 * len(given), "network") as report,
+    ):
 
-    def agreement(name: str, members: list[Network]) -> Agreement:
-        parts = []
-        one = partial(_descrambled, x=x, layer=layer, tap=tap)
-        with threadpool_limits(threads, user_api="blas"):
-            for index, part in enumerate(workers(one, members), 1):
+        def agreement(name: str, members: list[Network], done: int) -> Agreement:
+            parts = []
+            for index, part in enumerate(apply(one, members), 1):
                 parts.append(part)
-                if progress is not None:
-                    progress(f"{name} {index} of {len(members)}")
+                report(done + index, f"{name} {index} of {len(members)}")
             modes, resolved = zip(*parts, strict=True)
             return Agreement.of(np.stack(modes), np.stack(resolved))
 
-    trained = agreement("trained", given)
-    if not np.isfinite(trained.typical).any():
-        raise ValueError("inputs resolve no mode in two of the networks: more inputs are needed")
+        trained = agreement("trained", given, 0)
+        if not np.isfinite(trained.typical).any():
+            raise ValueError(
+                "inputs resolve no mode in two of the networks: more inputs are needed"
+            )
+        before = agreement("untrained", untrained, len(given))
+        random = Agreement.of(_random_directions(trained.modes, random_state), trained.resolved)
     return Ensemble(
         layer=layer,
         tap=tap,
         n_inputs=len(x),
         n_initial=sum(network.initial is not None for network in given),
         trained=trained,
-        untrained=agreement("untrained", untrained),
-        random=Agreement.of(_random_directions(trained.modes, random_state), trained.resolved),
+        untrained=before,
+        random=random,
     )
 
 

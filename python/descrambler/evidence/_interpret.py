@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import cast
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
+from .._util.parallel import Executor, mapping
+from .._util.progress import Progress, reporting
+from .._util.seeds import seed_of
 from .._util.validate import Array, matrix
 from ..analysis._jacobian import directions_matrix
 from ..axis import Axis, index_axis
@@ -37,8 +38,9 @@ def interpret(
     nuisance: ArrayLike | None = None,
     wanted: ArrayLike | None = None,
     detectors: Sequence[Detector] = DETECTORS,
-    workers: int | None = None,
-    progress: Callable[[str], None] | None = None,
+    threads: int | None = None,
+    executor: Executor | None = None,
+    progress: Progress = False,
 ) -> Interpretation:
     """Descramble a network, look for what it may have learnt, and test it against nulls.
 
@@ -57,7 +59,7 @@ def interpret(
         Inputs, drawn once and shared, on which the findings and their nulls are measured; all where
         there are fewer.
     random_state : int, Generator or None
-        Seed. Every draw has its own, so that the number of workers changes nothing.
+        Seed. Every draw has its own, so that the number of threads changes nothing.
     input_axis, output_axis : Axis, optional
         What inputs and outputs are; plain numbers otherwise. What rests on the order of an axis with
         ``ordered=False`` is not testable.
@@ -66,10 +68,14 @@ def interpret(
         between baselines, say, and between noise-free signals.
     detectors : sequence of Detector
         What to look for, beside the rejection of the nuisance.
-    workers : int, optional
-        Threads; by default as many as there are processors.
-    progress : callable, optional
-        Told the null kind after each draw.
+    threads : int or None
+        Threads of this process that share the draws; None for one thread per processor.
+    executor : Executor, optional
+        Does the draws instead of threads: anything with the interface of `concurrent.futures`, such as
+        ``client.get_executor()`` of a Dask client.
+    progress : bool or callable
+        True shows a bar of the draws. A function is called after each with a step, which has `done`,
+        `total` and `label`, the null kind.
 
     Returns
     -------
@@ -86,7 +92,7 @@ def interpret(
         raise ValueError(f"null_inputs must be at least 2, got {null_inputs}")
     study = Study(network, matrix("inputs", inputs))
     assert study.inputs is not None
-    entropy = cast(int, np.random.SeedSequence(_seed(random_state)).entropy)
+    entropy = seed_of(random_state)
     shared = _shared(study.inputs, null_inputs, entropy)
     setting = Setting(network, shared, initial or network.initial)
     directions = _directions("nuisance", nuisance, network), _directions("wanted", wanted, network)
@@ -101,7 +107,18 @@ def interpret(
         if (kind is not UNTRAINED or setting.initial is not None)
         and any(kind in claim.detector.nulls for claim in family if not claim.barred)
     )
-    draws = _draw_all(setting, kinds, family, nulls, entropy, workers, progress)
+    one = partial(_measured, setting=setting, family=family, entropy=entropy)
+    draws: dict[Null, Array] = {kind: np.empty((nulls, len(family))) for kind in kinds}
+    jobs = [(kind, number) for kind in kinds for number in range(nulls)]
+    with (
+        # In small products the threads of a BLAS wait for each other most of the time.
+        threadpool_limits(1, user_api="blas"),
+        mapping(threads, executor) as apply,
+        reporting(progress, len(jobs), "draw") as report,
+    ):
+        for done, ((kind, number), row) in enumerate(zip(jobs, apply(one, jobs), strict=True), 1):
+            draws[kind][number] = row
+            report(done, kind.name)
     measured = study if shared is study.inputs else Study(network, shared)
     return Interpretation(
         study=study,
@@ -118,12 +135,6 @@ def _directions(name: str, value: ArrayLike | None, network: Network) -> Array |
     return None if value is None else directions_matrix(name, value, network.n_in)
 
 
-def _seed(random_state: int | np.random.Generator | None) -> int | None:
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**63))
-    return random_state
-
-
 def _shared(inputs: Array, count: int, entropy: int) -> Array:
     if len(inputs) <= count:
         return inputs
@@ -132,40 +143,9 @@ def _shared(inputs: Array, count: int, entropy: int) -> Array:
     return chosen
 
 
-def _draw_all(
-    setting: Setting,
-    kinds: Sequence[Null],
-    family: Sequence[Claim],
-    count: int,
-    entropy: int,
-    workers: int | None,
-    progress: Callable[[str], None] | None,
-) -> dict[Null, Array]:
-    """Values of every draw of every kind, shape (count, d) each."""
-    jobs = [(kind, number) for kind in kinds for number in range(count)]
-
-    def one(job: tuple[Null, int]) -> Array:
-        kind, number = job
-        return measure(draw(setting, kind, entropy, number), family, kind)
-
-    values: dict[Null, Array] = {kind: np.empty((count, len(family))) for kind in kinds}
-    for (kind, number), row in zip(jobs, _in_threads(one, jobs, workers), strict=True):
-        values[kind][number] = row
-        if progress is not None:
-            progress(kind.name)
-    return values
-
-
-def _in_threads(
-    work: Callable[[tuple[Null, int]], Array],
-    jobs: list[tuple[Null, int]],
-    workers: int | None,
-) -> Iterator[Array]:
-    pool = ThreadPoolExecutor(workers or len(os.sched_getaffinity(0)))
-    try:
-        # Threads of ours and of a BLAS together wait for each other most of the time.
-        with threadpool_limits(1, user_api="blas"):
-            yield from pool.map(work, jobs)
-    finally:
-        # After Ctrl-C or an error, only what has begun is finished.
-        pool.shutdown(cancel_futures=True)
+def _measured(
+    job: tuple[Null, int], setting: Setting, family: Sequence[Claim], entropy: int
+) -> Array:
+    """Values of all claims on one draw of a null kind, shape (d,)."""
+    kind, number = job
+    return measure(draw(setting, kind, entropy, number), family, kind)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.linalg
@@ -14,14 +12,13 @@ from numpy.typing import ArrayLike
 from .._signals.joint import joint_gram
 from .._solvers.descramble import descramble, descramble_gram
 from .._solvers.result import Descrambling
+from .._util.parallel import Executor, mapping
+from .._util.progress import Progress, reporting
 from .._util.validate import Array, matrix
 from ..analysis import mean_jacobian
 from ..criteria import Smoothness, link_basis
 from ..network._layers import Linear
 from ..network._network import Network
-
-# Like the built-in map.
-Workers: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 JACOBIAN_COST = 2_000_000_000
 """Multiplications that the mean Jacobian of a network with more than two layers may take."""
@@ -188,9 +185,10 @@ def _taps(network: Network, inputs: Array) -> list[tuple[Array, Array]]:
 def descramble_network(
     network: Network,
     inputs: ArrayLike,
-    progress: Callable[[str], None] | None = None,
     *,
-    workers: Workers = map,
+    threads: int | None = 1,
+    executor: Executor | None = None,
+    progress: Progress = False,
 ) -> Study:
     """Descramble every link dimension of a network at once.
 
@@ -199,11 +197,12 @@ def descramble_network(
     network : Network
         With at least two linear layers.
     inputs : array_like, shape (m, n_in)
-    progress : callable, optional
-        Told what has been done.
-    workers : callable
-        Applies a function to each link dimension, like the built-in `map`: ``executor.map`` of
-        `concurrent.futures`, or ``ds.interop.dask.parallel_map``.
+    threads : int or None
+        Threads that share the link dimensions; None for one thread per processor.
+    executor : Executor, optional
+        Descrambles them instead of threads: anything with the interface of `concurrent.futures`.
+    progress : bool or callable
+        True shows a bar. A function is called with a step (`done`, `total`, `label`) for each link.
 
     Returns
     -------
@@ -216,10 +215,13 @@ def descramble_network(
     """
     study = Study(network, matrix("inputs", inputs))
     links = []
-    for link in workers(_descrambled, study.links):
-        links.append(link)
-        if progress is not None:
-            progress(f"link {link.layer} of {len(study.links)}")
+    with (
+        mapping(threads, executor) as apply,
+        reporting(progress, len(study.links), "link") as report,
+    ):
+        for link in apply(_descrambled, study.links):
+            links.append(link)
+            report(link.layer, f"link {link.layer} of {len(study.links)}")
     object.__setattr__(study, "links", tuple(links))
     return study
 

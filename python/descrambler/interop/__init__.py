@@ -1,6 +1,7 @@
 """Bridges to other libraries, each loaded when it is first asked for.
 
-``ds.interop.dask`` needs the extra "dask", ``ds.interop.torch`` the extra "torch", ``ds.interop.sklearn`` the extra "sklearn".
+``ds.interop.torch`` needs the extra "torch", ``ds.interop.sklearn`` the extra "sklearn". Dask arrays need no bridge: they are
+signals like others (extra "dask").
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-_BRIDGES = ("dask", "sklearn", "torch")
+_BRIDGES = ("sklearn", "torch")
 
-__all__ = ["dask", "sklearn", "torch"]
+__all__ = ["sklearn", "torch"]
 
 
 def __getattr__(name: str) -> ModuleType:
