@@ -40,6 +40,7 @@ def test_a_planted_exponent_is_read_without_bias(exponent, transform, noise):
     assert all(m.evidence > 0.03 for m in maps)
 
 
+@pytest.mark.slow
 def test_the_error_is_the_spread():
     """In lines scattered about the law by a tenth."""
     generator = np.random.default_rng(0)

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 from scipy.io import loadmat, savemat
-from threadpoolctl import threadpool_limits
 
 import descrambler as ds
 from descrambler.cli._inputs import read_inputs
@@ -22,17 +21,12 @@ from descrambler.cli._main import main
 from descrambler.evidence._study import Study, resolved_part
 from descrambler.evidence.nulls import random_counterpart
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 NETS = Path(os.environ.get("DESCRAMBLER_TEST_DATA", "")) / "nets"
 needs_data = pytest.mark.skipif(
     "DESCRAMBLER_TEST_DATA" not in os.environ, reason="DESCRAMBLER_TEST_DATA is not set"
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    # On a busy machine BLAS threads wait for each other a hundred times longer than they work.
-    with threadpool_limits(1):
-        yield
 
 
 @pytest.fixture

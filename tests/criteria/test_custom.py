@@ -34,6 +34,7 @@ def test_of_the_rotation(dtype):
     assert result.objective == pytest.approx(ds.diagonalize(w, "sum").objective, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_autograd():
     pytest.importorskip("torch")
     own = criteria.Custom(lambda y: (y**4).sum(), maximized=True, autograd=True)

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
 
 import descrambler as ds
 from descrambler import deer
 from descrambler.cli._main import main
 from descrambler.deer._traces import box, resample
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 DATA = os.environ.get("DESCRAMBLER_TEST_DATA")
 needs_data = pytest.mark.skipif(
@@ -24,12 +25,6 @@ HEADER = {
     "BSEQ": "BIG", "IKKF": "CPLX", "XTYP": "IDX", "YTYP": "NODATA", "ZTYP": "NODATA",
     "IRFMT": "D", "XPTS": "16", "XMIN": "-40.000000", "XWID": "120.000000", "XUNI": "'ns'",
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    with threadpool_limits(1):
-        yield
 
 
 def write_pair(folder, values, name="trace", suffixes=(".DSC", ".DTA"), **changes):

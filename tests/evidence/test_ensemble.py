@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
 
 import descrambler as ds
 from descrambler._util.files import read_arrays
@@ -16,14 +15,10 @@ from descrambler.cli._main import main
 from descrambler.evidence._ensemble import SCHEMA
 from descrambler.report import ensemble_figures
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 BASIS = ds.criteria.Smoothness().basis
 N_IN, N, N_OUT = 40, 12, 15
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    with threadpool_limits(1):
-        yield
 
 
 def inputs(m=3000, seed=0):

@@ -15,6 +15,8 @@ from descrambler.evidence.detectors import _table as table
 from descrambler.evidence.nulls import KINDS, Setting
 from descrambler.report import evidence_figures
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -24,12 +26,6 @@ def controls():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    with threadpool_limits(1):
-        yield
 
 
 def network(rng, widths=(32, 12, 32), bias=False):

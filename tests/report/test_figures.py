@@ -8,7 +8,6 @@ import matplotlib.image
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from threadpoolctl import threadpool_limits
 
 import descrambler as ds
 from descrambler.axis import Axis
@@ -18,11 +17,7 @@ from descrambler.report import Pair, network_figures
 from descrambler.report._axes import show_spectrum, show_weights, unresolved_frequencies
 from descrambler.report._colors import signed
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    with threadpool_limits(1):
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def studied(widths, m=300):

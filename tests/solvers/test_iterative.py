@@ -139,6 +139,7 @@ print(result.status, result.history[-1] < result.history[0], result.orthogonalit
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("criterion", "method", "n", "threads"),
     [

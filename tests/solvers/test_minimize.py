@@ -51,6 +51,7 @@ SIGNALS = np.random.default_rng(1).laplace(size=(300, 12)) @ np.random.default_r
 ).standard_normal((12, 12))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("criterion", "method"),
     [
