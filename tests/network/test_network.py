@@ -12,14 +12,19 @@ from descrambler.readers import load
 SQRT_2 = math.sqrt(2)
 CUBIC = math.sqrt(2 / math.pi)
 FORMULAS = {
+    "celu": lambda x: x if x > 0 else math.exp(x) - 1,
     "elu": lambda x: x if x > 0 else math.exp(x) - 1,
     "gelu": lambda x: x * math.erfc(-x / SQRT_2) / 2,
     "gelu_tanh": lambda x: x / 2 * (1 + math.tanh(CUBIC * (x + 0.044715 * x**3))),
     "hard_sigmoid": lambda x: min(max((x + 3) / 6, 0.0), 1.0),
+    "hard_swish": lambda x: x * min(max(x + 3, 0.0), 6.0) / 6,
     "hard_tanh": lambda x: min(max(x, -1.0), 1.0),
     "satlins": lambda x: min(max(x, -1.0), 1.0),
     "selu": lambda x: 1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * math.expm1(x)),
     "silu": lambda x: x / (1 + math.exp(-x)),
+    "log_sigmoid": lambda x: -math.log(1 + math.exp(-x)),
+    "mish": lambda x: x * math.tanh(math.log(1 + math.exp(x))),
+    "relu6": lambda x: min(max(x, 0.0), 6.0),
     "softsign": lambda x: x / (1 + abs(x)),
     "swish": lambda x: x / (1 + math.exp(-x)),
     "tanh": math.tanh,
@@ -74,8 +79,16 @@ class TestActivation:
         expected = [[1 / 8, 2 / 8, 5 / 8], [0.5, 0.5, 0.0]]
         np.testing.assert_allclose(Activation("softmax")(x), expected, rtol=1e-14)
 
+    def test_log_softmax(self):
+        x = np.array([[0.0, math.log(2), math.log(5)], [1000.0, 1000.0, -1000.0]])
+        expected = [
+            [-math.log(8), -math.log(4), math.log(5 / 8)],
+            [-math.log(2)] * 2 + [-2000 - math.log(2)],
+        ]
+        np.testing.assert_allclose(Activation("log_softmax")(x), expected, rtol=1e-14)
+
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-    @pytest.mark.parametrize("name", [*FORMULAS, "softmax"])
+    @pytest.mark.parametrize("name", [*FORMULAS, "softmax", "log_softmax"])
     def test_keeps_dtype_and_survives_extremes(self, name, dtype):
         x = np.array([[-1e30, -800, -0.0, 0, 800, 1e30]], dtype)
         before = x.copy()

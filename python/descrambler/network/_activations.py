@@ -18,9 +18,14 @@ _DEFAULT_SLOPE = 0.01
 
 # MATLAB's, PyTorch's and Keras' names for the same functions.
 _ALIASES = {
+    "celu": "elu",  # with alpha 1 they are one function
     "exp": "exponential",
+    "hard_silu": "hard_swish",
+    "hardswish": "hard_swish",
     "linear": "identity",
+    "log_sigmoid": "log_logistic",
     "logsig": "logistic",
+    "logsigmoid": "log_logistic",
     "poslin": "relu",
     "purelin": "identity",
     "satlins": "hard_tanh",
@@ -55,8 +60,22 @@ def _softmax(x: Array) -> Array:
     return weights
 
 
+def _log_softmax(x: Array) -> Array:
+    below: Array = x - x.max(axis=1, keepdims=True)
+    below -= np.log(np.exp(below).sum(axis=1, keepdims=True))
+    return below
+
+
 def _identity(x: Array) -> Array:
     return x
+
+
+def _relu6(x: Array) -> Array:
+    return np.clip(x, 0, 6)
+
+
+def _log_logistic(x: Array) -> Array:
+    return -_softplus(-x)
 
 
 def _elu(x: Array) -> Array:
@@ -89,6 +108,16 @@ def _silu(x: Array) -> Array:
     return result
 
 
+def _hard_swish(x: Array) -> Array:
+    result: Array = x * _hard_sigmoid(x)
+    return result
+
+
+def _mish(x: Array) -> Array:
+    result: Array = x * np.tanh(_softplus(x))
+    return result
+
+
 def _softsign(x: Array) -> Array:
     result: Array = x / (1 + np.abs(x))
     return result
@@ -109,10 +138,15 @@ _FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "gelu": _gelu,
     "gelu_tanh": _gelu_tanh,
     "hard_sigmoid": _hard_sigmoid,
+    "hard_swish": _hard_swish,
     "hard_tanh": _hard_tanh,
     "identity": _identity,
+    "log_logistic": _log_logistic,
+    "log_softmax": _log_softmax,
     "logistic": _logistic,
+    "mish": _mish,
     "relu": _relu,
+    "relu6": _relu6,
     "selu": _selu,
     "silu": _silu,
     "softmax": _softmax,
@@ -134,6 +168,14 @@ def _tanh_slope(x: Array) -> Array:
 
 def _relu_slope(x: Array) -> Array:
     return (x > 0).astype(x.dtype)
+
+
+def _relu6_slope(x: Array) -> Array:
+    return ((x > 0) & (x <= 6)).astype(x.dtype)
+
+
+def _log_logistic_slope(x: Array) -> Array:
+    return _logistic(-x)
 
 
 def _elu_slope(x: Array) -> Array:
@@ -164,6 +206,18 @@ def _silu_slope(x: Array) -> Array:
     return _logistic(x) + x * _logistic_slope(x)
 
 
+def _hard_swish_slope(x: Array) -> Array:
+    return _hard_sigmoid(x) + x * _hard_sigmoid_slope(x)
+
+
+def _mish_slope(x: Array) -> Array:
+    plus = _softplus(x)
+    # Beyond 50 the tanh is 1 in every digit, and its slope 0.
+    fall = _tanh_slope(np.minimum(plus, 50))
+    slope: Array = np.tanh(plus) + x * fall * _logistic(x)
+    return slope
+
+
 def _softsign_slope(x: Array) -> Array:
     slope: Array = 1 / np.square(1 + np.abs(x))
     return slope
@@ -177,17 +231,21 @@ def _hard_tanh_slope(x: Array) -> Array:
     return ((x > -1) & (x <= 1)).astype(x.dtype)
 
 
-# Softmax mixes the entries of a row: its Jacobian is not diagonal.
+# Softmax and its logarithm mix the entries of a row: their Jacobians are not diagonal.
 _SLOPES: dict[str, Callable[[Array], Array]] = {
     "elu": _elu_slope,
     "exponential": np.exp,
     "gelu": _gelu_slope,
     "gelu_tanh": _gelu_tanh_slope,
     "hard_sigmoid": _hard_sigmoid_slope,
+    "hard_swish": _hard_swish_slope,
     "hard_tanh": _hard_tanh_slope,
     "identity": np.ones_like,
+    "log_logistic": _log_logistic_slope,
     "logistic": _logistic_slope,
+    "mish": _mish_slope,
     "relu": _relu_slope,
+    "relu6": _relu6_slope,
     "selu": _selu_slope,
     "silu": _silu_slope,
     "softplus": _logistic,
@@ -203,12 +261,13 @@ class Activation:
     Parameters
     ----------
     name : str
-        ``elu`` (alpha 1), ``exponential`` (``exp``), ``gelu``, ``gelu_tanh`` (the approximation by tanh),
-        ``hard_sigmoid`` (x / 6 + 1 / 2 between 0 and 1), ``hard_tanh`` (or ``satlins``),
-        ``identity`` (``linear``, ``purelin``), ``leaky_relu``, ``logistic`` (``logsig``,
-        ``sigmoid``), ``relu`` (``poslin``), ``selu``, ``silu`` (``swish``), ``softmax``,
-        ``softplus``, ``softsign`` or ``tanh`` (``tansig``). The attribute holds the first of
-        these names.
+        ``elu`` (alpha 1; ``celu``), ``exponential`` (``exp``), ``gelu``, ``gelu_tanh`` (the
+        approximation by tanh), ``hard_sigmoid`` (x / 6 + 1 / 2 between 0 and 1), ``hard_swish``
+        (``hardswish``, ``hard_silu``), ``hard_tanh`` (``satlins``), ``identity`` (``linear``,
+        ``purelin``), ``leaky_relu``, ``log_logistic`` (``log_sigmoid``, ``logsigmoid``),
+        ``log_softmax``, ``logistic`` (``logsig``, ``sigmoid``), ``mish``, ``relu`` (``poslin``),
+        ``relu6``, ``selu``, ``silu`` (``swish``), ``softmax``, ``softplus``, ``softsign`` or
+        ``tanh`` (``tansig``). The attribute holds the first of these names.
     slope : float, optional
         For ``leaky_relu`` alone: its slope below zero, 0.01 by default.
 
@@ -252,6 +311,9 @@ class Activation:
         if self.name == "softmax":
             share = _softmax(x)
             return Derivative.of(share, share, share)
+        if self.name == "log_softmax":
+            one = np.ones_like(x)
+            return Derivative.of(one, one, _softmax(x))
         return Derivative.of(_SLOPES[self.name](x))
 
 
