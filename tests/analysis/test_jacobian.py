@@ -5,10 +5,10 @@ import pytest
 
 import descrambler as ds
 from descrambler import analysis
-from descrambler.network._activations import _FUNCTIONS
+from descrambler.network._functions import FUNCTIONS
 
 STAGES = [
-    *(ds.Activation(name) for name in _FUNCTIONS),
+    *(ds.Activation(name) for name in FUNCTIONS),
     ds.Activation("leaky_relu", 0.2),
     ds.Renormalize(),
 ]
