@@ -88,8 +88,8 @@ class Activation:
             share = softmax(x)
             return Derivative.of(share, share, share)
         if self.name == "log_softmax":
-            one: Array = np.ones_like(x)
-            return Derivative.of(one, one, softmax(x))
+            ones: Array = np.ones_like(x)
+            return Derivative.of(ones, ones, softmax(x))
         return Derivative.of(SLOPES[self.name](x))
 
 
