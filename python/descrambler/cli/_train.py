@@ -56,6 +56,12 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--widths", type=int, nargs="+", default=[256, 80, 256])
     parser.add_argument("--weight-decay", type=float, default=1e-6)
     parser.add_argument(
+        "--shuffle",
+        choices=["once", "anew"],
+        help="train a control, which cannot learn the task: targets permuted once, in one fixed set of 16384 traces, "
+        "or permuted anew at every pass",
+    )
+    parser.add_argument(
         "--steps", type=int, default=150_000, help="default: 150000, three to seven minutes"
     )
     parser.add_argument("--minutes", type=float, help="stop earlier than the steps would")
@@ -120,6 +126,7 @@ def _train_one(
             n_steps=options.steps,
             minutes=options.minutes,
             weight_decay=options.weight_decay,
+            shuffle=options.shuffle,
             callback=record,
             checkpoint=checkpoint,
             command=_command(options, seed, output),
@@ -141,6 +148,8 @@ def _command(options: argparse.Namespace, seed: int, output: Path) -> str:
         f"descrambler train -o {output.name} --seed {seed} --widths {widths}"
         f" --weight-decay {options.weight_decay:g} --steps {options.steps}"
     )
+    if options.shuffle:
+        command += f" --shuffle {options.shuffle}"
     return command + (f" --minutes {options.minutes:g}" if options.minutes is not None else "")
 
 
@@ -198,7 +207,8 @@ def _train_many(options: argparse.Namespace) -> None:
 
 def _name(options: argparse.Namespace, seed: int) -> str:
     widths = "_".join(map(str, options.widths))
-    return f"deernet_{widths}_wd{options.weight_decay:g}_seed{seed}.npz"
+    kind = f"_{options.shuffle}" if options.shuffle else ""
+    return f"deernet_{widths}_wd{options.weight_decay:g}{kind}_seed{seed}.npz"
 
 
 def _share(stop: Any, steps: Any) -> None:

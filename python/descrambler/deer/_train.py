@@ -6,12 +6,10 @@ import math
 import os
 import platform
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +17,14 @@ import numpy as np
 import scipy
 
 from .._util.seeds import seed_of
-from .._util.validate import require_extra
+from .._util.validate import choice, require_extra
 from ..network._network import Activation, Linear, Network
 from ._baselines import baseline_errors, mean_squared_error
 from ._checkpoint import Checkpoint, TrainState, read_checkpoint
 from ._learner import Learner, Weights
 from ._simulate import DeerData, simulate
+from ._stream import SHUFFLES, Shuffle, batches, generator
 
-_BATCH = 128
-_BLOCK = 16_384  # traces simulated together while the block before is learnt from
-_EPOCHS = 2  # passes over a block: simulating takes as long as training
-_BLOCK_STEPS = _EPOCHS * _BLOCK // _BATCH
 _REPORT = 128  # steps between two calls of the callback
 _VALIDATE = 2048  # steps between two validations
 _KEEP = 20.0  # seconds between two checkpoints
@@ -60,6 +55,7 @@ def train(
     minutes: float | None = None,
     learning_rate: float = 0.01,
     weight_decay: float = 1e-6,
+    shuffle: Shuffle | None = None,
     callback: Callable[[TrainState], bool | None] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     command: str | None = None,
@@ -87,6 +83,13 @@ def train(
         Learning rate at the start.
     weight_decay : float
         Half of it times the squared norm of the weights is added to the loss.
+    shuffle : {None, "once", "anew"}
+        Train a control network, which cannot learn the task, on permuted targets. "once": one
+        fixed set of 16 384 traces, whose targets are permuted once; the network can only memorize
+        pairs. "anew": new traces as without `shuffle`, but the 16 384 targets of a block are
+        permuted anew at every pass over it; the network can only learn the mean. Everything else
+        stays the same. Give every control a seed of its own: a network and its control of the
+        same seed start from the same weights.
     callback : callable, optional
         Called with a `TrainState` every 128 steps and at the end; returning True stops. When an
         interrupted training goes on, it is first called with the states of the earlier run.
@@ -120,10 +123,11 @@ def train(
         "minutes": minutes,
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
+        "shuffle": shuffle,
     }
     _check_settings(settings)
     torch = require_extra("torch", "train", "training")
-    start = _initial_weights(settings["widths"], settings["random_state"])
+    start = initial_weights(settings["widths"], settings["random_state"])
     with _one_thread(torch):
         weights, last = _optimize(
             torch, start, callback, settings, None if checkpoint is None else Path(checkpoint)
@@ -134,16 +138,11 @@ def train(
         "settings": settings,
         "steps": last.step,
         "minutes": round(last.seconds / 60, 2),
-        **_errors(weights, start),
+        **validation_errors(weights, start),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "versions": {
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "scipy": scipy.__version__,
-            "torch": str(torch.__version__),
-        },
+        "versions": versions(),
     }
-    return _network(weights, initial=_network(start), provenance=provenance)
+    return as_network(weights, initial=as_network(start), provenance=provenance)
 
 
 def _check_settings(settings: Mapping[str, Any]) -> None:
@@ -163,15 +162,13 @@ def _check_settings(settings: Mapping[str, Any]) -> None:
         raise ValueError(f"learning_rate must be positive, got {settings['learning_rate']}")
     if not 0 <= settings["weight_decay"] < math.inf:
         raise ValueError(f"weight_decay must not be negative, got {settings['weight_decay']}")
+    if settings["shuffle"] is not None:
+        choice("shuffle", settings["shuffle"], SHUFFLES)
 
 
-def _generator(seed: int, *key: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
-
-
-def _initial_weights(widths: Sequence[int], seed: int) -> Weights:
+def initial_weights(widths: Sequence[int], seed: int) -> Weights:
     """Draw from Glorot's uniform distribution."""
-    rng = _generator(seed, 0)
+    rng = generator(seed, 0)
     weights = []
     for n_in, n_out in zip(widths[:-1], widths[1:], strict=True):
         limit = math.sqrt(6 / (n_in + n_out))
@@ -188,26 +185,6 @@ def _one_thread(torch: Any) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def _batches(
-    torch: Any, n_points: int, seed: int, first_step: int
-) -> Generator[tuple[Any, Any], None, None]:
-    """Yield endless inputs and targets; each block is simulated while the last is in use."""
-
-    def block(index: int) -> tuple[Any, Any]:
-        data = simulate(_BLOCK, _generator(seed, 1, index), n_points, dtype=np.float32)
-        return torch.from_numpy(data.traces), torch.from_numpy(data.targets)
-
-    first_block, skipped = divmod(first_step, _BLOCK_STEPS)
-    with ThreadPoolExecutor(1) as pool:
-        pending = pool.submit(block, first_block)
-        for index in count(first_block + 1):
-            inputs, targets = pending.result()
-            pending = pool.submit(block, index)
-            batches = list(zip(inputs.split(_BATCH), targets.split(_BATCH), strict=True))
-            yield from islice(batches * _EPOCHS, skipped, None)
-            skipped = 0
 
 
 def _optimize(
@@ -252,10 +229,11 @@ def _reports(
         if (callback is not None and callback(last)) or last.progress == 1:
             return
     n_points = settings["widths"][0]
-    validation = _validation(n_points)
+    validation = validation_data(n_points)
     budget = _Budget(settings["n_steps"], settings["minutes"], time.perf_counter() - last.seconds)
     progress, losses = last.progress, []
-    with closing(_batches(torch, n_points, settings["random_state"], last.step)) as stream:
+    seed, shuffle = settings["random_state"], settings["shuffle"]
+    with closing(batches(torch, n_points, seed, shuffle, last.step)) as stream:
         for step, (inputs, targets) in enumerate(stream, last.step + 1):
             rate = settings["learning_rate"] * (1 + math.cos(math.pi * progress)) / 2
             losses.append(learner.step(inputs, targets, rate))
@@ -264,7 +242,7 @@ def _reports(
                 continue
             error = math.nan
             if progress == 1 or step % _VALIDATE == 0:
-                output = _network(learner.weights())(validation.traces)
+                output = as_network(learner.weights())(validation.traces)
                 error = mean_squared_error(output, validation)
             state = TrainState(step, progress, budget.seconds(), float(np.mean(losses)), error)
             losses.clear()
@@ -273,7 +251,7 @@ def _reports(
                 return
 
 
-def _network(weights: Weights, **records: Any) -> Network:
+def as_network(weights: Weights, **records: Any) -> Network:
     """Return the layers of the learner as a network."""
     layers: list[Linear | Activation] = []
     for weight in weights:
@@ -281,15 +259,28 @@ def _network(weights: Weights, **records: Any) -> Network:
     return Network([*layers[:-1], Activation("logistic")], **records)
 
 
-def _validation(n_points: int) -> DeerData:
+def versions() -> dict[str, str]:
+    """Return the versions that go into the provenance, by name."""
+    torch = require_extra("torch", "train", "training")
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "torch": str(torch.__version__),
+    }
+
+
+def validation_data(n_points: int) -> DeerData:
+    """Simulate the traces that every network is judged on."""
     return simulate(_VALIDATION_SIZE, _VALIDATION_SEED, n_points, dtype=np.float32)
 
 
-def _errors(weights: Weights, start: Weights) -> dict[str, float]:
-    data = _validation(weights[0].shape[1])
+def validation_errors(weights: Weights, start: Weights) -> dict[str, float]:
+    """Return the errors that go into the provenance, by name."""
+    data = validation_data(weights[0].shape[1])
     errors = {
-        "network": mean_squared_error(_network(weights)(data.traces), data),
-        "untrained": mean_squared_error(_network(start)(data.traces), data),
+        "network": mean_squared_error(as_network(weights)(data.traces), data),
+        "untrained": mean_squared_error(as_network(start)(data.traces), data),
         **baseline_errors(data),
     }
     return {f"validation_mse_{name}": round(error, 6) for name, error in errors.items()}
