@@ -4,7 +4,7 @@
 # make faults: 200 commands interrupted, starved or killed at random moments, half an hour.
 # make coverage: the lines of Python and C++ that the tests run, forty minutes.
 # make controls: plant every effect and look for it, twenty minutes; writes docs/controls.md.
-# make weights: train the networks that ship again, half an hour on two cores.
+# make weights: train the networks that ship again, an hour and a half on two cores; an hour of it for the controls.
 # Everything lives in .venv and build/; PYTHON chooses the interpreter. The extras of the package that was just
 # installed are asked for by name: by path, pip would build it again.
 PYTHON ?= python3
@@ -93,6 +93,9 @@ weights: $(VENV)/train-tools
 	$(BIN)/descrambler train -o build/weights --seeds 0-1 --widths 256 80 80 256
 	$(BIN)/descrambler train -o build/weights --seeds 0-0 --widths 256 80 80 256 --weight-decay 0
 	cp build/weights/*.npz python/descrambler/deer/weights/
+	for kind in once anew; do OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+	  $(BIN)/python benchmarks/make_controls.py train $$kind -o build/controls --pool build/controls/pool.npy & done; wait
+	$(BIN)/python benchmarks/make_controls.py pack -o build/controls
 
 # Needs espeak-ng; with flite, it is judged on that too.
 denoiser: $(VENV)/train-tools

@@ -128,11 +128,11 @@ def train(kind: str, output: Path, pool_file: Path) -> None:
     training = Training(settings, learner, output / kind / "training.checkpoint")
     training.resume()
     if training.step < N_STEPS:
-        optimise(training, torch, pool_file)
+        optimize(training, torch, pool_file)
     save(training, output / kind)
 
 
-def optimise(training: Training, torch: Any, pool_file: Path) -> None:
+def optimize(training: Training, torch: Any, pool_file: Path) -> None:
     """Train to the end of the budget."""
     seeds, step, before = training.settings["seeds"], training.step, training.seconds
     pool = open_pool(pool_file) if training.settings["pool"] else None

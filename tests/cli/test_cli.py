@@ -132,6 +132,19 @@ def test_train_records_the_command_that_remakes_the_network(tmp_path, capsys):
     assert network.initial is not None
 
 
+@pytest.mark.parametrize("kind", ["once", "anew"])
+def test_train_makes_controls_on_permuted_targets(tmp_path, kind):
+    pytest.importorskip("torch", reason="the extra train is not installed")
+    small = ["--widths", "16", "8", "16", "--steps", "8", "--shuffle", kind]
+    assert main(["train", "-o", str(tmp_path / "net.npz"), *small]) == 0
+    provenance = ds.load(tmp_path / "net.npz").provenance
+    assert provenance["settings"]["shuffle"] == kind
+    assert provenance["command"].endswith(f"--steps 8 --shuffle {kind}")
+    many = ["train", "-o", str(tmp_path / "nets"), "--seeds", "5-5", "--jobs", "1", *small]
+    assert main(many) == 0
+    assert (tmp_path / "nets" / f"deernet_16_8_16_wd1e-06_{kind}_seed5.npz").exists()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
