@@ -142,17 +142,15 @@ def filtering():
 
 def bands():
     f, a = ds.analysis.frequencies(32), ds.analysis.aggregate_response(filtering())
-    edges = ds.analysis.pass_band(f, a), ds.analysis.stop_edges(f, a)
     levels = ds.analysis.notch_depth(a), ds.analysis.upper_band_level(a)
-    return np.concatenate([a, *edges, levels])
+    return np.concatenate([a, ds.analysis.pass_band(f, a), levels])
 
 
 def shares():
     w = filtering()
-    found = ds.analysis.structure_shares(w)
     values = ds.analysis.singular_vectors(w)[1]
     ranks = ds.analysis.participation_ratio(values), ds.analysis.noise_level(w)
-    return [found.toeplitz, found.hankel, *ranks, ds.analysis.off_diagonal_share(w), *values]
+    return [*ranks, ds.analysis.off_diagonal_share(w), *values]
 
 
 def polynomials():

@@ -209,6 +209,16 @@ TABLE = {
     "descrambler.analysis.functional_rank": {
         "weights": (2, lambda x: analysis.functional_rank(x, bounded(0.5))),
     },
+    "descrambler.analysis.band_pass_level": {"response": (1, analysis.band_pass_level)},
+    "descrambler.analysis.expected_diagonal_share": {
+        "values": (1, analysis.expected_diagonal_share),
+    },
+    "descrambler.analysis.frequency_order": {
+        "jacobian": (2, analysis.frequency_order),
+        "axis": (1, lambda x: analysis.frequency_order(draw(x.shape[0] or 1, 12), x)),
+    },
+    "descrambler.analysis.output_frequencies": {"jacobian": (2, analysis.output_frequencies)},
+    "descrambler.analysis.shape_share": {"vectors": (2, analysis.shape_share)},
     "descrambler.analysis.gain": {
         "weights": (2, lambda x: analysis.gain(x, draw(2, x.shape[-1]))),
         "directions": (2, lambda x: analysis.gain(draw(3, x.shape[-1] or 1), x)),
@@ -218,20 +228,6 @@ TABLE = {
         "signal": (1, lambda x: analysis.gain_ratio(np.ones(2), x)),
     },
     "descrambler.analysis.irrep_energy": {"weights": (2, analysis.irrep_energy)},
-    "descrambler.analysis.jacobian_vector": {
-        "inputs|x": (
-            2,
-            lambda x: analysis.jacobian_vector(
-                chain(x.shape[-1]), x, draw(x.shape[0], x.shape[-1])
-            ),
-        ),
-        "tangents": (
-            2,
-            lambda x: analysis.jacobian_vector(
-                chain(x.shape[-1]), draw(x.shape[0] or 1, x.shape[-1] or 1), x
-            ),
-        ),
-    },
     "descrambler.analysis.jacobians": {
         "inputs|x": (2, lambda x: analysis.jacobians(chain(x.shape[-1]), x)),
     },
@@ -261,15 +257,17 @@ TABLE = {
             ),
         ),
     },
-    "descrambler.analysis.low_frequency_share": {
-        "weights": (2, lambda x: analysis.low_frequency_share(x, 0.25)),
-    },
     "descrambler.analysis.match_bases": {"vectors|count": (2, analysis.match_bases)},
     "descrambler.analysis.mean_jacobian": {
         "inputs|x": (2, lambda x: analysis.mean_jacobian(chain(x.shape[-1]), x)),
     },
     "descrambler.analysis.mode_order": {
         "weights": (2, lambda x: analysis.mode_order(x, axis(x.shape[0]))),
+        "axis": (1, lambda x: analysis.mode_order(draw(x.shape[0] or 1, 12), x)),
+    },
+    "descrambler.analysis.mode_purity": {
+        "vectors": (2, lambda x: analysis.mode_purity(x, np.ones(x.shape[0]))),
+        "values": (1, lambda x: analysis.mode_purity(draw(x.shape[0] or 1, 12), x)),
     },
     "descrambler.analysis.noise_level": {"weights": (2, analysis.noise_level)},
     "descrambler.analysis.notch_depth": {"response": (1, analysis.notch_depth)},
@@ -286,17 +284,11 @@ TABLE = {
     "descrambler.analysis.principal_components": {
         "data|count": (2, lambda x: analysis.principal_components(x, 1)),
     },
-    "descrambler.analysis.shift_commutator": {"weights": (2, analysis.shift_commutator)},
     "descrambler.analysis.singular_vectors": {"weights": (2, analysis.singular_vectors)},
     "descrambler.analysis.split_half": {
         "signals|sizes": (2, lambda x: analysis.split_half(x, draw(x.shape[-1], 3), n_splits=1)),
         "weights": (2, lambda x: analysis.split_half(draw(40, x.shape[0] or 1), x, n_splits=1)),
     },
-    "descrambler.analysis.stop_edges": {
-        "response": (1, lambda x: analysis.stop_edges(axis(x.shape[-1]), x)),
-        "frequency|response": (1, lambda x: analysis.stop_edges(x, np.ones(x.shape[-1]))),
-    },
-    "descrambler.analysis.structure_shares": {"weights": (2, analysis.structure_shares)},
     "descrambler.analysis.subspace_overlap": {
         "first": (2, lambda x: analysis.subspace_overlap(x, draw(*x.shape))),
         "second": (
@@ -307,16 +299,6 @@ TABLE = {
     "descrambler.analysis.two_sided_spectrum": {"weights": (2, analysis.two_sided_spectrum)},
     "descrambler.analysis.upper_band_level": {"response": (1, analysis.upper_band_level)},
     "descrambler.analysis.values_above_noise": {"weights": (2, analysis.values_above_noise)},
-    "descrambler.analysis.vector_jacobian": {
-        "inputs|x": (
-            2,
-            lambda x: analysis.vector_jacobian(chain(x.shape[-1]), x, draw(x.shape[0], 4)),
-        ),
-        "cotangents": (
-            2,
-            lambda x: analysis.vector_jacobian(chain(6, x.shape[-1]), draw(x.shape[0] or 1, 6), x),
-        ),
-    },
     "descrambler.analysis.without_band": {
         "weights": (2, lambda x: analysis.without_band(x, 0.1, 0.3)),
     },
@@ -440,13 +422,13 @@ RECORDS = """
     Finding GradientError Interpretation MissingExtraError NoModulationError SavedResult Starts State
     Status Step WeightFileError analysis.Band analysis.BasisMatch analysis.FrequencyLaw
     analysis.FrequencyMap analysis.KernelMatch analysis.PowerLaw analysis.SplitHalf
-    analysis.StructureShares criteria.Criterion deer.DeerData deer.DistanceDistribution
+    criteria.Criterion deer.DeerData deer.DistanceDistribution
     deer.Modulation deer.Peak deer.Penalties deer.Pretrained deer.Replica deer.TraceFit
     deer.TrainState detectors.Axes detectors.Detector group.Minimum interop.torch.DescrambledLinear
     interop.torch.Verification nulls.Null nulls.Setting
 """
 SCALARS = """
-    Activation Axis Renormalize show_config analysis.frequencies analysis.marchenko_pastur_edge
+    Activation Axis Renormalize show_config analysis.frequencies
     analysis.random_diagonal_share criteria.Custom criteria.check_gradient deer.distance_range
     deer.pretrained deer.replica deer.simulate deer.train deer.variations group.random_rotation
 """
@@ -628,7 +610,10 @@ MAY_BE = {
     "descrambler.analysis.gain_ratio": {"result"},
     "descrambler.analysis.kernel_match": {"correlation", "rank_correlation"},
     "descrambler.analysis.match_bases": {"r2"},
+    "descrambler.analysis.expected_diagonal_share": {"result"},
+    "descrambler.analysis.frequency_order": {"result"},
     "descrambler.analysis.mode_order": {"result"},
+    "descrambler.analysis.mode_purity": {"result"},
     "descrambler.analysis.notch_depth": {"result"},
     "descrambler.analysis.split_half": {"similarity", "bound", "resolved_share"},
     "descrambler.analysis.upper_band_level": {"result"},

@@ -114,3 +114,16 @@ def test_bad_input():
         analysis.match_bases(np.eye(9), ["dct"]).rival("dct")
     with pytest.raises(ValueError, match="name must be one of 'dct', got 'fourier'"):
         analysis.match_bases(np.eye(9), ["dct"]).in_order("fourier")
+
+
+def test_share_of_low_shapes():
+    x = np.linspace(-1, 1, 50)
+    polynomials = np.polynomial.chebyshev.chebvander(x, 4)
+    assert analysis.shape_share(polynomials @ np.diag([1, 2, 3, 4, 5])) == pytest.approx(1)
+    cosines = np.cos(np.pi * np.outer(np.arange(50) + 0.5, np.arange(5)) / 50)
+    assert analysis.shape_share(cosines, "cosines") == pytest.approx(1)
+    assert 0.8 < analysis.shape_share(cosines) < 0.99
+    noise = np.random.default_rng(0).standard_normal((400, 5))
+    assert analysis.shape_share(noise) < 0.05
+    with pytest.raises(ValueError, match="at least as many rows as columns"):
+        analysis.shape_share(np.ones((2, 3)))

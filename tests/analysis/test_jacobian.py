@@ -92,11 +92,7 @@ def test_jacobians(chain):
         analysis.mean_jacobian(net, x), whole.mean(axis=0), atol=1e-14 * scale
     )
     generator = np.random.default_rng(2)
-    t, g = generator.standard_normal(x.shape), generator.standard_normal((len(x), net.n_out))
-    forward = np.einsum("sij,sj->si", whole, t)
-    backward = np.einsum("sij,si->sj", whole, g)
-    np.testing.assert_allclose(analysis.jacobian_vector(net, x, t), forward, atol=1e-13 * scale)
-    np.testing.assert_allclose(analysis.vector_jacobian(net, x, g), backward, atol=1e-13 * scale)
+    t = generator.standard_normal(x.shape)
     gains = np.sqrt(np.mean(np.sum((whole @ t[:4].T) ** 2, axis=1), axis=0))
     gains /= np.linalg.norm(t[:4], axis=1)
     np.testing.assert_allclose(analysis.directional_gain(net, x, t[:4]), gains, rtol=1e-12)
@@ -142,10 +138,6 @@ def test_bad_input():
     net, x = network(CHAINS["two layers"]), inputs()
     with pytest.raises(ValueError, match=r"inputs must have shape \(m, 7\), got \(3, 4\)"):
         analysis.mean_jacobian(net, np.ones((3, 4)))
-    with pytest.raises(ValueError, match=r"tangents must have shape \(9, 7\), got \(9, 6\)"):
-        analysis.jacobian_vector(net, x, np.ones((9, 6)))
-    with pytest.raises(ValueError, match=r"cotangents must have shape \(9, 6\)"):
-        analysis.vector_jacobian(net, x, x)
     with pytest.raises(ValueError, match="directions must not be zero, but row 1 is"):
         analysis.directional_gain(net, x, [[1.0] * 7, [0.0] * 7])
     with pytest.raises(ValueError, match="directions must have 7 columns"):

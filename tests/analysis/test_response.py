@@ -66,14 +66,21 @@ def test_bands_of_a_known_filter():
     f = analysis.frequencies(N)
     # A Gaussian passband about 10: -3 dB at 10 -+ 3 sqrt(0.3 ln 10), -20 dB at 10 -+ 3 sqrt(2 ln 10).
     response = np.exp(-((f - 10) ** 2) / (2 * 3**2))
-    for measure, level in ((analysis.pass_band, -3.0), (analysis.stop_edges, -20.0)):
+    for level in (-3.0, -20.0):
         half = 3 * np.sqrt(-level / 10 * np.log(10))
-        band = measure(f, response)
+        band = analysis.pass_band(f, response, level)
         assert band == pytest.approx((10 - half, 10 + half), abs=0.02)
     low_pass = np.where(f < 6, 1.0, 0.0)
     assert analysis.pass_band(f, low_pass) == (0, 5.5)
-    assert analysis.stop_edges(f, low_pass) == (0, 5.5)
     assert analysis.pass_band(f, np.ones(N)) == (0, f[-1])
+
+
+def test_level_outside_a_band():
+    f = np.arange(80)
+    band = np.where((f >= 20) & (f < 30), 1.0, np.where(f < 10, 0.1, 0.01))
+    assert analysis.band_pass_level(band) == pytest.approx(-20)  # the worse side counts
+    assert analysis.band_pass_level(1.0 * (f == 20)) == -300
+    assert analysis.band_pass_level(np.exp(-f)) == 0  # a peak at zero is no band
 
 
 def test_pass_band_is_the_one_about_the_peak():
@@ -81,7 +88,6 @@ def test_pass_band_is_the_one_about_the_peak():
     response = np.array([0.9, 0, 0.5, 1, 0.5, 0, 0.9])
     low, high = analysis.pass_band(f, response)
     assert 2 < low < 3 < high < 4
-    assert analysis.stop_edges(f, response) == (0, 6)
 
 
 @pytest.mark.parametrize("transform", ["dct", "fourier"])
@@ -179,7 +185,7 @@ def test_bad_input():
     with pytest.raises(ValueError, match="level_db must be negative, got 3"):
         analysis.pass_band([0.0, 1.0], [1.0, 1.0], 3)
     with pytest.raises(ValueError, match="response must not be all zero"):
-        analysis.stop_edges([0.0, 1.0], [0.0, 0.0])
+        analysis.pass_band([0.0, 1.0], [0.0, 0.0])
     with pytest.raises(ValueError, match="low must be below high, got 3 and 2"):
         analysis.without_band(np.eye(3), 3, 2)
     with pytest.raises(ValueError, match="ratio must be above 1, got 1"):

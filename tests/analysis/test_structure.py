@@ -13,46 +13,6 @@ def noise(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape)
 
 
-def test_structured_matrices_have_all_their_energy_there():
-    c, r = noise(9), noise(7, seed=1)
-    circulant = analysis.structure_shares(scipy.linalg.circulant(c))
-    assert circulant.circulant == pytest.approx(1)
-    assert circulant.toeplitz == pytest.approx(1)
-    toeplitz = analysis.structure_shares(scipy.linalg.toeplitz(c, r))
-    assert toeplitz.toeplitz == pytest.approx(1)
-    assert toeplitz.hankel < 0.9
-    assert toeplitz.circulant is None
-    assert analysis.structure_shares(scipy.linalg.hankel(c, r)).hankel == pytest.approx(1)
-
-
-@pytest.mark.parametrize("shape", [(12, 12), (8, 13), (13, 8)])
-def test_noise_has_the_expected_shares(shape):
-    shares = [analysis.structure_shares(noise(*shape, seed=s)) for s in range(300)]
-    first = shares[0]
-    assert np.mean([s.toeplitz for s in shares]) == pytest.approx(first.random_toeplitz, rel=0.05)
-    assert np.mean([s.hankel for s in shares]) == pytest.approx(first.random_hankel, rel=0.05)
-    if shape[0] == shape[1]:
-        mean = np.mean([s.circulant for s in shares])
-        assert mean == pytest.approx(first.random_circulant, rel=0.08)
-    else:
-        assert first.random_circulant is None
-
-
-def test_projection_is_orthogonal():
-    w = noise(8, 8)
-    basis = np.stack([np.roll(np.eye(8), k, axis=0).ravel() for k in range(8)], axis=1) / np.sqrt(8)
-    expected = np.sum((basis.T @ w.ravel()) ** 2) / np.sum(w**2)
-    assert analysis.structure_shares(w).circulant == pytest.approx(expected)
-
-
-def test_shift_commutator():
-    assert analysis.shift_commutator(scipy.linalg.circulant(noise(9))) < 1e-14
-    assert analysis.shift_commutator(noise(60, 60)) == pytest.approx(1, abs=0.05)
-    w, s = noise(6, 6), np.roll(np.eye(6), 1, axis=0)
-    direct = np.linalg.norm(s @ w - w @ s) / (np.sqrt(2) * np.linalg.norm(w))
-    assert analysis.shift_commutator(w) == pytest.approx(direct)
-
-
 @pytest.mark.parametrize("shape", [(8, 8), (9, 9), (8, 9), (5, 12), (1, 4), (2, 3)])
 def test_irrep_energy_is_that_of_the_blocks(shape):
     w = noise(*shape)
@@ -83,13 +43,20 @@ def test_maps_of_the_cyclic_group_are_seen_whatever_the_shift():
     np.testing.assert_allclose(analysis.irrep_energy(shifted), analysis.irrep_energy(w), atol=1e-14)
 
 
-def test_low_frequency_share():
-    w = noise(10, 12)
-    energy = analysis.irrep_energy(w)
-    assert analysis.low_frequency_share(w, 3) == pytest.approx(energy[:3, :3].sum())
-    assert analysis.low_frequency_share(w, 100) == pytest.approx(1)
-    smooth = np.outer(np.cos(2 * np.pi * np.arange(10) / 10), np.ones(12))
-    assert analysis.low_frequency_share(smooth, 2) == pytest.approx(1)
+@pytest.mark.parametrize("n", [24, 25])
+def test_purity_of_waves_and_of_noise(n):
+    waves = np.cos(
+        2 * np.pi * np.outer([1, 3, 7, n // 2], np.arange(n)) / n + [[0.3], [1], [2], [0]]
+    )
+    values = np.array([4.0, 2.0, 1.0, 0.5])
+    assert analysis.mode_purity(waves, values) == pytest.approx(1)
+    mixed = np.vstack([waves[0] / np.linalg.norm(waves[0]) + waves[1] / np.linalg.norm(waves[1])])
+    assert analysis.mode_purity(mixed, [1.0]) == pytest.approx(0.5, abs=0.01)
+    purity = [analysis.mode_purity(noise(5, n, seed=s), np.ones(5)) for s in range(200)]
+    assert np.mean(purity) == pytest.approx((np.log(n / 2) + 0.58) / (n / 2), rel=0.1)
+    assert np.isnan(analysis.mode_purity(waves, np.zeros(4)))
+    with pytest.raises(ValueError, match="values must have 4 entries like vectors, got 3"):
+        analysis.mode_purity(waves, np.ones(3))
 
 
 def test_orthogonality():
@@ -116,7 +83,7 @@ def test_marchenko_pastur_law(aspect):
 
 def test_signals_stand_above_the_noise():
     w = 0.3 * noise(80, 200)
-    edge = analysis.marchenko_pastur_edge(80, 200, 0.3)
+    edge = 0.3 * (np.sqrt(80) + np.sqrt(200))
     assert np.linalg.norm(w, 2) == pytest.approx(edge, rel=0.05)
     assert analysis.noise_level(w) == pytest.approx(0.3, rel=0.02)
     planted = w + 3 * edge / np.sqrt(80 * 200) * np.sum(
@@ -143,23 +110,21 @@ def test_random_diagonal_share():
     assert np.isnan(analysis.diagonal_share(np.zeros((2, 2))))
 
 
+def test_diagonal_share_that_singular_values_give():
+    values = np.linspace(1, 5, 60)
+    frames = [np.linalg.qr(noise(60, 60, seed=s))[0] for s in range(40)]
+    shares = [analysis.diagonal_share((q * values) @ q.T) for q in frames]
+    assert np.mean(shares) == pytest.approx(analysis.expected_diagonal_share(values), abs=0.005)
+    assert analysis.expected_diagonal_share(np.ones(9)) == 1
+    assert np.isnan(analysis.expected_diagonal_share([0.0]))
+
+
 def test_bad_input():
-    for function in (
-        analysis.structure_shares,
-        analysis.shift_commutator,
-        analysis.irrep_energy,
-        analysis.off_diagonal_share,
-    ):
+    for function in (analysis.irrep_energy, analysis.off_diagonal_share):
         with pytest.raises(ValueError, match="weights must not be all zero"):
             function(np.zeros((3, 3)))
-    with pytest.raises(ValueError, match=r"weights must be square, got shape \(2, 3\)"):
-        analysis.shift_commutator(np.ones((2, 3)))
     with pytest.raises(ValueError, match="side must be one of 'columns', 'rows', got 'left'"):
         analysis.off_diagonal_share(np.eye(2), "left")
-    with pytest.raises(ValueError, match="below must be positive, got 0"):
-        analysis.low_frequency_share(np.eye(2), 0)
-    with pytest.raises(ValueError, match="n_out and n_in must be at least 1, got 0 and 3"):
-        analysis.marchenko_pastur_edge(0, 3)
     with pytest.raises(ValueError, match="sigma must be finite and not negative, got -1"):
         analysis.values_above_noise(np.eye(2), -1)
     with pytest.raises(ValueError, match="n_out and n_in must be at least 1, got 0 and 0"):

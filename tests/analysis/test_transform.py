@@ -104,7 +104,23 @@ def test_mode_order():
     assert analysis.mode_order(neumann, k, "dct") == pytest.approx(1)
     assert np.isnan(analysis.mode_order(np.ones((19, 40)), k))
     noise = np.random.default_rng(0).standard_normal((200, 40))
-    assert abs(analysis.mode_order(noise, np.arange(200))) < 0.25
+    assert abs(analysis.mode_order(noise)) < 0.25
+    weak = np.vstack([rows, 1e-3 * rows[:5]])  # rows without energy have no say
+    assert analysis.mode_order(weak + 7) == pytest.approx(1)  # nor has zero frequency
+    assert np.isnan(analysis.mode_order(rows[:7]))
+
+
+def test_order_of_outputs_by_frequency():
+    t, k = (np.arange(64) + 0.5) / 64, np.arange(1, 31)
+    jacobian = np.cos(np.pi * np.outer(k, t)) + 5
+    jacobian[4] *= 1e-3
+    frequency, outputs = analysis.output_frequencies(jacobian)
+    np.testing.assert_array_equal(outputs, np.delete(np.arange(30), 4))
+    np.testing.assert_allclose(frequency, np.delete(k, 4))
+    assert analysis.frequency_order(jacobian) == pytest.approx(1)
+    assert analysis.frequency_order(jacobian, -(k**2)) == pytest.approx(-1)
+    with pytest.raises(ValueError, match="axis must have 30 entries, got 3"):
+        analysis.frequency_order(jacobian, np.arange(3))
 
 
 def test_bad_input():

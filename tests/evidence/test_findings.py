@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.stats
+from benchmarks import detector_tables as table
 from threadpoolctl import threadpool_limits
 
 import descrambler as ds
 from descrambler.evidence._significance import step_down_max_t
 from descrambler.evidence.detectors import DETECTORS
-from descrambler.evidence.detectors import _table as table
 from descrambler.evidence.nulls import KINDS, Setting
 from descrambler.report import evidence_figures
 
@@ -240,7 +240,7 @@ def test_bad_arguments():
 
 def test_the_page_on_nulls_holds_the_tables_of_the_code():
     page = (ROOT / "docs" / "nulls.md").read_text()
-    assert table.markdown() in page, "python -m descrambler.detectors.table prints them"
+    assert table.markdown() in page, "python -m benchmarks.detector_tables prints them"
 
 
 def test_planted_effects_are_found(controls):

@@ -4,38 +4,31 @@
 """
 
 from ._ablation import band_cut, functional_rank, layer_loss, without_band
-from ._bases import BasisMatch, match_bases, principal_components, subspace_overlap
-from ._diagonal import diagonal_share, random_diagonal_share
-from ._jacobian import directional_gain, jacobian_vector, jacobians, mean_jacobian, vector_jacobian
-from ._rank import marchenko_pastur_edge, noise_level, participation_ratio, values_above_noise
+from ._bases import BasisMatch, match_bases, principal_components, shape_share, subspace_overlap
+from ._diagonal import diagonal_share, expected_diagonal_share, random_diagonal_share
+from ._jacobian import directional_gain, jacobians, mean_jacobian
+from ._order import frequency_order, mode_order, output_frequencies
+from ._rank import noise_level, participation_ratio, values_above_noise
 from ._response import (
     Band,
     aggregate_response,
+    band_pass_level,
     gain,
     gain_ratio,
     notch_depth,
     pass_band,
-    stop_edges,
     upper_band_level,
 )
 from ._ridge import FrequencyMap, frequency_map
 from ._spectrum import frequencies, frequency_response, two_sided_spectrum
 from ._stability import SplitHalf, split_half
-from ._structure import (
-    StructureShares,
-    irrep_energy,
-    low_frequency_share,
-    off_diagonal_share,
-    shift_commutator,
-    structure_shares,
-)
+from ._structure import irrep_energy, mode_purity, off_diagonal_share
 from ._transform import (
     FrequencyLaw,
     KernelMatch,
     PowerLaw,
     frequency_law,
     kernel_match,
-    mode_order,
     power_law,
 )
 from ._vectors import chebyshev_share, singular_vectors
@@ -48,46 +41,44 @@ __all__ = [
     "KernelMatch",
     "PowerLaw",
     "SplitHalf",
-    "StructureShares",
     "aggregate_response",
     "band_cut",
+    "band_pass_level",
     "chebyshev_share",
     "diagonal_share",
     "directional_gain",
+    "expected_diagonal_share",
     "frequencies",
     "frequency_law",
     "frequency_map",
+    "frequency_order",
     "frequency_response",
     "functional_rank",
     "gain",
     "gain_ratio",
     "irrep_energy",
-    "jacobian_vector",
     "jacobians",
     "kernel_match",
     "layer_loss",
-    "low_frequency_share",
-    "marchenko_pastur_edge",
     "match_bases",
     "mean_jacobian",
     "mode_order",
+    "mode_purity",
     "noise_level",
     "notch_depth",
     "off_diagonal_share",
+    "output_frequencies",
     "participation_ratio",
     "pass_band",
     "power_law",
     "principal_components",
     "random_diagonal_share",
-    "shift_commutator",
+    "shape_share",
     "singular_vectors",
     "split_half",
-    "stop_edges",
-    "structure_shares",
     "subspace_overlap",
     "two_sided_spectrum",
     "upper_band_level",
     "values_above_noise",
-    "vector_jacobian",
     "without_band",
 ]

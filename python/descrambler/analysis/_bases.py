@@ -230,6 +230,51 @@ def subspace_overlap(first: ArrayLike, second: ArrayLike, *, centered: bool = Tr
     return float(np.sum(np.square(q[0].T @ q[1]))) / smaller
 
 
+def leading_shapes(n: int, count: int, family: str) -> Array:
+    """Orthonormal polynomials of degree below `count`, or as many cosines, on n points: (n, count)."""
+    if family == "polynomials":
+        return _orthogonal(np.polynomial.legendre.legvander(np.linspace(-1, 1, n), count - 1))
+    return _orthogonal(np.cos(np.pi * (np.arange(n)[:, None] + 0.5) * np.arange(count) / n))
+
+
+def _orthogonal(columns: Array) -> Array:
+    q: Array = np.linalg.qr(columns)[0]
+    return q
+
+
+def shape_share(vectors: ArrayLike, family: str = "polynomials") -> float:
+    """Share of a subspace that polynomials of low degree, or slow cosines, span.
+
+    The `subspace_overlap`, constants included, of the vectors' span with that of polynomials of degree
+    0 ... k - 1 (Chebyshev's and Legendre's span the same space) or of cosines of 0 ... k - 1 half cycles,
+    k the number of vectors. P as for `match_bases`.
+
+    Parameters
+    ----------
+    vectors : array_like, shape (n, k)
+        In columns, on n equispaced points; k <= n.
+    family : {"polynomials", "cosines"}
+
+    Returns
+    -------
+    float
+        Between 0 and 1; about k / n for random vectors.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the vectors are not a finite real matrix, are more than their points or span nothing, or the
+        family is unknown.
+    """
+    v = matrix("vectors", vectors)
+    choice("family", family, ("cosines", "polynomials"))
+    if v.shape[1] > len(v):
+        raise ValueError(f"vectors must have at least as many rows as columns, got {v.shape}")
+    span = _orthonormal("vectors", v, centered=False)
+    shared = span.T @ leading_shapes(*v.shape, family)
+    return float(np.sum(np.square(shared))) / span.shape[1]
+
+
 def _orthonormal(name: str, columns: Array, centered: bool) -> Array:
     x = own_unit(columns.astype(np.float64))[0]
     level = max(x.shape) * float(np.finfo(columns.dtype).eps) * float(np.linalg.norm(x))

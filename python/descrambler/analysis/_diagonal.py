@@ -7,7 +7,7 @@ import operator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.validate import matrix, own_unit
+from .._util.validate import matrix, own_unit, real_array
 from . import _marchenko_pastur as marchenko_pastur
 
 
@@ -33,6 +33,32 @@ def diagonal_share(weights: ArrayLike) -> float:
     w = own_unit(matrix("weights", weights).astype(np.float64, copy=False))[0]
     energy = float(np.sum(np.square(w)))
     return float(np.sum(np.square(np.diagonal(w)))) / energy if energy > 0 else np.nan
+
+
+def expected_diagonal_share(values: ArrayLike) -> float:
+    """Diagonal share that the maximum diagonal sum gives to a matrix with these singular values.
+
+    The rotation makes V S V^T of a square W = U S V^T. For Haar-random V the expected share of energy on
+    the diagonal is ``(2 + (sum s)^2 / sum s^2) / (n + 2)``: built in, not learnt.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        Singular values of a square matrix.
+
+    Returns
+    -------
+    float
+        Between 3 / (n + 2) and 1; NaN where all values are zero.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the values are not finite real numbers.
+    """
+    s = own_unit(real_array("values", values, 1).astype(np.float64, copy=False))[0]
+    energy = float(s @ s)
+    return (2 + float(s.sum()) ** 2 / energy) / (len(s) + 2) if energy > 0 else np.nan
 
 
 def random_diagonal_share(n_out: int, n_in: int | None = None) -> float:

@@ -19,63 +19,6 @@ _BATCH_BYTES = 1 << 23
 """Size of the largest temporary: what the caches of today's processors hold."""
 
 
-def jacobian_vector(network: Network, inputs: ArrayLike, tangents: ArrayLike) -> Array:
-    """Product ``J(x_i) t_i`` of the Jacobian at each input with one tangent each.
-
-    Parameters
-    ----------
-    network : Network
-    inputs : array_like, shape (m, n_in)
-        Samples in rows.
-    tangents : array_like, shape (m, n_in)
-        A direction in the space of inputs for each of them.
-
-    Returns
-    -------
-    ndarray, shape (m, n_out)
-        Outputs' units. float32 where network, inputs and tangents all are.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an array is not finite and real, or does not fit.
-    """
-    x = _inputs(network, inputs)
-    t = _vectors("tangents", tangents, len(x), network.n_in)[:, None]
-    for linear, derivative in _steps(network, x):
-        t = t @ linear.weight.T if linear is not None else t
-        t = derivative.forward(t) if derivative is not None else t
-    return t[:, 0]
-
-
-def vector_jacobian(network: Network, inputs: ArrayLike, cotangents: ArrayLike) -> Array:
-    """Product ``J(x_i)^T g_i`` of the transposed Jacobian at each input with one cotangent each.
-
-    Parameters
-    ----------
-    network : Network
-    inputs : array_like, shape (m, n_in)
-        Samples in rows.
-    cotangents : array_like, shape (m, n_out)
-        A direction in the space of outputs for each of them.
-
-    Returns
-    -------
-    ndarray, shape (m, n_in)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an array is not finite and real, or does not fit.
-    """
-    x = _inputs(network, inputs)
-    g = _vectors("cotangents", cotangents, len(x), network.n_out)[:, None]
-    for linear, derivative in reversed(list(_steps(network, x))):
-        g = derivative.backward(g) if derivative is not None else g
-        g = g @ linear.weight if linear is not None else g
-    return g[:, 0]
-
-
 def jacobians(network: Network, inputs: ArrayLike) -> Array:
     """Jacobian at each input: ``J_s[i, j]``, derivative of output i by input j at sample s.
 
@@ -181,13 +124,6 @@ def _inputs(network: Network, inputs: ArrayLike) -> Array:
     if x.shape[1] != network.n_in:
         raise ValueError(f"inputs must have shape (m, {network.n_in}), got {x.shape}")
     return x
-
-
-def _vectors(name: str, value: ArrayLike, m: int, n: int) -> Array:
-    v = matrix(name, value)
-    if v.shape != (m, n):
-        raise ValueError(f"{name} must have shape {(m, n)}, got {v.shape}")
-    return v
 
 
 def _steps(network: Network, x: Array) -> Iterator[tuple[Linear | None, Derivative | None]]:

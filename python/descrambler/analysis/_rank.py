@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import operator
-
 import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike
@@ -40,32 +38,6 @@ def participation_ratio(values: ArrayLike) -> float:
     return total**2 / float(np.square(squares).sum()) if total > 0 else 0.0
 
 
-def marchenko_pastur_edge(n_out: int, n_in: int, sigma: float = 1.0) -> float:
-    """Largest singular value of a large matrix of noise, ``sigma (sqrt(n_out) + sqrt(n_in))``.
-
-    Parameters
-    ----------
-    n_out, n_in : int
-    sigma : float
-        Standard deviation of the entries, independent and of zero mean.
-
-    Returns
-    -------
-    float
-        In the units of the entries.
-
-    Raises
-    ------
-    ValueError
-        If a size is less than 1 or sigma negative or not finite.
-    """
-    if min(operator.index(n_out), operator.index(n_in)) < 1:
-        raise ValueError(f"n_out and n_in must be at least 1, got {n_out} and {n_in}")
-    if not 0 <= sigma < np.inf:
-        raise ValueError(f"sigma must be finite and not negative, got {sigma}")
-    return float(sigma * (np.sqrt(n_out) + np.sqrt(n_in)))
-
-
 def noise_level(weights: ArrayLike) -> float:
     """Estimate the standard deviation of the noise in a matrix from its median singular value.
 
@@ -96,7 +68,7 @@ def values_above_noise(weights: ArrayLike, sigma: float | None = None) -> int:
     """Return the number of singular values above what noise has.
 
     The limit is the 95 % quantile of the largest singular value of noise of the given sigma (Johnstone
-    2001), which tends to `marchenko_pastur_edge`; with the estimated `noise_level` about a tenth of
+    2001), which tends to ``sigma (sqrt(n_out) + sqrt(n_in))``; with the estimated `noise_level` about a tenth of
     noise matrices pass it. P does not matter. Weight decay shrinks what is not learnt, so
     a count against the spread of the untrained weights and one against the `noise_level` differ.
 
@@ -118,7 +90,9 @@ def values_above_noise(weights: ArrayLike, sigma: float | None = None) -> int:
     w = matrix("weights", weights)
     sigma = noise_level(w) if sigma is None else sigma
     n, m = w.shape
-    edge = marchenko_pastur_edge(n, m, sigma)
+    if not 0 <= sigma < np.inf:
+        raise ValueError(f"sigma must be finite and not negative, got {sigma}")
+    edge = float(sigma * (np.sqrt(n) + np.sqrt(m)))
     center = np.sqrt(max(n - 1, 0.5)) + np.sqrt(m)
     spread = center * (1 / np.sqrt(max(n - 1, 0.5)) + 1 / np.sqrt(m)) ** (1 / 3)
     limit = max(sigma * np.sqrt(center**2 + TRACY_WIDOM_95 * spread), edge)

@@ -84,33 +84,6 @@ def pass_band(frequency: ArrayLike, response: ArrayLike, level_db: float = -3.0)
     return Band(float(low), float(high))
 
 
-def stop_edges(frequency: ArrayLike, response: ArrayLike, level_db: float = -20.0) -> Band:
-    """Frequencies below and above which the response stays under a level.
-
-    Parameters
-    ----------
-    frequency, response, level_db
-        As for `pass_band`.
-
-    Returns
-    -------
-    Band
-        From ``low`` down and from ``high`` up the response is stopped; an edge at the end of the
-        axis means that there is no stop band on that side.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `pass_band`.
-    """
-    f, db = _decibels(frequency, response, level_db)
-    above = np.flatnonzero(db >= level_db)
-    first, last = int(above[0]), int(above[-1])
-    low = f[0] if first == 0 else _crossing(f, db, first - 1, level_db)
-    high = f[-1] if last == len(f) - 1 else _crossing(f, db, last, level_db)
-    return Band(float(low), float(high))
-
-
 def notch_depth(response: ArrayLike) -> float:
     """Response at zero frequency against the peak of all others, in dB.
 
@@ -167,6 +140,36 @@ def upper_band_level(response: ArrayLike, fraction: float = 0.5) -> float:
         raise ValueError(f"fraction must be between 0 and 1, got {fraction}")
     first = min(round((1 - fraction) * len(a)), len(a) - 1)
     return _ratio_db(float(np.sqrt(np.mean(np.square(a[first:])))), float(a.max()))
+
+
+def band_pass_level(response: ArrayLike) -> float:
+    """Mean response outside the pass band against the peak, in dB: the larger of both sides.
+
+    The sides are below half the peak's frequency, and above the middle between the peak and the end of
+    the axis; root mean square of each. Band-pass: far below 0. P does not matter.
+
+    Parameters
+    ----------
+    response : array_like, shape (n,)
+        From zero frequency up; n >= 2.
+
+    Returns
+    -------
+    float
+        0 where the peak is at zero frequency or nothing passes at all: there is no band. At least -300.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the response is not finite, real and >= 0, or shorter than 2.
+    """
+    power = np.square(_response(response))
+    peak = int(power.argmax())
+    below, above = power[: (peak + 1) // 2], power[(peak + len(power)) // 2 :]
+    if below.size == 0 or power[peak] == 0:
+        return 0.0
+    passed = max(float(below.mean()), float(above.mean()), 1e-30 * float(power[peak]))
+    return float(-10 * np.log10(power[peak] / passed))
 
 
 def gain(weights: ArrayLike, directions: ArrayLike) -> Array:

@@ -5,96 +5,11 @@ Every number here depends on P where an axis is a link dimension.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike
 
-from .._util.validate import Array, choice, matrix, own_unit, square
-
-
-@dataclass(frozen=True)
-class StructureShares:
-    """Shares of a matrix's energy in its nearest structured matrices, and those of noise.
-
-    Attributes
-    ----------
-    circulant : float or None
-        Of ``W_ij = c_(i-j mod n)``: commutes with cyclic shifts. None unless W is square.
-    toeplitz, hankel : float
-        Of ``t_(i-j)`` and ``h_(i+j)``.
-    random_circulant : float or None
-    random_toeplitz, random_hankel : float
-        Expected for independent entries of zero mean: dimension of the subspace by that of all.
-    """
-
-    circulant: float | None
-    toeplitz: float
-    hankel: float
-    random_circulant: float | None
-    random_toeplitz: float
-    random_hankel: float
-
-
-def structure_shares(weights: ArrayLike) -> StructureShares:
-    """Project a matrix on the circulant, Toeplitz and Hankel ones.
-
-    ``||proj W||^2 / ||W||^2``; the projection is the mean along each (cyclic, anti-) diagonal.
-
-    Parameters
-    ----------
-    weights : array_like, shape (n_out, n_in)
-        Not all zero.
-
-    Returns
-    -------
-    StructureShares
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the weights are not a finite real matrix or are all zero.
-    """
-    w = _nonzero(weights)
-    n_out, n_in = w.shape
-    energy = float(np.sum(np.square(w)))
-    difference = np.subtract.outer(np.arange(n_out), np.arange(n_in)) + n_in - 1
-    total = np.add.outer(np.arange(n_out), np.arange(n_in))
-    linear = (n_out + n_in - 1) / w.size
-    is_square = n_out == n_in
-    return StructureShares(
-        circulant=_energy_of_means(w, (difference + 1) % n_in) / energy if is_square else None,
-        toeplitz=_energy_of_means(w, difference) / energy,
-        hankel=_energy_of_means(w, total) / energy,
-        random_circulant=1 / n_in if is_square else None,
-        random_toeplitz=linear,
-        random_hankel=linear,
-    )
-
-
-def shift_commutator(weights: ArrayLike) -> float:
-    """Departure from a circulant, ``||S W - W S|| / (sqrt(2) ||W||)``, S the cyclic shift.
-
-    0 for a circulant, about 1 for noise, at most sqrt(2).
-
-    Parameters
-    ----------
-    weights : array_like, shape (n, n)
-        Not all zero.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the weights are not a finite real square matrix or are all zero.
-    """
-    w = _nonzero(square("weights", weights))
-    change = np.roll(w, 1, axis=0) - np.roll(w, -1, axis=1)
-    return float(np.linalg.norm(change) / (np.sqrt(2) * np.linalg.norm(w)))
+from .._util.validate import Array, choice, matrix, own_unit, real_array
 
 
 def irrep_energy(weights: ArrayLike) -> Array:
@@ -124,35 +39,6 @@ def irrep_energy(weights: ArrayLike) -> Array:
     folded = _folded(_folded(power).T).T
     share: Array = folded / folded.sum()
     return share
-
-
-def low_frequency_share(weights: ArrayLike, below: float) -> float:
-    """Share of the energy between frequencies below a limit on both axes.
-
-    The sum of `irrep_energy` over ``k < below, l < below``. The smoothness criterion itself puts the
-    components of large variance there: compare with nulls.
-
-    Parameters
-    ----------
-    weights : array_like, shape (n_out, n_in)
-        Not all zero.
-    below : float
-        In cycles per length of the axis.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the weights are not a finite real matrix or are all zero, or the limit is not positive.
-    """
-    if not below > 0:
-        raise ValueError(f"below must be positive, got {below}")
-    energy = irrep_energy(weights)
-    rows, columns = (np.arange(n) < below for n in energy.shape)
-    return float(energy[rows][:, columns].sum())
 
 
 def off_diagonal_share(weights: ArrayLike, side: str = "columns") -> float:
@@ -185,20 +71,54 @@ def off_diagonal_share(weights: ArrayLike, side: str = "columns") -> float:
     return 1 - diagonal / float(np.sum(np.square(gram)))
 
 
+def mode_purity(vectors: ArrayLike, values: ArrayLike) -> float:
+    """Share of a link-side vector's energy at its strongest link frequency, mean by squared value.
+
+    ``sum_i s_i^2 max_k ||F_k^T v_i||^2 / sum_i s_i^2`` with F_k the pair cos k, sin k (one vector for zero
+    and Nyquist) and v_i of norm 1. 1 where each vector is a single wave; random vectors have about
+    ``(log(n / 2) + 0.58) / (n / 2)``. P matters.
+
+    Parameters
+    ----------
+    vectors : array_like, shape (r, n)
+        In rows, along the link axis: ``V^T P^T`` of W = U S V^T.
+    values : array_like, shape (r,)
+        Singular values.
+
+    Returns
+    -------
+    float
+        Between 0 and 1; NaN where all values or vectors are zero.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not finite and real, or they do not fit.
+    """
+    v = own_unit(matrix("vectors", vectors).astype(np.float64, copy=False), axis=1)[0]
+    s = own_unit(real_array("values", values, 1).astype(np.float64, copy=False))[0]
+    if len(s) != len(v):
+        raise ValueError(f"values must have {len(v)} entries like vectors, got {len(s)}")
+    energy = link_energy(v)
+    total = energy.sum(axis=1)
+    purity = np.divide(energy.max(axis=1), total, out=np.zeros_like(total), where=total > 0)
+    weight = np.square(s) * (total > 0)
+    return float(weight @ purity / weight.sum()) if weight.any() else np.nan
+
+
+def link_energy(rows: Array) -> Array:
+    """Energy of each row at each frequency 0, 1, ... n // 2: pairs cos, sin are added."""
+    n = rows.shape[1]
+    energy = np.square(np.abs(scipy.fft.rfft(rows, norm="ortho")))
+    energy[:, 1 : (n + 1) // 2] *= 2
+    return energy
+
+
 def _nonzero(weights: ArrayLike) -> Array:
     w = matrix("weights", weights).astype(np.float64, copy=False)
     if not w.any():
         raise ValueError("weights must not be all zero")
     return own_unit(w)[0]
-
-
-def _energy_of_means(w: Array, label: Array) -> float:
-    """Energy of the matrix whose entries are the mean over all entries of the same label."""
-    index = label.ravel()
-    sums = np.bincount(index, w.ravel())
-    counts = np.bincount(index)
-    used = counts > 0
-    return float(np.sum(np.square(sums[used]) / counts[used]))
 
 
 def _folded(power: Array) -> Array:

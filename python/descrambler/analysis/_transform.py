@@ -13,7 +13,6 @@ import scipy  # its submodules load at first use: scipy.stats and scipy.optimize
 from numpy.typing import ArrayLike
 
 from .._util.validate import Array, matrix, own_unit, real_array
-from ._spectrum import Transform, amplitudes, frequencies
 
 _PADDING = 8
 _BLOCKS = 10
@@ -188,43 +187,6 @@ def frequency_law(jacobian: ArrayLike, axis: ArrayLike) -> FrequencyLaw:
     peak = 1 + np.argmax(spectrum[:, 1:], axis=1)
     frequency = peak / (2 * _PADDING)
     return FrequencyLaw(frequency, power_law(positions, frequency))
-
-
-def mode_order(weights: ArrayLike, axis: ArrayLike, transform: Transform = "fourier") -> float:
-    """Rank correlation (Spearman) of an output's position with the link frequency that feeds it.
-
-    The link frequency of a row of ``W P^T`` is the power-weighted mean of its spectrum. Amey et al.
-    2021, Fig. 3, read "fast" link modes as going to short distances: a negative value.
-
-    P matters: link frequencies are principal components by variance.
-
-    Parameters
-    ----------
-    weights : array_like, shape (n_out, n_link)
-        ``W P^T``.
-    axis : array_like, shape (n_out,)
-        Positions of the outputs.
-    transform : {"fourier", "dct"}
-        Of the link axis: "fourier" for the periodic smoothness, "dct" for boundary "neumann".
-
-    Returns
-    -------
-    float
-        Between -1 and 1; NaN where one of the two does not vary.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an array is not finite and real or does not fit, or the transform is unknown.
-    """
-    w = own_unit(matrix("weights", weights).astype(np.float64, copy=False), axis=1)[0]
-    positions = _positions("axis", axis, len(w))
-    power = np.square(amplitudes(w, transform))
-    total = power.sum(axis=1)
-    mean = np.divide(
-        power @ frequencies(w.shape[1], transform), total, out=np.zeros_like(total), where=total > 0
-    )
-    return _correlations(positions, mean)[1]
 
 
 def _positions(name: str, value: ArrayLike, n: int) -> Array:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._util.validate import Array
-from ..analysis import aggregate_response, frequencies
+from ..analysis import aggregate_response, frequencies, output_frequencies
 from ..axis import Axis
 from ..evidence._interpretation import Interpretation
 from ..evidence._study import Study
-from ..evidence.detectors._maps import output_frequencies
 from ..evidence.nulls import Null
 from ._axes import show_weights
 from ._figures import first_layer, inner_layer, last_layer
@@ -150,7 +149,7 @@ def jacobian_figure(result: Interpretation, *, ax: Place = None) -> Figure:
 
 
 def _draw_order(ax: Axes, study: Study, inputs: Axis, outputs: Axis) -> None:
-    cycles, numbers = output_frequencies(study)
+    cycles, numbers = output_frequencies(study.jacobian)
     n_out, n_in = study.jacobian.shape
     place = outputs.start + numbers * outputs.step(n_out)
     ax.plot(cycles / (2 * n_in * inputs.step(n_in)), place, ".", color="black", ms=3)

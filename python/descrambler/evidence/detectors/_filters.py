@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TypeAlias
 
-import numpy as np
-
 from ..._util.validate import Array
 from ...analysis import (
     aggregate_response,
+    band_pass_level,
     frequencies,
     gain,
     gain_ratio,
@@ -35,13 +34,7 @@ def _low_pass(study: Study, layer: int) -> float:
 
 
 def _band_pass(study: Study, layer: int) -> float:
-    power = np.square(response(study, layer), dtype=np.float64)
-    peak = int(power.argmax())
-    below, above = power[: (peak + 1) // 2], power[(peak + len(power)) // 2 :]
-    if below.size == 0 or power[peak] == 0:
-        return 0.0
-    passed = max(float(below.mean()), float(above.mean()), 1e-30 * float(power[peak]))
-    return float(10 * np.log10(power[peak] / passed))
+    return -band_pass_level(response(study, layer))
 
 
 def _notch(study: Study, layer: int) -> float:

@@ -3,49 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.fft
-import scipy.stats
 
-from ..._util.validate import Array
-from ...analysis import FrequencyMap, frequency_map
+from ...analysis import (
+    FrequencyMap,
+    frequency_map,
+    frequency_order,
+    mode_order,
+    output_frequencies,
+)
 from .._study import Study
 from ..nulls import COMPONENTS, NOISE
 from ._detector import LATER_LAYER, Axes, Detector, first, last, whole
 
-# Outputs and link frequencies with less than this part of the largest energy are left out.
-LEAST_ENERGY = 0.01
 LEAST_POINTS = 8
 
 
-def _centroids(energy: Array) -> tuple[Array, Array]:
-    """Mean frequency of each row with energy, zero frequency apart, and which rows have it."""
-    tone = energy[:, 1:]
-    total = tone.sum(axis=1)
-    kept = total > LEAST_ENERGY * total.max()
-    frequency = np.arange(1.0, energy.shape[1])
-    return tone[kept] @ frequency / total[kept], np.flatnonzero(kept).astype(np.float64)
-
-
-def output_frequencies(study: Study) -> tuple[Array, Array]:
-    """Input frequency (cosine number) that excites each output, and the outputs' numbers."""
-    return _centroids(np.square(scipy.fft.dct(study.jacobian, axis=1, norm="ortho")))
-
-
-def by_link_frequency(energy: Array) -> Array:
-    """Sum the energies of the modes of each link frequency, rows 2k-1 and 2k: (n // 2 + 1, any)."""
-    summed: Array = np.add.reduceat(energy, np.r_[0, np.arange(1, len(energy), 2)], axis=0)
-    return summed
-
-
-def _rank_correlation(x: Array, y: Array) -> float:
-    if len(x) < LEAST_POINTS or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return float("nan")
-    ranks = np.corrcoef(scipy.stats.rankdata(x), scipy.stats.rankdata(y))
-    return float(ranks[0, 1])
-
-
 def _order(study: Study) -> float:
-    return _rank_correlation(*output_frequencies(study))
+    return frequency_order(study.jacobian)
 
 
 def _frequency_map(study: Study, layer: int) -> float:
@@ -53,7 +27,7 @@ def _frequency_map(study: Study, layer: int) -> float:
 
 
 def _frequency_map_sentence(study: Study, layer: int, axes: Axes) -> str:
-    frequency, outputs = output_frequencies(study)
+    frequency, outputs = output_frequencies(study.jacobian)
     direction = "rises" if _order(study) > 0 else "falls"
     position = axes.outputs.start + outputs * axes.outputs.step(study.network.n_out)
     power = ""
@@ -87,9 +61,7 @@ def _link_map_sentence(study: Study, layer: int, axes: Axes) -> str:
 
 
 def _link_order_signed(study: Study) -> float:
-    energy = by_link_frequency(np.square(study.modes(study.network.n_linear).T)).T
-    frequency, outputs = _centroids(energy)
-    return _rank_correlation(frequency, outputs)
+    return mode_order(study.weights(study.network.n_linear))
 
 
 def _link_order(study: Study, layer: int) -> float:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 
-from ..._util.validate import Array
-from ...analysis import irrep_energy, off_diagonal_share, participation_ratio, subspace_overlap
-from ...criteria import link_basis
+from ...analysis import (
+    diagonal_share,
+    expected_diagonal_share,
+    irrep_energy,
+    mode_purity,
+    off_diagonal_share,
+    participation_ratio,
+    shape_share,
+)
 from ...network._network import Network
 from .._study import Study
 from ..nulls import COMPONENTS, HAAR, NOISE, WEIGHTS_ALONE, WHITE
@@ -23,7 +27,6 @@ from ._detector import (
     last,
     later,
 )
-from ._maps import by_link_frequency
 
 N_SHAPES = 5
 
@@ -54,29 +57,16 @@ def _columns_sentence(study: Study, layer: int, axes: Axes) -> str:
     )
 
 
-@cache
-def _shapes(n: int) -> tuple[Array, Array]:
-    """Orthonormal polynomials of degree < 5 and cosines on n points, shape (n, 5) each."""
-    x = np.linspace(-1, 1, n)
-    polynomials = np.linalg.qr(np.polynomial.legendre.legvander(x, N_SHAPES - 1))[0]
-    phase = np.pi * (np.arange(n)[:, None] + 0.5) * np.arange(N_SHAPES) / n
-    return polynomials, np.linalg.qr(np.cos(phase))[0]
-
-
-def _overlap(study: Study, layer: int, shapes: Array) -> float:
-    return subspace_overlap(study.singular(layer)[0][:, :N_SHAPES], shapes, centered=False)
+def _overlap(study: Study, layer: int, family: str = "polynomials") -> float:
+    return shape_share(study.singular(layer)[0][:, :N_SHAPES], family)
 
 
 def _wide(network: Network) -> tuple[int, ...]:
     return last(network) if network.n_out >= 4 * N_SHAPES else ()
 
 
-def _polynomials(study: Study, layer: int) -> float:
-    return _overlap(study, layer, _shapes(study.network.n_out)[0])
-
-
 def _polynomials_sentence(study: Study, layer: int, axes: Axes) -> str:
-    polynomials, cosines = (_overlap(study, layer, s) for s in _shapes(study.network.n_out))
+    polynomials, cosines = (_overlap(study, layer, family) for family in ("polynomials", "cosines"))
     return (
         f"The {N_SHAPES} leading output vectors of layer {layer} are polynomials in {axes.outputs.name} of degree "
         f"below {N_SHAPES}, to {polynomials:.2f} of their energy (Chebyshev's and Legendre's span the same "
@@ -108,17 +98,12 @@ def _square(network: Network) -> tuple[int, ...]:
 def _diagonal_share(study: Study, layer: int) -> tuple[float, float]:
     """Diagonal share of energy after the rotation of greatest trace, and what is to be expected of it.
 
-    The rotation makes V S V^T of W = U S V^T. For Haar-random V the expected share is
-    (2 + (sum s)^2 / sum s^2) / (n + 2).
+    The rotation makes V S V^T of W = U S V^T.
     """
     _, values, vt = study.singular(layer)
     if layer > 1:
         vt = study.links[layer - 2].after.rotation.right(vt)
-    diagonal, energy = values @ np.square(vt), float(values @ values)
-    if energy == 0:
-        return float("nan"), float("nan")
-    expected = (2 + float(values.sum()) ** 2 / energy) / (len(values) + 2)
-    return float(diagonal @ diagonal) / energy, expected
+    return diagonal_share((vt.T * values) @ vt), expected_diagonal_share(values)
 
 
 def _diagonal(study: Study, layer: int) -> float:
@@ -137,16 +122,7 @@ def _diagonal_sentence(study: Study, layer: int, axes: Axes) -> str:
 def _sinusoids(study: Study, layer: int) -> float:
     """Energy-weighted purity of the link-side singular vectors in link frequency."""
     _, values, vt = study.singular(layer)
-    turned = study.links[layer - 2].after.rotation.right(vt)
-    modes = _to_modes(turned)
-    purity = by_link_frequency(np.square(modes.T)).max(axis=0)
-    energy = np.square(values)
-    return float(energy @ purity) / (float(energy.sum()) or float("nan"))
-
-
-def _to_modes(rows: Array) -> Array:
-    modes: Array = link_basis(rows.shape[1]).to_modes(np.ascontiguousarray(rows.T)).T
-    return modes
+    return mode_purity(study.links[layer - 2].after.rotation.right(vt), values)
 
 
 def _sinusoids_sentence(study: Study, layer: int, axes: Axes) -> str:
@@ -194,7 +170,7 @@ POLYNOMIALS = Detector(
     unit="",
     rotation_matters=False,
     places=_wide,
-    statistic=_polynomials,
+    statistic=_overlap,
     tail="upper",
     floor=0.5,
     margin=0.2,

@@ -1,11 +1,11 @@
-"""The tables of detectors and nulls in ``docs/nulls.md``: ``python -m descrambler.detectors.table``."""
+"""The tables of detectors and nulls in ``docs/nulls.md``: ``python -m benchmarks.detector_tables``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..nulls import KINDS
-from . import DETECTORS, Detector, rejection
+from descrambler.evidence.detectors import DETECTORS, Detector, rejection
+from descrambler.evidence.nulls import KINDS
 
 ALL = (*DETECTORS, rejection(None, None))
 

@@ -1,0 +1,128 @@
+"""Order along an axis: whether outputs far along it get faster waves, or slower ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy  # its submodules load at first use: scipy.stats is slow to import
+from numpy.typing import ArrayLike
+
+from .._util.validate import Array, choice, matrix, own_unit, real_array
+from ._structure import link_energy
+
+LEAST_ENERGY = 0.01
+"""Outputs with less than this part of the largest energy are left out."""
+LEAST_POINTS = 8
+
+
+def output_frequencies(jacobian: ArrayLike) -> tuple[Array, Array]:
+    """Mean frequency that excites each output: the energy-weighted mean over cosines of its row.
+
+    Zero frequency and outputs with less than 1 % of the largest energy are left out. P does not matter.
+
+    Parameters
+    ----------
+    jacobian : array_like, shape (n_out, n_in)
+        From `mean_jacobian`.
+
+    Returns
+    -------
+    frequency : ndarray, shape (k,)
+        Number of the cosine (half cycles per length of the input axis).
+    outputs : ndarray, shape (k,)
+        Numbers of the outputs, counted from 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the Jacobian is not a finite real matrix.
+    """
+    j = own_unit(matrix("jacobian", jacobian).astype(np.float64, copy=False))[0]
+    return _centroids(np.square(scipy.fft.dct(j, axis=1, norm="ortho")))
+
+
+def frequency_order(jacobian: ArrayLike, axis: ArrayLike | None = None) -> float:
+    """Rank correlation (Spearman) of an output's position with its `output_frequencies`.
+
+    P does not matter.
+
+    Parameters
+    ----------
+    jacobian : array_like, shape (n_out, n_in)
+    axis : array_like, shape (n_out,), optional
+        Positions of the outputs; their numbers by default.
+
+    Returns
+    -------
+    float
+        Between -1 and 1; NaN where fewer than 8 outputs have energy, or one of the two does not vary.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not finite and real, or does not fit.
+    """
+    frequency, outputs = output_frequencies(jacobian)
+    return _rank_correlation(frequency, _positions(axis, len(np.asarray(jacobian)))[outputs])
+
+
+def mode_order(
+    weights: ArrayLike, axis: ArrayLike | None = None, transform: str = "fourier"
+) -> float:
+    """Rank correlation (Spearman) of an output's position with the mean link frequency that feeds it.
+
+    The link frequency of a row of ``W P^T`` is the energy-weighted mean over its link frequencies, zero
+    left out; rows with less than 1 % of the largest energy are left out. Amey et al. 2021, Fig. 3, read
+    "fast" link modes as going to short distances: a negative value.
+
+    P matters: link frequencies are principal components by second moment.
+
+    Parameters
+    ----------
+    weights : array_like, shape (n_out, n_link)
+        ``W P^T``.
+    axis : array_like, shape (n_out,), optional
+        Positions of the outputs; their numbers by default.
+    transform : {"fourier", "dct"}
+        Of the link axis: "fourier" for the periodic smoothness, "dct" for boundary "neumann".
+
+    Returns
+    -------
+    float
+        Between -1 and 1; NaN where fewer than 8 rows have energy, or one of the two does not vary.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not finite and real or does not fit, or the transform is unknown.
+    """
+    w = own_unit(matrix("weights", weights).astype(np.float64, copy=False))[0]
+    positions = _positions(axis, len(w))
+    if choice("transform", transform, ("dct", "fourier")) == "dct":
+        energy = np.square(scipy.fft.dct(w, norm="ortho"))
+    else:
+        energy = link_energy(w)
+    frequency, rows = _centroids(energy)
+    return _rank_correlation(frequency, positions[rows])
+
+
+def _centroids(energy: Array) -> tuple[Array, Array]:
+    """Mean frequency of each row with energy, zero frequency left out, and which rows have it."""
+    tone = energy[:, 1:]
+    total = tone.sum(axis=1)
+    kept = np.flatnonzero(total > LEAST_ENERGY * total.max(initial=0.0))
+    return tone[kept] @ np.arange(1.0, energy.shape[1]) / total[kept], kept
+
+
+def _positions(axis: ArrayLike | None, n: int) -> Array:
+    if axis is None:
+        return np.arange(float(n))
+    positions = real_array("axis", axis, 1)
+    if positions.size != n:
+        raise ValueError(f"axis must have {n} entries, got {positions.size}")
+    return positions
+
+
+def _rank_correlation(x: Array, y: Array) -> float:
+    if len(x) < LEAST_POINTS or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return float("nan")
+    return float(np.corrcoef(scipy.stats.rankdata(x), scipy.stats.rankdata(y))[0, 1])
