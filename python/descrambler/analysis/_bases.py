@@ -271,8 +271,8 @@ def shape_share(vectors: ArrayLike, family: str = "polynomials") -> float:
     if v.shape[1] > len(v):
         raise ValueError(f"vectors must have at least as many rows as columns, got {v.shape}")
     span = _orthonormal("vectors", v, centered=False)
-    shared = span.T @ leading_shapes(*v.shape, family)
-    return float(np.sum(np.square(shared))) / span.shape[1]
+    shared: Array = span.T @ leading_shapes(len(v), v.shape[1], family)
+    return float(np.sum(np.square(shared))) / int(span.shape[1])
 
 
 def _orthonormal(name: str, columns: Array, centered: bool) -> Array:

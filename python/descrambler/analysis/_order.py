@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy  # its submodules load at first use: scipy.stats is slow to import
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .._util.validate import Array, choice, matrix, own_unit, real_array
 from ._structure import link_energy
@@ -14,7 +14,7 @@ LEAST_ENERGY = 0.01
 LEAST_POINTS = 8
 
 
-def output_frequencies(jacobian: ArrayLike) -> tuple[Array, Array]:
+def output_frequencies(jacobian: ArrayLike) -> tuple[Array, NDArray[np.intp]]:
     """Mean frequency that excites each output: the energy-weighted mean over cosines of its row.
 
     Zero frequency and outputs with less than 1 % of the largest energy are left out. P does not matter.
@@ -28,7 +28,7 @@ def output_frequencies(jacobian: ArrayLike) -> tuple[Array, Array]:
     -------
     frequency : ndarray, shape (k,)
         Number of the cosine (half cycles per length of the input axis).
-    outputs : ndarray, shape (k,)
+    outputs : ndarray of int, shape (k,)
         Numbers of the outputs, counted from 0.
 
     Raises
@@ -105,7 +105,7 @@ def mode_order(
     return _rank_correlation(frequency, positions[rows])
 
 
-def _centroids(energy: Array) -> tuple[Array, Array]:
+def _centroids(energy: Array) -> tuple[Array, NDArray[np.intp]]:
     """Mean frequency of each row with energy, zero frequency left out, and which rows have it."""
     tone = energy[:, 1:]
     total = tone.sum(axis=1)
