@@ -1,65 +1,77 @@
-# make demo: create a virtual environment, install, run the main job.  make test: all tests.
-# make bench: measure speed against the peers, 40 minutes; make performance: and write docs/performance.md of it.
-# make fuzz: 16 000 damaged weight files, a quarter of an hour.
-# make faults: 200 commands interrupted, starved or killed at random moments, half an hour.
-# make coverage: the lines of Python and C++ that the tests run, forty minutes.
-# make controls: plant every effect and look for it, twenty minutes; writes docs/controls.md.
-# make weights: train the networks that ship again, an hour and a half on two cores; an hour of it for the controls.
-# Everything lives in .venv and build/; PYTHON chooses the interpreter. The extras of the package that was just
-# installed are asked for by name: by path, pip would build it again.
+# make demo: set up .venv, install, run the main job.  make test: all tests.  make dev, make check: for contributors.
+# Longer ones, by hand: bench (40 minutes), performance (bench, and docs/performance.md from it), fuzz (damaged files, 15),
+# faults (commands interrupted and killed, 30), coverage (40), controls (planted effects, docs/controls.md, 20),
+# weights and denoiser (train what ships or lies in examples again), wheels.
+# Everything lives in .venv, build and demo; PYTHON chooses the interpreter.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DENOISER := examples/denoiser/denoiser.npz
-SOURCES := $(shell find cpp python -name '*.hpp' -o -name '*.cpp' -o -name '*.c' -o -name '*.py') CMakeLists.txt pyproject.toml
+CPP := $(shell find cpp -name '*.hpp' -o -name '*.cpp' -o -name '*.c') CMakeLists.txt pyproject.toml
+PY := $(shell find python -name '*.py')
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: controls coverage demo test test-cpp faults fuzz lint docs wheels bench performance weights denoiser clean
+# Without isolation and with a build folder of its own, so that nothing is compiled twice.
+PIP := PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pip install --quiet --no-build-isolation
 
-$(BIN)/pip:
+# After `make dev` the editable installation serves every target; a Python edit then needs no build.
+PACKAGE := $(if $(wildcard $(VENV)/dev),$(VENV)/dev,$(VENV)/installed)
+
+.PHONY: bench check clean controls coverage demo denoiser dev docs faults fuzz lint performance test test-cpp weights wheels
+
+$(VENV)/build-tools:
 	$(PYTHON) -m venv $(VENV)
-
-$(VENV)/installed: $(BIN)/pip $(SOURCES)
-	$(BIN)/pip install --quiet .
+	$(BIN)/pip install --quiet scikit-build-core "pybind11>=3,<4" "cmeel-eigen>=3.4,<4" cmake ninja
 	touch $@
 
-$(VENV)/test-tools: $(VENV)/installed
-	$(BIN)/pip install --quiet "descrambler[test]"
+$(VENV)/installed: $(VENV)/build-tools $(CPP) $(PY)
+	$(PIP) -Cbuild-dir=build/install .
 	touch $@
 
-$(VENV)/lint-tools: $(VENV)/installed
-	$(BIN)/pip install --quiet "descrambler[lint]"
+$(VENV)/dev: $(VENV)/build-tools $(CPP)
+	$(PIP) -Cbuild-dir=build/dev -Ccmake.define.DESCRAMBLER_BASELINE_ONLY=ON -e ".[dev]"
 	touch $@
 
-demo: $(VENV)/installed
+# Extras are asked for by name: by path, pip would build the package again.
+$(VENV)/extra-%: $(PACKAGE)
+	$(BIN)/pip install --quiet "descrambler[$*]"
+	touch $@
+
+demo: $(PACKAGE)
 	$(BIN)/descrambler demo -o demo --force
 
-# Two processes, each on one thread of BLAS.
-test: test-cpp $(VENV)/test-tools
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2
+dev: $(VENV)/dev
 
-test-cpp: $(BIN)/pip
-	$(BIN)/pip install --quiet cmake ninja "cmeel-eigen>=3.4,<4"
+check: $(VENV)/dev lint
+	if [ -d build/cpp-tests ]; then $(BIN)/cmake --build build/cpp-tests && $(BIN)/ctest --test-dir build/cpp-tests; fi
+	$(ONE_THREAD) $(BIN)/pytest -q -n 2 -m core
+
+# Two processes, each on one thread of BLAS.
+test: test-cpp $(VENV)/extra-test
+	$(ONE_THREAD) $(BIN)/pytest -n 2
+
+test-cpp: $(VENV)/build-tools
 	$(BIN)/cmake -S . -B build/cpp-tests -G Ninja -DDESCRAMBLER_CPP_TESTS=ON \
 	  -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) \
 	  -DCMAKE_PREFIX_PATH="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	$(BIN)/cmake --build build/cpp-tests
 	$(BIN)/ctest --test-dir build/cpp-tests --output-on-failure
 
-fuzz: $(VENV)/test-tools $(VENV)/train-tools
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/fuzz.py
-
-faults: $(VENV)/test-tools $(VENV)/train-tools
-	$(BIN)/python tests/faults.py
-
-lint: $(VENV)/lint-tools
+lint: $(VENV)/extra-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/test_rooms.py
 	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'cpp/*.hpp' 'cpp/*.cpp' 'cpp/*.c')
 
-$(VENV)/docs-tools: $(VENV)/installed
-	$(BIN)/pip install --quiet "descrambler[docs]"
-	touch $@
+docs: $(VENV)/extra-docs
+	$(BIN)/sphinx-build -W --keep-going -q docs build/docs
+
+fuzz: $(VENV)/extra-test $(VENV)/extra-train
+	$(ONE_THREAD) $(BIN)/python tests/fuzz.py
+
+faults: $(VENV)/extra-test $(VENV)/extra-train
+	$(BIN)/python tests/faults.py
 
 wheels:
 	.ci/wheels
@@ -67,44 +79,31 @@ wheels:
 coverage:
 	.ci/coverage
 
-docs: $(VENV)/docs-tools
-	$(BIN)/sphinx-build -W --keep-going -q docs build/docs
-
 # The settings that some machines have for old versions of OpenBLAS slow a current one down.
-BENCH := env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/descrambler bench
-
-$(VENV)/bench-tools: $(VENV)/installed
-	$(BIN)/pip install --quiet "descrambler[bench]"
-	touch $@
-
-bench: $(VENV)/bench-tools
-	$(BENCH) -o build/bench --force
+bench: $(VENV)/extra-bench
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m benchmarks -o build/bench --force
 
 performance: bench
 	cp build/bench/performance.md build/bench/bench_*.png docs/
 
-$(VENV)/train-tools: $(VENV)/installed
-	$(BIN)/pip install --quiet "descrambler[train]"
-	touch $@
+controls: $(VENV)/extra-test
+	$(ONE_THREAD) $(BIN)/python benchmarks/controls.py --write docs/controls.md
 
-weights: $(VENV)/train-tools
+weights: $(VENV)/extra-train
 	$(BIN)/descrambler train -o build/weights --seeds 0-2
 	$(BIN)/descrambler train -o build/weights --seeds 0-1 --weight-decay 0
 	$(BIN)/descrambler train -o build/weights --seeds 0-1 --widths 256 80 80 256
 	$(BIN)/descrambler train -o build/weights --seeds 0-0 --widths 256 80 80 256 --weight-decay 0
 	cp build/weights/*.npz python/descrambler/deer/weights/
-	for kind in once anew; do OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+	for kind in once anew; do $(ONE_THREAD) \
 	  $(BIN)/python benchmarks/make_controls.py train $$kind -o build/controls --pool build/controls/pool.npy & done; wait
 	$(BIN)/python benchmarks/make_controls.py pack -o build/controls
 
 # Needs espeak-ng; with flite, it is judged on that too.
-denoiser: $(VENV)/train-tools
-	$(BIN)/python examples/denoiser/train.py -o $(DENOISER)
-	$(BIN)/python examples/denoiser/evaluate.py $(DENOISER)
-	$(BIN)/python examples/denoiser/descramble.py $(DENOISER) -o docs
-
-controls: $(VENV)/test-tools
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/controls.py --write docs/controls.md
+denoiser: $(VENV)/extra-train
+	$(BIN)/python examples/denoiser/train.py -o examples/denoiser/denoiser.npz
+	$(BIN)/python examples/denoiser/evaluate.py examples/denoiser/denoiser.npz
+	$(BIN)/python examples/denoiser/descramble.py examples/denoiser/denoiser.npz -o docs
 
 clean:
 	rm -rf $(VENV) build demo

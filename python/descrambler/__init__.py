@@ -3,7 +3,7 @@
 Amey, Keeley, Choudhury and Kuprov, PNAS 118(5), 2021, doi 10.1073/pnas.2016917118.
 """
 
-from . import analysis, criteria, deer, group, interop
+from . import analysis, criteria, deer, evidence, group, interop, report
 from ._geometry.rotation import Rotation
 from ._native import core as _core
 from ._signals.gram import Gram, gram
@@ -33,6 +33,7 @@ from .evidence import nulls
 from .evidence._ensemble import Ensemble, ensemble
 from .evidence._findings import Finding
 from .evidence._interpret import Interpretation, interpret
+from .evidence._study import Study
 from .network._activations import Activation, Renormalize
 from .network._layers import BatchNorm, Linear
 from .network._network import Network
@@ -65,6 +66,7 @@ __all__ = [
     "Starts",
     "State",
     "Status",
+    "Study",
     "Step",
     "WeightFileError",
     "analysis",
@@ -75,6 +77,7 @@ __all__ = [
     "descramble_gram",
     "diagonalize",
     "ensemble",
+    "evidence",
     "gram",
     "group",
     "interop",
@@ -83,5 +86,6 @@ __all__ = [
     "load",
     "load_result",
     "nulls",
+    "report",
     "show_config",
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+__all__ = ["Axis"]
+
 
 @dataclass(frozen=True)
 class Axis:

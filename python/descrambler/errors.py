@@ -1,5 +1,16 @@
 """Errors that the package raises on purpose, and its warnings: each kind under one root."""
 
+__all__ = [
+    "ChartError",
+    "ConvergenceWarning",
+    "DescramblerError",
+    "DescramblerWarning",
+    "GradientError",
+    "MissingExtraError",
+    "NoModulationError",
+    "WeightFileError",
+]
+
 
 def printable(text: str) -> str:
     """Return a text of unknown origin in one line, without what would command a terminal."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..report._layout import Place
 
-__all__ = ["Predictor", "distance_figure", "learning_curve", "replica_figure", "unmodulated_figure"]
+__all__ = ["distance_figure", "learning_curve", "replica_figure", "unmodulated_figure"]
 
 MODEL = "#db6d00"
 SPREAD = "#9bb7d9"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import operator
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, takewhile
@@ -16,16 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._signals.gram import Gram, gram
 from .._util import validate as _validate
-from .._util.files import is_matlab, write_arrays
 from ._activations import Activation, Renormalize
 from ._fused_gram import ELEMENTWISE, layer_gram
-from ._layers import BatchNorm, Folded, Layer, Linear, check_chain, describe, fold, table
+from ._layers import BatchNorm, Folded, Layer, Linear, check_chain, fold, table
+from ._saving import write_network
 
 __all__ = ["Activation", "BatchNorm", "Linear", "Network", "Renormalize"]
 
 Array = NDArray[np.floating[Any]]
 
-SCHEMA = "descrambler.network.v1"
 """Value of the key ``schema`` in the files that `Network.save` writes."""
 
 
@@ -271,40 +269,12 @@ class Network:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to `path`, whole or not at all and without pickle, for `load`.
 
-        As .npz, with the keys ``schema`` (`SCHEMA`) and those of `entries`; or, if `path` ends in
-        .mat, as MATLAB 5, with the weights as ``W1``, ``b1``, ``W2``, ...
+        As .npz, or, if `path` ends in .mat, as MATLAB 5, with the weights as ``W1``, ``b1``, ``W2``, ...
         """
-        entries = self.entries()
-        if is_matlab(path):
-            entries = {_matlab_name(key): value for key, value in entries.items()}
-        write_arrays(path, SCHEMA, entries)
-
-    def entries(self) -> dict[str, Any]:
-        """Return the arrays of a saved network by key.
-
-        ``layers`` and ``provenance`` (JSON), ``linear_1.weight``, ``linear_1.bias`` (if there is
-        one), ...; the initial network has the same keys after ``initial.``.
-        """
-        entries: dict[str, Any] = {
-            "layers": np.array(json.dumps([describe(layer) for layer in self.layers])),
-            "provenance": np.array(json.dumps(self.provenance)),
-        }
-        for k, linear in enumerate(self._linears(), 1):
-            entries[f"linear_{k}.weight"] = linear.weight
-            if linear.bias is not None:
-                entries[f"linear_{k}.bias"] = linear.bias
-        if self.initial is not None:
-            for key, value in self.initial.entries().items():
-                entries[f"initial.{key}"] = value
-        return entries
+        write_network(self, path)
 
     def __repr__(self) -> str:
         return table(self.layers)
-
-
-def _matlab_name(key: str) -> str:
-    letters = {"weight": "W", "bias": "b"}
-    return re.sub(r"linear_(\d+)\.(weight|bias)", lambda found: letters[found[2]] + found[1], key)
 
 
 def _json_copy(provenance: Mapping[str, Any]) -> dict[str, Any]:

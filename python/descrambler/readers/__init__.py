@@ -19,6 +19,8 @@ from . import _state_dict as state_dict
 from . import _torch_module as module
 from ._build import Activations, refuse_activations
 
+__all__ = ["load"]
+
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _MAT_HEADER = 128  # bytes; the last four are the version and the byte order
 _ADVICE = "descrambler reads .npz, .mat, .onnx, .keras, .h5, .safetensors, .pt and .pth files"

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import WeightFileError
-from ..network._network import SCHEMA, Activation, Linear, Network, Renormalize
+from ..network._network import Activation, Linear, Network, Renormalize
+from ..network._saving import SCHEMA, entries
 from ._build import Get, blame, linear, listing
 
 
@@ -19,7 +20,7 @@ def own(path: Path, keys: set[str], get: Get) -> Network:
     initial = _network(path, keys, get, "initial.") if "initial.layers" in keys else None
     network = _network(path, keys, get, "", initial)
     # A key that is not read may be one that was meant: a bias under a damaged name, say.
-    if stray := keys - {"schema", *network.entries()}:
+    if stray := keys - {"schema", *entries(network)}:
         raise WeightFileError(f"{path}: unknown keys {listing(stray)}")
     return network
 
