@@ -115,3 +115,32 @@ def test_packed_controls_are_what_they_were_to_half_precision(torch, tmp_path):
             np.testing.assert_allclose(other, one, rtol=2**-11, atol=2**-25)
         for one, other in zip(weights(before.initial), weights(after.initial), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("kind", stream.SHUFFLES)
+def test_nineteen_controls_of_a_kind_ship_and_learnt_nothing(kind):
+    networks = deer.controls(kind)[kind]
+    assert len(networks) == 19
+    shipped = deer.pretrained().provenance["settings"]
+    data = deer.simulate(1000, 99_887_766, dtype=np.float32)
+    mean = np.square(data.targets - data.targets.mean(axis=0)).mean()
+    for network in networks:
+        settings = network.provenance["settings"]
+        assert settings["shuffle"] == kind
+        for name in ("widths", "learning_rate", "weight_decay"):
+            assert settings[name] == shipped[name]
+        error = deer.mean_squared_error(network(data.traces), data)
+        recorded = network.provenance["validation_mse_network"]
+        assert error == pytest.approx(recorded, rel=0.05)
+        assert error > 0.95 * mean
+
+
+def test_every_control_has_a_start_of_its_own():
+    kinds = deer.controls()
+    assert list(kinds) == ["once", "anew"]
+    networks = [network for kind in kinds.values() for network in kind]
+    networks += [deer.pretrained(*shipped) for shipped in deer.PRETRAINED[:3]]
+    starts = {weights(network.initial)[0].tobytes() for network in networks}
+    assert len(starts) == len(networks) == 41
+    with pytest.raises(ValueError, match="kind must be one of 'once', 'anew', got 'never'"):
+        deer.controls("never")

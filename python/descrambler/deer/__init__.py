@@ -2,6 +2,7 @@
 
 from ._baselines import baseline_errors, mean_squared_error, overlap, ridge_regression
 from ._checkpoint import TrainState
+from ._controls import controls
 from ._distances import DistanceDistribution, Peak, predict_distances
 from ._modulation import Modulation, TraceFit, fit_trace, modulation
 from ._physics import DIPOLAR_CONSTANT, dipolar_frequency, distance_range, kernel
@@ -29,6 +30,7 @@ __all__ = [
     "TraceFit",
     "TrainState",
     "baseline_errors",
+    "controls",
     "dipolar_frequency",
     "distance_range",
     "fit_trace",
