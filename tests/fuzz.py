@@ -28,7 +28,7 @@ import mutants  # noqa: E402
 import samples  # noqa: E402
 
 import descrambler as ds  # noqa: E402
-from descrambler.readers import _isolated  # noqa: E402
+from descrambler._util import limits  # noqa: E402
 
 KEPT = Path(__file__).parent.parent / "build" / "fuzz"
 SUFFIXES = {"mat73": "mat", "h5": "h5"}
@@ -103,7 +103,7 @@ def main() -> int:
     options = parser.parse_args()
     environment = Environment()
     forked.install(environment, megabytes=6144)
-    environment.setenv(_isolated.SECONDS, str(LIMIT))
+    environment.setenv(limits.SECONDS, str(LIMIT))
     total: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

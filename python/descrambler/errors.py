@@ -31,6 +31,17 @@ class WeightFileError(DescramblerError, ValueError):
         super().__init__(printable(message))
 
 
+class ReaderProcessError(DescramblerError, RuntimeError):
+    """A file that is not read because no process can be started to read it.
+
+    The file is not to blame: there is no Python interpreter to start, or it cannot import the
+    library in time. The message has the environment variable to set.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
 class ChartError(DescramblerError, ValueError):
     """A rotation that lies outside the chart asked for (it has an eigenvalue -1)."""
 

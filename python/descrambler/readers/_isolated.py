@@ -1,7 +1,7 @@
 """Readers that may crash, hang or fill the memory, each run in a child process with limits.
 
-The child (`_child.py`) answers with the length of a header, the header in JSON and the bytes of
-the arrays. The parent takes nothing in it on trust.
+The child (`_child.py`) greets, imports the library, and answers with the length of a header, the
+header in JSON and the bytes of the arrays. The parent takes nothing in it on trust.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ import json
 import math
 import os
 import re
-import select
 import struct
-import subprocess
 import sys
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +22,23 @@ from numpy.typing import NDArray
 
 from .._util import limits
 from .._util.limits import MEGABYTES, SECONDS
-from ..errors import WeightFileError
+from ..errors import ReaderProcessError, WeightFileError
+from ._process import PYTHON, Ended, NoPython, Process
 
 _CHILD = Path(__file__).with_name("_child.py")
 _MAX_HEADER = 2**24  # bytes
-_THREADS = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-
-
 _REFUSED = "Refused: "
+_NO_IMPORT = ("ImportError: ", "ModuleNotFoundError: ")
 
 
-class _Malformed(Exception):
-    """An answer that `_child.py` does not write."""
+_ADVICE = (
+    f"raise {MEGABYTES}, or the limit of this process (ulimit -v), if memory is short, or set "
+    f"{PYTHON} to the Python interpreter that has the library"
+)
 
 
-class _Refused(Exception):
-    """A file that its reader does not take, though it is whole."""
+class _Failed(Exception):
+    """A failure in the child, or an answer that `_child.py` does not write."""
 
 
 def read(path: Path, kind: str, reader: Path, **arguments: Any) -> dict[str, NDArray[Any]]:
@@ -53,6 +53,8 @@ def read(path: Path, kind: str, reader: Path, **arguments: Any) -> dict[str, NDA
     reader : Path
         Its function ``contents(path, **arguments)`` returns real, complex, boolean or text
         arrays by name. An exception of a class called Refused has a message for the user.
+        Its function ``libraries``, with the same arguments, imports what `contents` needs: the
+        memory that this takes does not count.
     **arguments
         As JSON has them.
 
@@ -60,74 +62,107 @@ def read(path: Path, kind: str, reader: Path, **arguments: Any) -> dict[str, NDA
     ------
     WeightFileError
         If the reader fails, crashes, exceeds a limit or answers with something else.
+    ReaderProcessError
+        If no process can be started here, or it cannot import the library.
     ValueError
-        If an environment variable has a limit that is none.
+        If an environment variable does not hold a valid limit.
     """
     seconds, megabytes = limits.seconds(), limits.megabytes()
     task = {
-        "import_from": [folder for folder in sys.path if folder],
+        # Only text is searched for modules; an empty one is the folder of the user.
+        "import_from": [folder for folder in sys.path if isinstance(folder, str) and folder],
         "reader": os.fspath(reader),
         "path": os.fspath(path),
         "arguments": arguments,
         "seconds": seconds,
         "megabytes": megabytes,
     }
-    deadline = time.monotonic() + seconds
-    command = [sys.executable, "-I", "-W", "ignore", os.fspath(_CHILD), json.dumps(task)]
-    with subprocess.Popen(
-        command,
-        bufsize=0,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | _THREADS,  # each thread of OpenBLAS would reserve address space
-    ) as child:
-        try:
-            return _receive(child, deadline, megabytes * 2**19)
-        except TimeoutError:
-            raise WeightFileError(
-                f"{path}: not read within {seconds} s ({SECONDS} sets this limit)"
-            ) from None
-        except MemoryError:
-            raise WeightFileError(
-                f"{path}: reading it takes more than {megabytes} MB ({MEGABYTES} sets this limit)"
-            ) from None
-        except _Refused as error:
-            raise WeightFileError(f"{path}: {error}") from None
-        except _Malformed as error:
-            raise WeightFileError(f"{path}: a damaged {kind} file ({error})") from None
-        finally:
-            child.kill()
-
-
-def _receive(
-    child: subprocess.Popen[bytes], deadline: float, max_bytes: int
-) -> dict[str, NDArray[Any]]:
-    """Return the arrays of the answer; TimeoutError, MemoryError or _Malformed if it has none."""
-    (length,) = struct.unpack("<Q", _take(child, 8, deadline).data)
-    if length > _MAX_HEADER:
-        raise _Malformed(f"its reader names more than {_MAX_HEADER} bytes of arrays")
     try:
-        header = json.loads(bytes(_take(child, length, deadline)))
+        with Process(_CHILD, seconds) as process:
+            process.greet()
+            process.send(json.dumps(task).encode())
+            with _import_errors(path, kind):
+                if process.take(1)[0] == 0:
+                    _receive(process, 0)
+            with _file_errors(path, kind):
+                return _receive(process, megabytes * 2**19)
+    except NoPython as error:
+        raise ReaderProcessError(f"{path}: not read, since {error}") from error
+
+
+@contextmanager
+def _import_errors(path: Path, kind: str) -> Iterator[None]:
+    """Say what is wrong with this installation, or this process, and not with the file."""
+    what = f"{path}: not read, since the library that reads {kind} files"
+    try:
+        yield
+    except TimeoutError:
+        raise ReaderProcessError(
+            f"{what} takes more than {limits.seconds()} s to import ({SECONDS} sets this limit)"
+        ) from None
+    except Ended as error:
+        raise ReaderProcessError(f"{what} {error} while it was imported; {_ADVICE}") from None
+    except (MemoryError, _Failed) as error:
+        reason = str(error) or "no memory is left"
+        raise ReaderProcessError(
+            f"{what} cannot be imported in a process of its own ({reason}); {_ADVICE}"
+        ) from None
+
+
+@contextmanager
+def _file_errors(path: Path, kind: str) -> Iterator[None]:
+    """Say what is wrong with a file, or that it takes too long or too much."""
+    try:
+        yield
+    except TimeoutError:
+        raise WeightFileError(
+            f"{path}: not read within {limits.seconds()} s ({SECONDS} sets this limit)"
+        ) from None
+    except MemoryError:
+        megabytes = limits.megabytes()
+        raise WeightFileError(
+            f"{path}: reading it takes more than {megabytes} MB ({MEGABYTES} sets this limit)"
+        ) from None
+    except Ended as error:
+        if not error.crashed:
+            raise ReaderProcessError(
+                f"{path}: not read, since the process that reads it {error}; {_ADVICE}"
+            ) from None
+        raise WeightFileError(f"{path}: a damaged {kind} file (its reader {error})") from None
+    except _Failed as error:
+        told = str(error)
+        if told.startswith(_REFUSED):
+            raise WeightFileError(f"{path}: {told.removeprefix(_REFUSED)}") from None
+        if told.startswith(_NO_IMPORT):
+            raise ReaderProcessError(
+                f"{path}: not read, since its reader lacks a part ({told}); {_ADVICE}"
+            ) from None
+        raise WeightFileError(f"{path}: a damaged {kind} file ({told})") from None
+
+
+def _receive(process: Process, max_bytes: int) -> dict[str, NDArray[Any]]:
+    """Return the arrays of the answer; TimeoutError, MemoryError, Ended or _Failed if it has none."""
+    (length,) = struct.unpack("<Q", process.take(8).data)
+    if length > _MAX_HEADER:
+        raise _Failed(f"its reader names more than {_MAX_HEADER} bytes of arrays")
+    try:
+        header = json.loads(bytes(process.take(length)))
         failure, entries = header["failure"], header["arrays"]
         kinds = {_name(name): _kind(*entry) for name, entry in entries.items()}
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
-        raise _Malformed("its reader answers with no list of arrays") from None
+        raise _Failed("its reader answers with no list of arrays") from None
     if failure == "MemoryError":
         raise MemoryError
     if failure is not None:
-        told = _printable(str(failure))
-        if told.startswith(_REFUSED):
-            raise _Refused(told.removeprefix(_REFUSED))
-        raise _Malformed(told)
+        raise _Failed(_printable(str(failure)))
     if sum(dtype.itemsize * math.prod(shape) for dtype, shape in kinds.values()) > max_bytes:
         raise MemoryError
-    return {name: _array(child, dtype, shape, deadline) for name, (dtype, shape) in kinds.items()}
+    return {name: _array(process, dtype, shape) for name, (dtype, shape) in kinds.items()}
 
 
 def _name(name: str) -> str:
     if not name.isprintable():
-        raise _Malformed(f"an array is called {name[:60]!r}")
+        raise _Failed(f"an array is called {name[:60]!r}")
     return name
 
 
@@ -144,44 +179,15 @@ def _kind(dtype: str, shape: list[int]) -> tuple[np.dtype[Any], tuple[int, ...]]
     return checked, tuple(shape)
 
 
-def _array(
-    child: subprocess.Popen[bytes], dtype: np.dtype[Any], shape: tuple[int, ...], deadline: float
-) -> NDArray[Any]:
-    content = _take(child, dtype.itemsize * math.prod(shape), deadline)
+def _array(process: Process, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    content = process.take(dtype.itemsize * math.prod(shape))
     if dtype.kind == "b" and (content > 1).any():
-        raise _Malformed("its reader answers with a boolean that is neither 0 nor 1")
+        raise _Failed("its reader answers with a boolean that is neither 0 nor 1")
     if dtype.kind == "U":
         codes = content.view(np.dtype("u4").newbyteorder(dtype.byteorder))
         if ((codes > 0x10FFFF) | (codes >> 11 == 0xD800 >> 11)).any():
-            raise _Malformed("its reader answers with text that is not Unicode")
+            raise _Failed("its reader answers with text that is not Unicode")
     return np.ndarray(shape, dtype, content)
-
-
-def _take(child: subprocess.Popen[bytes], size: int, deadline: float) -> NDArray[np.uint8]:
-    """Read exactly `size` bytes."""
-    assert child.stdout is not None
-    pipe = child.stdout.fileno()
-    poll = select.poll()
-    poll.register(pipe, select.POLLIN)
-    content = np.empty(size, np.uint8)  # takes no memory until it is filled
-    done = 0
-    while done < size:
-        if not poll.poll(1000 * max(0.0, deadline - time.monotonic())):
-            raise TimeoutError
-        n = os.readv(pipe, [content.data[done:]])
-        if n == 0:
-            raise _Malformed(_end(child, deadline))
-        done += n
-    return content
-
-
-def _end(child: subprocess.Popen[bytes], deadline: float) -> str:
-    """Say how a child ended that closed its output early."""
-    try:
-        code = child.wait(max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        raise TimeoutError from None
-    return f"its reader stopped with exit code {code}"
 
 
 def _printable(text: str) -> str:

@@ -17,6 +17,11 @@ class Refused(Exception):
     """A file that is whole, but not for us."""
 
 
+def libraries(path: str) -> None:
+    """Import what `contents` needs."""
+    import h5py  # noqa: F401
+
+
 def contents(path: str) -> dict[str, Any]:
     """Return the weights by number, and under ``model`` their places and the rest as JSON."""
     import h5py

@@ -6,6 +6,7 @@ changes pandas' global options: neither may happen in the process of the caller.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -37,23 +38,33 @@ def contents(path: str, variables: list[str] | None) -> dict[str, Any]:
     return out
 
 
-def load(path: str, variables: list[str] | None) -> dict[str, Any] | None:
-    """Return the variables as mat-io reads them if the file has objects or is HDF5, else as SciPy.
+def libraries(path: str, variables: list[str] | None) -> None:
+    """Import what `contents` needs."""
+    if not needs_matio(path):
+        import scipy.io  # noqa: F401
+    elif find_spec("matio"):
+        import matio  # noqa: F401
 
-    None if that is HDF5 and mat-io is missing. Both are imported here, where needed: that takes
-    longer than to read the file.
+
+def needs_matio(path: str) -> bool:
+    """Tell whether SciPy cannot read all of a file: if it has objects, or is HDF5."""
+    return is_hdf5(path) or has_objects(path)
+
+
+def load(path: str, variables: list[str] | None) -> dict[str, Any] | None:
+    """Return the variables as mat-io reads them where it is needed and there, else as SciPy.
+
+    None if only mat-io could read them and is missing.
     """
     hdf5 = is_hdf5(path)
-    if hdf5 or has_objects(path):
-        try:
-            import matio
-        except ModuleNotFoundError:
-            if hdf5:
-                return None
-        else:
-            if hdf5:
-                refuse_other_files(path)
-            return dict(matio.load_from_mat(path, variable_names=variables, raw_data=True))
+    if needs_matio(path) and find_spec("matio"):
+        import matio
+
+        if hdf5:
+            refuse_other_files(path)
+        return dict(matio.load_from_mat(path, variable_names=variables, raw_data=True))
+    if hdf5:
+        return None
     import scipy.io
 
     return dict(scipy.io.loadmat(path, variable_names=variables))

@@ -18,6 +18,11 @@ class Refused(Exception):
     """A file that is whole, but not for us."""
 
 
+def libraries(path: str) -> None:
+    """Import what `contents` needs."""
+    import onnx.numpy_helper  # noqa: F401
+
+
 def contents(path: str) -> dict[str, Any]:
     """Return the constants by number, and under ``graph`` their names and the nodes as JSON."""
     import onnx

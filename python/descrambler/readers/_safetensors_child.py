@@ -28,6 +28,11 @@ class Refused(Exception):
     """A file that is whole, but not for us."""
 
 
+def libraries(path: str) -> None:
+    """Import what `contents` needs."""
+    import safetensors  # noqa: F401
+
+
 def contents(path: str) -> dict[str, Any]:
     """Return all tensors by name."""
     from safetensors import deserialize

@@ -14,6 +14,11 @@ class Refused(Exception):
     """A file that is whole, but not for us."""
 
 
+def libraries(path: str) -> None:
+    """Import what `contents` needs."""
+    import torch  # noqa: F401
+
+
 def contents(path: str) -> dict[str, Any]:
     """Return the tensors of a state dict by name, in its order."""
     loaded = load(path)
