@@ -3,6 +3,9 @@
 Amey, Keeley, Choudhury and Kuprov, PNAS 118(5), 2021, doi 10.1073/pnas.2016917118.
 """
 
+from ._util import interpreter as _interpreter  # first  # noqa: F401
+
+# isort: split
 from . import analysis, criteria, deer, evidence, group, interop, report
 from ._geometry.rotation import Rotation
 from ._native import core as _core

@@ -13,20 +13,6 @@ if TYPE_CHECKING:
 VARIANTS = ("avx512", "avx2", "baseline")
 
 
-def _check_interpreter() -> None:
-    """Raise ImportError in a sub-interpreter: the core would wait there for a lock for ever."""
-    for name in ("_interpreters", "_xxsubinterpreters"):  # from Python 3.13 on, and before
-        try:
-            interpreters = importlib.import_module(name)
-        except ImportError:
-            continue
-        if interpreters.get_current() != interpreters.get_main():
-            raise ImportError(
-                "descrambler cannot be imported in a sub-interpreter: import it in the main one"
-            )
-        return
-
-
 def _choose() -> str:
     wanted = os.environ.get("DESCRAMBLER_ISA", "")
     try:
@@ -46,6 +32,5 @@ def _choose() -> str:
     return next(name for name, spec in zip(supported, specs, strict=True) if spec)
 
 
-_check_interpreter()
 variant = _choose()
 core = cast("Core", importlib.import_module(f"._core_{variant}", __package__))

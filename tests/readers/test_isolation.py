@@ -464,15 +464,6 @@ class TestEnvironment:
         monkeypatch.delattr("os.readv")
         assert self.read(tmp_path, "pass") == {}
 
-    def test_sub_interpreter(self):
-        pytest.importorskip("_xxsubinterpreters")  # Python 3.10 to 3.12
-        code = "import _xxsubinterpreters as s; s.run_string(s.create(), 'import descrambler')"
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-        )
-        assert "ImportError" in done.stderr
-        assert "cannot be imported in a sub-interpreter" in done.stderr
-
 
 class TestBombs:
     @pytest.mark.parametrize(
