@@ -30,6 +30,7 @@ from .errors import (
     GradientError,
     MissingExtraError,
     NoModulationError,
+    ReaderProcessError,
     WeightFileError,
 )
 from .evidence import nulls
@@ -63,6 +64,7 @@ __all__ = [
     "MissingExtraError",
     "Network",
     "NoModulationError",
+    "ReaderProcessError",
     "Renormalize",
     "Rotation",
     "SavedResult",
