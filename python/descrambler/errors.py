@@ -8,6 +8,7 @@ __all__ = [
     "GradientError",
     "MissingExtraError",
     "NoModulationError",
+    "ReaderProcessError",
     "WeightFileError",
 ]
 
