@@ -419,12 +419,12 @@ TABLE = {
 
 RECORDS = """
     ChartError Comparison ConvergenceWarning Descrambling DescramblerError DescramblerWarning Ensemble
-    Finding GradientError Interpretation MissingExtraError NoModulationError SavedResult Starts State
+    Finding GradientError Interpretation MissingExtraError NoModulationError Starts State
     Status Step WeightFileError analysis.Band analysis.BasisMatch analysis.FrequencyLaw
     analysis.FrequencyMap analysis.KernelMatch analysis.PowerLaw analysis.SplitHalf
     criteria.Criterion deer.DeerData deer.DistanceDistribution
     deer.Modulation deer.Peak deer.Penalties deer.Pretrained deer.Replica deer.TraceFit
-    deer.TrainState detectors.Axes detectors.Detector group.Minimum interop.torch.DescrambledLinear
+    deer.TrainState detectors.Axes detectors.Detector interop.torch.DescrambledLinear
     interop.torch.Verification nulls.Null nulls.Setting
 """
 SCALARS = """

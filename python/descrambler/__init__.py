@@ -11,7 +11,7 @@ from ._geometry.rotation import Rotation
 from ._native import core as _core
 from ._signals.gram import Gram, gram
 from ._signals.joint import joint_gram
-from ._solvers.archive import SavedResult, load_result
+from ._solvers.archive import load_result
 from ._solvers.compare import Comparison, compare
 from ._solvers.descramble import descramble, descramble_gram
 from ._solvers.diagonalize import diagonalize
@@ -67,7 +67,6 @@ __all__ = [
     "ReaderProcessError",
     "Renormalize",
     "Rotation",
-    "SavedResult",
     "Starts",
     "State",
     "Status",

@@ -18,10 +18,9 @@ from ._geometry.charts import (
     random_rotation,
     unpack_generator,
 )
-from ._solvers.minimize import Minimum, minimize
+from ._solvers.minimize import minimize
 
 __all__ = [
-    "Minimum",
     "cayley",
     "cayley_pullback",
     "exp",

@@ -14,7 +14,7 @@ def quartic(y):
 
 
 def test_of_signals_equals_the_built_in():
-    own = criteria.Custom(quartic, maximized=True)
+    own = criteria.Custom(quartic, maximize=True)
     result = ds.descramble(SIGNALS, own, random_state=0)
     built_in = ds.descramble(SIGNALS, "quartimax", random_state=0)
     assert result.objective == pytest.approx(built_in.objective, rel=1e-9)
@@ -29,7 +29,7 @@ def test_of_the_rotation(dtype):
         assert p.dtype in (dtype, np.float64)
         return np.sum(p * w.T), w.T
 
-    own = criteria.Custom(trace, of="rotation", maximized=True)
+    own = criteria.Custom(trace, of="rotation", maximize=True)
     result = ds.descramble(SIGNALS.astype(dtype), own, tol=1e-5)
     assert result.objective == pytest.approx(ds.diagonalize(w, "sum").objective, rel=1e-5)
 
@@ -37,7 +37,7 @@ def test_of_the_rotation(dtype):
 @pytest.mark.slow
 def test_autograd():
     pytest.importorskip("torch")
-    own = criteria.Custom(lambda y: (y**4).sum(), maximized=True, autograd=True)
+    own = criteria.Custom(lambda y: (y**4).sum(), maximize=True, autograd=True)
     p = ds.group.random_rotation(6, 0)
     value, gradient = own.value_and_gradient(p, signals=SIGNALS)
     expected, slope = criteria.Orthomax(0).value_and_gradient(p, signals=SIGNALS)

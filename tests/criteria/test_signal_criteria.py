@@ -148,8 +148,8 @@ def test_sums_are_sums(terms):
     p = group.random_rotation(N, 6)
     value, gradient = total.value_and_gradient(p, signals=SIGNALS)
     parts = [(w, c, *c.value_and_gradient(p, signals=SIGNALS)) for w, c in terms]
-    signs = [1 if c.maximized == total.maximized else -1 for _, c in terms]
-    assert total.maximized == all(c.maximized for _, c in terms)
+    signs = [1 if c.maximize == total.maximize else -1 for _, c in terms]
+    assert total.maximize == all(c.maximize for _, c in terms)
     scale = sum(w * abs(v) for w, _, v, _ in parts)
     assert value == pytest.approx(
         sum(s * w * v for s, (w, _, v, _) in zip(signs, parts, strict=True)), abs=1e-9 * scale
@@ -169,7 +169,7 @@ def test_quadratic_sums_are_solved_exactly(terms):
     result = ds.descramble(SIGNALS, total)
     assert result.method == "exact"
     assert result.optimality == "certified"
-    sign = -1 if total.maximized else 1
+    sign = -1 if total.maximize else 1
     for seed in range(20):
         other = total.value_and_gradient(group.random_rotation(N, seed), signals=SIGNALS)[0]
         assert sign * other >= sign * result.objective - 1e-9 * abs(result.objective)
@@ -188,7 +188,7 @@ def test_iteration_approaches_the_exact_value(criterion):
 @pytest.mark.parametrize("criterion", ORDINARY, ids=by_name)
 def test_local_optima(criterion, method):
     result = ds.descramble(SIGNALS, criterion, method=method, random_state=1, tol=1e-6)
-    sign = -1 if criterion.maximized else 1
+    sign = -1 if criterion.maximize else 1
     p = result.rotation.matrix
     assert result.converged and result.optimality in ("local", "certified")
     assert result.history[-1] == pytest.approx(result.objective, rel=1e-9, abs=1e-12)
@@ -287,7 +287,7 @@ def test_starts_do_not_depend_on_threads(criterion):
 
 def test_reflections():
     w = np.diag([-1.0] + [1.0] * (N - 1))
-    trace = criteria.Custom(lambda p: (np.sum(p * w), w), of="rotation", maximized=True)
+    trace = criteria.Custom(lambda p: (np.sum(p * w), w), of="rotation", maximize=True)
     both = ds.descramble(SIGNALS, trace, group="O", random_state=0)
     assert both.objective == pytest.approx(N)
     assert np.linalg.det(both.rotation.matrix) == pytest.approx(-1)

@@ -4,81 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from .._geometry.rotation import Rotation, from_arrays
 from .._util.files import read_arrays
-from .._util.validate import Array, real_array
-from .result import SCHEMA
+from .._util.validate import real_array
+from .result import FIGURES, SCHEMA, Descrambling, with_figures
+from .status import Status
 
 _ROTATIONS = ({"rotation"}, {"rotation.span", "rotation.core"})
 _TEXTS = ("criterion", "method", "gauge", "status", "message", "optimality")
 
 
-@dataclass(frozen=True, eq=False)
-class SavedResult:
-    """What `Descrambling.save` wrote: the rotation, and the figures as they were found then.
-
-    Attributes
-    ----------
-    rotation : Rotation
-        P in SO(n).
-    criterion, method, gauge, status, message, optimality : str
-    objective, bound, rounding, seconds : float
-    gap : float or None
-        None if the file is of a version that did not keep it.
-    resolved, sign_resolved : ndarray of bool, shape (n,)
-    history : ndarray
-    eigenvalues : ndarray or None
-        Eigenvalues of the Gram matrix, descending.
-    """
-
-    rotation: Rotation
-    criterion: str
-    method: str
-    gauge: str
-    status: str
-    message: str
-    optimality: str
-    objective: float
-    bound: float
-    rounding: float
-    seconds: float
-    gap: float | None
-    resolved: NDArray[np.bool_]
-    sign_resolved: NDArray[np.bool_]
-    history: Array
-    eigenvalues: Array | None
-
-    def transform(self, signals: ArrayLike) -> Array:
-        """Descrambled signals S P^T, shape (m, n), of signals in rows, shape (m, n)."""
-        return self.rotation.right(signals)
-
-    def __str__(self) -> str:
-        n = self.rotation.n
-        gap = "" if self.gap is None else f", gap {self.gap:.1e}"
-        rows = [
-            ("criterion", self.criterion),
-            ("units", str(n)),
-            ("method", self.method),
-            ("status", f"{self.status}: {self.message}"),
-            ("objective", f"{self.objective:.8g}"),
-            ("bound", f"{self.bound:.8g} ({self.optimality}{gap})"),
-            ("resolved modes", f"{int(self.resolved.sum())} of {n}"),
-            ("resolved signs", f"{int(self.sign_resolved.sum())} of {n}"),
-            ("gauge", self.gauge),
-            ("time", f"{self.seconds:.3g} s"),
-        ]
-        return "\n".join(["Saved result", *(f"  {name:<14}  {value}" for name, value in rows)])
-
-
-def load_result(path: str | os.PathLike[str]) -> SavedResult:
+def load_result(path: str | os.PathLike[str]) -> Descrambling:
     """Read what `Descrambling.save` wrote, as .npz, in this version or an older one.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    Descrambling
+        With the figures as they were found when it was saved. Its criterion is a name, and what needs
+        the signals (`gram`, `starts`; `gradient_norm` and others of an old file) is not there.
 
     Raises
     ------
@@ -94,22 +47,31 @@ def load_result(path: str | os.PathLike[str]) -> SavedResult:
         raise ValueError(f"{Path(path)} is not a saved result: {error}") from error
 
 
-def _result(arrays: Mapping[str, NDArray[Any]]) -> SavedResult:
+def _result(arrays: Mapping[str, NDArray[Any]]) -> Descrambling:
     rotation = _rotation(arrays)
-    numbers = ("objective", "bound", "rounding", "seconds")
-    known: dict[str, Any] = {name: _text(arrays, name) for name in _TEXTS}
-    known |= {name: float(arrays[name]) for name in numbers}
-    return SavedResult(
-        rotation,
-        **known,
-        gap=float(arrays["gap"]) if "gap" in arrays else None,
+    _ = arrays["objective"]  # every version kept it
+    texts = {name: _text(arrays, name) for name in _TEXTS}
+    optimality = texts.pop("optimality")
+    figures = {name: float(arrays[name]) for name in FIGURES if name in arrays}
+    if "maximize" in figures:
+        figures["maximize"] = bool(figures["maximize"])
+    history = real_array("history", arrays["history"], 1, finite=False)
+    result = Descrambling(
+        rotation=rotation,
+        bound=float(arrays["bound"]),
+        rounding=float(arrays["rounding"]),
+        seconds=float(arrays["seconds"]),
+        **texts | {"status": Status(texts["status"])},
         resolved=_mask(arrays, "resolved", rotation.n),
         sign_resolved=_mask(arrays, "sign_resolved", rotation.n),
-        history=real_array("history", arrays["history"], 1, finite=False),
+        n_iter=int(arrays.get("n_iter", np.array(max(len(history) - 1, 0)))),
+        n_eval=int(arrays.get("n_eval", np.array(0))),
+        history=history,
         eigenvalues=(
             real_array("eigenvalues", arrays["eigenvalues"], 1) if "eigenvalues" in arrays else None
         ),
     )
+    return with_figures(result, figures | {"optimality": optimality})
 
 
 def _rotation(arrays: Mapping[str, NDArray[Any]]) -> Rotation:

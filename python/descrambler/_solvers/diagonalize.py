@@ -127,7 +127,7 @@ def _iterate(
     size = float(np.linalg.norm(w)) / np.sqrt(len(w)) or 1.0
     kernel = problem.kernel(np.ascontiguousarray(start @ (w / size), dtype))
     unit = size if isinstance(problem, DiagonalSum) else size**2
-    objective = Objective(lambda: kernel, problem.maximized, unit)
+    objective = Objective(lambda: kernel, problem.maximize, unit)
     outcome = run(objective, np.eye(len(w), dtype=dtype), settings)
     warn_unless_converged(outcome, settings)
     return Found(

@@ -251,7 +251,7 @@ def link_basis(criterion: Criterion, form: QuadraticForm, n: int) -> LinkBasis:
     """Return modes of A, in the order in which they take the principal components; of -A to maximize."""
     if isinstance(criterion, Smoothness):
         return criterion.basis(n)
-    return (form * (-1 if form.maximized else 1)).basis(n)
+    return (form * (-1 if form.maximize else 1)).basis(n)
 
 
 def _over_all(mask: Array, kept: int, n: int) -> Array:

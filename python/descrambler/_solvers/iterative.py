@@ -34,7 +34,7 @@ def descramble_locally(
     _check_gradients(criterion, data)
     work = np.dtype(dtype)
     unit = criterion.kernel(data, work)[1]
-    objective = Objective(lambda: criterion.kernel(data, work)[0], criterion.maximized, unit)
+    objective = Objective(lambda: criterion.kernel(data, work)[0], criterion.maximize, unit)
     # Where the signs of rows are free, so is the determinant.
     reflections = settings.group == "O" and criterion.symmetry == "none"
     optimize = PolarSteps(criterion, data, work) if settings.method == "polar" else run
@@ -54,7 +54,7 @@ def descramble_locally(
     return Descrambling(
         rotation=Rotation(np.ascontiguousarray(rotation, dtype), data.n),
         criterion=criterion,
-        bound=np.inf if criterion.maximized else -np.inf,
+        bound=np.inf if criterion.maximize else -np.inf,
         rounding=0.0,
         method=settings.method,
         gauge=gauge,

@@ -150,7 +150,7 @@ class Objective:
     """A C++ criterion, made anew for every thread since it keeps storage, with sense and unit."""
 
     kernel: Callable[[], _core.Criterion]
-    maximized: bool
+    maximize: bool
     unit: float = 1.0
 
 
@@ -168,12 +168,12 @@ def run(
     try:
         if settings.method == "cayley-lbfgs":
             p, code, n_iter, n_eval, history = core.cayley_lbfgs(
-                kernel, objective.maximized, start, options, flag
+                kernel, objective.maximize, start, options, flag
             )
         else:
             retraction = getattr(core.Retraction, settings.retraction)
             p, code, n_iter, n_eval, history = core.riemannian_lbfgs(
-                kernel, objective.maximized, start, retraction, options, flag
+                kernel, objective.maximize, start, retraction, options, flag
             )
     finally:
         monitor.close()

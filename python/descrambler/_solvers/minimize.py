@@ -3,72 +3,33 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._geometry.charts import orthogonal
+from .._geometry.rotation import Rotation
 from .._native import core
-from .._util.validate import Array, choice
+from .._util.validate import choice
+from ..criteria import Custom
 from ..criteria._custom import check_gradient as compare_with_differences
 from ..criteria._custom import user_function
 from .lbfgs import (
     MESSAGES,
     METHODS,
     Objective,
-    Outcome,
     Settings,
     State,
     run,
     warn_unless_converged,
 )
 from .resume import segmented
-from .status import Status
+from .result import Descrambling, with_figures
 
-__all__ = ["Minimum", "minimize"]
-
-
-@dataclass(frozen=True, eq=False)
-class Minimum:
-    """Where a minimization ended.
-
-    Attributes
-    ----------
-    rotation : ndarray, shape (n, n)
-        Orthogonal, its determinant that of the start.
-    value : float
-    gradient_norm : float
-        Frobenius norm of the Riemannian gradient, the skew part of G P^T.
-    status : Status
-    message : str
-    n_iter, n_eval : int
-    history : ndarray, shape (n_iter + 1,)
-        Value at the start and after each iteration.
-    optimality : str
-        "local" if no step improves the value, else "unknown".
-    """
-
-    rotation: Array
-    value: float
-    gradient_norm: float
-    status: Status
-    message: str
-    n_iter: int
-    n_eval: int
-    history: Array
-
-    @property
-    def converged(self) -> bool:
-        """Whether the tolerance was reached."""
-        return self.status is Status.CONVERGED
-
-    @property
-    def optimality(self) -> str:
-        """What is known: "local" (no step improves), else "unknown"."""
-        return "local" if self.converged else "unknown"
+__all__ = ["minimize"]
 
 
 def minimize(
@@ -86,7 +47,7 @@ def minimize(
     checkpoint_every: int = 100,
     progress: bool = False,
     callback: Callable[[State], bool] | None = None,
-) -> Minimum:
+) -> Descrambling:
     """Minimize a function of a rotation, by L-BFGS on the group.
 
     Parameters
@@ -114,7 +75,8 @@ def minimize(
 
     Returns
     -------
-    Minimum
+    Descrambling
+        Its rotation is orthogonal, with the determinant of the start.
 
     Raises
     ------
@@ -133,7 +95,7 @@ def minimize(
     >>> import numpy as np, descrambler as ds
     >>> w = np.arange(9.0).reshape(3, 3) ** 2
     >>> best = ds.group.minimize(lambda p: (-np.sum(p * w.T), -w.T), np.eye(3))
-    >>> bool(np.isclose(-best.value, ds.diagonalize(w, "sum").objective))
+    >>> bool(np.isclose(-best.objective, ds.diagonalize(w, "sum").objective))
     True
     """
     here = orthogonal("start", start)
@@ -158,15 +120,31 @@ def minimize(
     def kernel() -> Any:
         return user(function, len(here), scale)
 
-    outcome: Outcome = segmented(run, settings)(Objective(kernel, maximize), here, settings, None)
+    began = time.perf_counter()
+    outcome = segmented(run, settings)(Objective(kernel, maximize), here, settings, None)
     warn_unless_converged(outcome, settings)
-    return Minimum(
-        outcome.rotation,
-        outcome.objective,
-        outcome.gradient_norm,
-        outcome.status,
-        MESSAGES[outcome.status],
-        outcome.n_iter,
-        outcome.n_eval,
-        outcome.history,
+    unknown = np.zeros(len(here), bool)
+    result = Descrambling(
+        rotation=Rotation(outcome.rotation, len(here)),
+        criterion=Custom(fun, "rotation", maximize, autograd, check=False, name="fun"),
+        bound=np.inf if maximize else -np.inf,
+        rounding=0.0,
+        method=method,
+        gauge="none",
+        status=outcome.status,
+        message=MESSAGES[outcome.status],
+        resolved=unknown,
+        sign_resolved=unknown,
+        n_iter=outcome.n_iter,
+        n_eval=outcome.n_eval,
+        history=outcome.history,
+        seconds=time.perf_counter() - began,
+    )
+    return with_figures(
+        result,
+        {
+            "objective": outcome.objective,
+            "initial_objective": float(outcome.history[0]),
+            "gradient_norm": outcome.gradient_norm,
+        },
     )

@@ -76,7 +76,7 @@ def search(
         starts = [start for own in starts for start in (own, mirror * own)]
     starts = [np.ascontiguousarray(chart(p) if chart else p, dtype) for p in starts]
     outcomes = _run_all(optimize, objective, starts, settings)
-    sign = 1 if objective.maximized else -1
+    sign = 1 if objective.maximize else -1
     objectives = np.array([outcome.objective for outcome in outcomes])
     best = int(np.argmax(sign * objectives))
     near = np.abs(objectives - objectives[best]) <= 1e-6 * abs(objectives[best])

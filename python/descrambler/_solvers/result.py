@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import html
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from .._geometry.rotation import Rotation
 from .._signals.gram import Gram
 from .._signals.leading_modes import Leading
 from .._util.files import is_matlab, write_arrays
+from .._util.tables import Tabulated
 from .._util.validate import Array, own_unit
 from ..criteria import Criterion, DiagonalNormSquare, DiagonalSum, Smoothness
 from ..criteria._base import Data
@@ -23,21 +24,36 @@ from .status import Status
 
 SCHEMA = "descrambler.result.v1"
 
+# What is computed from rotation and signals: a file keeps it, since it keeps no signals.
+FIGURES = (
+    "objective",
+    "gap",
+    "maximize",
+    "initial_objective",
+    "gradient_norm",
+    "shortfall",
+    "excess_bound",
+)
+
 AnyCriterion = Criterion | DiagonalSum | DiagonalNormSquare
 
 
-@dataclass(frozen=True, eq=False)
-class Descrambling:
+@dataclass(frozen=True, eq=False, repr=False)
+class Descrambling(Tabulated):
     """A rotation, its figure of merit, and the evidence for both.
 
     What judges the rotation (objective, gap, gradient norm, orthogonality) is computed from the rotation
-    itself, independently of how it was found, when it is first asked for.
+    itself, independently of how it was found, when it is first asked for. A result that was read from
+    a file has the figures that were saved with it; what would need signals or criterion raises
+    ValueError.
 
     Attributes
     ----------
     rotation : Rotation
-        P in SO(n).
-    criterion : criterion of the signals, DiagonalSum or DiagonalNormSquare
+        P in SO(n). Of a function that :func:`descrambler.group.minimize` was started on a reflection
+        with, P is one.
+    criterion : Criterion, DiagonalSum, DiagonalNormSquare or str
+        Its name alone if the result was read from a file.
     bound : float
         Proven bound: from below when minimizing, from above when maximizing; infinite where none is known.
     rounding : float
@@ -47,7 +63,8 @@ class Descrambling:
     resolved, sign_resolved : ndarray of bool, shape (n,)
         Which link modes the data determine, and which of these have a determined sign.
     n_iter, n_eval : int
-        Iterations and evaluations (matrix decompositions, for the exact methods).
+        Iterations and evaluations (matrix decompositions, for the exact methods); 0 if the file that
+        the result was read from is of a version that did not keep them.
     history : ndarray, shape (n_iter + 1,) or (0,)
         Objective at the start and after each iteration, where there were any.
     seconds : float
@@ -67,7 +84,7 @@ class Descrambling:
     """
 
     rotation: Rotation
-    criterion: AnyCriterion
+    criterion: AnyCriterion | str
     bound: float
     rounding: float
     method: str
@@ -80,12 +97,12 @@ class Descrambling:
     n_eval: int
     history: Array
     seconds: float
-    gram: Gram | None = field(default=None, repr=False)
-    eigenvalues: Array | None = field(default=None, repr=False)
-    leading: Leading | None = field(default=None, repr=False)
+    gram: Gram | None = None
+    eigenvalues: Array | None = None
+    leading: Leading | None = None
     proven: bool = True
-    signals: Array | None = field(default=None, repr=False)
-    starts: Starts | None = field(default=None, repr=False)
+    signals: Array | None = None
+    starts: Starts | None = None
 
     @cached_property
     def objective(self) -> float:
@@ -94,7 +111,12 @@ class Descrambling:
             return self.leading.objective(self._basis(), self.rotation)
         return self._value_and_gradient(self.rotation.matrix.astype(np.float64, copy=False))[0]
 
-    @property
+    @cached_property
+    def maximize(self) -> bool | None:
+        """Whether large values are better; None if the file of the result does not say."""
+        return None if isinstance(self.criterion, str) else self.criterion.maximize
+
+    @cached_property
     def optimality(self) -> str:
         """What is known: "certified" (by the bound, to 1e-9), "local" (no step improves), "unknown"."""
         if self.proven and self.gap <= 1e-9:
@@ -102,13 +124,11 @@ class Descrambling:
         iterated = len(self.history) > 0
         return "local" if iterated and self.converged else "unknown"
 
-    @property
+    @cached_property
     def gap(self) -> float:
         """Relative distance to the bound, >= 0; 0 where the two agree to rounding."""
-        excess = (
-            self.bound - self.objective if self.criterion.maximized else self.objective - self.bound
-        )
-        if not self.proven:
+        excess = self.bound - self.objective if self.maximize else self.objective - self.bound
+        if not self.proven or self.maximize is None:
             excess = abs(excess)
         if excess <= self.rounding:
             return 0.0
@@ -170,6 +190,11 @@ class Descrambling:
         return self.criterion.basis(self.rotation.n)
 
     def _value_and_gradient(self, p: Array) -> tuple[float, Array]:
+        if isinstance(self.criterion, str):
+            raise ValueError(
+                f"a result from a file has its criterion by name alone, {self.criterion!r}: what was not "
+                "saved with it cannot be computed"
+            )
         if isinstance(self.criterion, Criterion):
             assert self.gram is not None
             return self.criterion.evaluate(p, Data(self.gram, self.signals))
@@ -184,70 +209,74 @@ class Descrambling:
 
         As .npz, for `load_result`; or, if `path` ends in .mat, as MATLAB 5.
         """
-        names = (
-            "objective",
-            "bound",
-            "gap",
-            "rounding",
-            "resolved",
-            "sign_resolved",
-            "history",
-            "seconds",
-        )
-        arrays: dict[str, ArrayLike] = {name: getattr(self, name) for name in names}
+        names = ("bound", "rounding", "resolved", "sign_resolved", "history", "seconds", "n_iter", "n_eval")
+        known = [name for name in FIGURES if self._knows(name)]
+        arrays: dict[str, ArrayLike] = {name: getattr(self, name) for name in (*names, *known)}
         whole = is_matlab(path)
         arrays |= {"rotation": self.rotation.matrix} if whole else self.rotation.arrays()
         arrays["criterion"] = str(self.criterion)
-        if self.leading is not None:
-            arrays |= {"shortfall": self.shortfall, "excess_bound": self.excess_bound}
         texts = ("method", "gauge", "status", "message", "optimality")
         arrays |= {name: str(getattr(self, name)) for name in texts}
         if self.eigenvalues is not None:
             arrays["eigenvalues"] = self.eigenvalues
         write_arrays(path, SCHEMA, arrays)
 
+    def _knows(self, name: str) -> bool:
+        """Whether a figure can be told: computed, or read from the file of the result."""
+        if name in ("shortfall", "excess_bound"):
+            return self.leading is not None or name in vars(self)
+        return not isinstance(self.criterion, str) or vars(self).get(name) is not None
+
     def table(self) -> list[tuple[str, str]]:
-        """Return the status table: names and values, as printed."""
-        n = self.rotation.n
-        side = "upper" if self.criterion.maximized else "lower"
-        starts = [] if self.starts is None else [("starts", str(self.starts))]
-        return [
+        """Return the status table: names and values, as printed. Rows that do not apply are left out."""
+        counts = f" ({self.n_iter} iterations, {self.n_eval} evaluations)" if self.n_eval else ""
+        before = f" (before {self.initial_objective:.8g})" if self._knows("initial_objective") else ""
+        rows = [
             ("criterion", str(self.criterion)),
-            ("units", str(n)),
-            ("method", f"{self.method} ({self.n_iter} iterations, {self.n_eval} evaluations)"),
+            ("units", str(self.rotation.n)),
+            ("method", self.method + counts),
             ("status", f"{self.status}: {self.message}"),
-            ("objective", f"{self.objective:.8g} (before {self.initial_objective:.8g})"),
-            (f"{side} bound", f"{self.bound:.8g}"),
-            ("gap", f"{self.gap:.1e} ({self.optimality})"),
-            *starts,
-            ("gradient norm", f"{self.gradient_norm:.1e}"),
-            ("orthogonality error", f"{self.orthogonality_error:.1e}"),
+            ("objective", f"{self.objective:.8g}{before}"),
+        ]
+        if np.isfinite(self.bound):
+            side = {True: "upper bound", False: "lower bound", None: "bound"}[self.maximize]
+            rows += [(side, f"{self.bound:.8g}"), ("gap", f"{self.gap:.1e} ({self.optimality})")]
+        else:
+            rows += [("optimum", f"{self.optimality}, no bound is known")]
+        if self.starts is not None and len(self.starts.seeds) > 1:
+            rows += [("starts", str(self.starts))]
+        if self._knows("gradient_norm"):
+            rows += [("gradient norm", f"{self.gradient_norm:.1e}")]
+        rows += [("orthogonality error", f"{self.orthogonality_error:.1e}")]
+        if self.eigenvalues is not None:
+            rows += self._modes()
+        return [*rows, ("time", f"{self.seconds:.3g} s")]
+
+    def _modes(self) -> list[tuple[str, str]]:
+        """Rows of a criterion with link modes."""
+        n = self.rotation.n
+        rows = [
             ("resolved modes", f"{int(self.resolved.sum())} of {n}"),
             ("resolved signs", f"{int(self.sign_resolved.sum())} of {n}"),
             ("gauge", self.gauge),
-            *self._truncation(),
-            ("time", f"{self.seconds:.3g} s"),
         ]
+        if self.leading is not None:
+            whole = self.leading.trace
+            share = float(self.leading.values.sum()) / whole if whole else 1.0
+            text = f"{self.rotation.rank}, with {share:.6f} of the signals' square"
+            rows += [("modes placed", text)]
+        if self._knows("shortfall"):
+            rows += [("best over these modes", f"at most {1 + self.shortfall:.8f} x the bound")]
+        if self._knows("excess_bound"):
+            rows += [("excess over all modes", f"at most {self.excess_bound:.3g}")]
+        return rows
 
-    def _truncation(self) -> list[tuple[str, str]]:
-        if self.leading is None:
-            return []
-        share = float(self.leading.values.sum()) / self.leading.trace if self.leading.trace else 1.0
-        return [
-            ("modes placed", f"{self.rotation.rank}, with {share:.6f} of the signals' square"),
-            ("best over these modes", f"at most {1 + self.shortfall:.8f} x the bound"),
-            ("excess over all modes", f"at most {self.excess_bound:.3g}"),
-        ]
+    def __repr__(self) -> str:
+        what = f"{self.criterion}, {self.rotation.n} units, {self.method}, {self.status}"
+        return f"{type(self).__name__}({what})"
 
-    def __str__(self) -> str:
-        rows = self.table()
-        width = max(len(name) for name, _ in rows)
-        return "\n".join(["Descrambling", *(f"  {name:<{width}}  {value}" for name, value in rows)])
 
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
-            for name, value in self.table()
-        )
-        return f"<table><caption>Descrambling</caption><tbody>{rows}</tbody></table>"
+def with_figures(result: Descrambling, figures: Mapping[str, object]) -> Descrambling:
+    """Give a result figures that were found before, by the names of its attributes."""
+    vars(result).update(figures)  # where the cached properties keep theirs
+    return result

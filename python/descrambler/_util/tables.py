@@ -1,9 +1,16 @@
-"""Tables of text."""
+"""How results are shown: tables of text and of HTML, and a repr of one line."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, TypeVar
+
+Class = TypeVar("Class", bound=type)
+
+LONGEST = 60
+"""Characters of one value in a repr."""
 
 
 def text_table(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -17,12 +24,62 @@ def text_table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def html_table(rows: Sequence[Sequence[str]], caption: str) -> str:
     """Return the rows, the first of them the header, as an HTML table for a notebook."""
-
-    def line(row: Sequence[str], tag: str) -> str:
-        cells = (f"<{tag} style='text-align:left'>{html.escape(c)}</{tag}>" for c in row)
-        return f"<tr>{''.join(cells)}</tr>"
-
     head, *rest = rows
-    body = "".join(line(row, "td") for row in rest)
+    body = "".join(_line(row, ["td"] * len(row)) for row in rest)
+    return _table(caption, f"<thead>{_line(head, ['th'] * len(head))}</thead><tbody>{body}</tbody>")
+
+
+def _table(caption: str, content: str) -> str:
     title = f"<caption style='text-align:left'>{html.escape(caption)}</caption>"
-    return f"<table>{title}<thead>{line(head, 'th')}</thead><tbody>{body}</tbody></table>"
+    return f"<table>{title}{content}</table>"
+
+
+def _line(row: Sequence[str], tags: Sequence[str]) -> str:
+    cells = (
+        f"<{tag} style='text-align:left'>{html.escape(cell)}</{tag}>"
+        for tag, cell in zip(tags, row, strict=True)
+    )
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+class Tabulated:
+    """A result with a status table, which it prints, and shows in a notebook."""
+
+    def table(self) -> list[tuple[str, str]]:
+        """Return the status table: names and values, as printed."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return "\n".join([type(self).__name__, *(f"  {line}" for line in text_table(self.table()))])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(_line(row, ("th", "td")) for row in self.table())
+        return _table(type(self).__name__, f"<tbody>{rows}</tbody>")
+
+
+def brief(cls: Class) -> Class:
+    """Give a dataclass a repr of one line: arrays by dtype and shape, the rest cut short."""
+    cls.__repr__ = _brief  # type: ignore[assignment]
+    return cls
+
+
+def _brief(self: Any) -> str:
+    shown = (field.name for field in fields(self) if field.repr)
+    parts = (f"{name}={_short(getattr(self, name))}" for name in shown)
+    return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def _short(value: object) -> str:
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape is not None and dtype is not None and shape != ():
+        return f"<{dtype} {' x '.join(map(str, shape))}>"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping) or (isinstance(value, list | tuple) and len(value) > 4):
+        return f"<{len(value)} in a {type(value).__name__}>"
+    if isinstance(value, list | tuple):
+        return f"({', '.join(map(_short, value))})"
+    if callable(value) and hasattr(value, "__qualname__"):
+        return str(value.__qualname__)
+    text = " ".join(repr(value).split())
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

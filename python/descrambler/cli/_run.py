@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._solvers.result import Descrambling
+from .._util.tables import text_table
 from .._util.validate import Array
 from ..evidence._study import Study, descramble_network
 from ..evidence.nulls import random_counterpart
@@ -125,8 +126,4 @@ def _print_table(pair: Pair) -> None:
             f"{r['signs']} of {r['units']}",
         )
         rows.append((r["network"], r["signals"], *figures))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        print(
-            "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        )
+    print("\n".join(text_table(rows)))

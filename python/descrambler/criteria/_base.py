@@ -64,11 +64,11 @@ class QuadraticForm:
     spectrum: Array | None = None
     matrix: Array | None = None
     constant: float = 0.0
-    maximized: bool = False
+    maximize: bool = False
 
     def own_value(self, least: float) -> float:
         """Value of the form where its minimized trace, of -A if the form is maximized, is `least`."""
-        return (-least if self.maximized else least) + self.constant
+        return (-least if self.maximize else least) + self.constant
 
     def dense(self, n: int) -> Array:
         """Return A, shape (n, n)."""
@@ -86,14 +86,14 @@ class QuadraticForm:
     def __mul__(self, weight: float) -> QuadraticForm:
         spectrum = None if self.spectrum is None else weight * self.spectrum
         matrix = None if self.matrix is None else weight * self.matrix
-        return QuadraticForm(spectrum, matrix, weight * self.constant, self.maximized)
+        return QuadraticForm(spectrum, matrix, weight * self.constant, self.maximize)
 
     def plus(self, other: QuadraticForm, n: int) -> QuadraticForm:
         """Sum of two forms on n points."""
         constant = self.constant + other.constant
         if self.spectrum is not None and other.spectrum is not None:
             return replace(self, spectrum=self.spectrum + other.spectrum, constant=constant)
-        return QuadraticForm(None, self.dense(n) + other.dense(n), constant, self.maximized)
+        return QuadraticForm(None, self.dense(n) + other.dense(n), constant, self.maximize)
 
 
 @dataclass(eq=False)
@@ -152,13 +152,13 @@ class Assembly:
 
 
 class Criterion:
-    """Figure of merit of a rotation P: minimized, or maximized where `maximized` says so.
+    """Figure of merit of a rotation P: minimized, or maximized where `maximize` says so.
 
     Criteria add up: ``2 * Smoothness() + Locality()``. A sum is maximized if all its terms are;
     otherwise it is minimized, and terms that are to be maximized count negative.
     """
 
-    maximized: ClassVar[bool] = False
+    maximize: ClassVar[bool] = False
     needs_signals: ClassVar[bool] = False
     # Changes of P's rows that leave the value: "permutations" (with signs), "signs" or "none".
     symmetry: ClassVar[str] = "none"
@@ -269,9 +269,9 @@ class WeightedSum(Criterion):
         object.__setattr__(self, "terms", tuple(flat))
 
     @property
-    def maximized(self) -> bool:  # type: ignore[override]
+    def maximize(self) -> bool:  # type: ignore[override]
         """Whether every term is."""
-        return all(criterion.maximized for _, criterion in self.terms)
+        return all(criterion.maximize for _, criterion in self.terms)
 
     @property
     def needs_signals(self) -> bool:  # type: ignore[override]
@@ -288,7 +288,7 @@ class WeightedSum(Criterion):
 
     def _signed(self) -> list[tuple[float, Criterion]]:
         """Terms with the sign with which they enter."""
-        return [(w if c.maximized == self.maximized else -w, c) for w, c in self.terms]
+        return [(w if c.maximize == self.maximize else -w, c) for w, c in self.terms]
 
     def assemble(self, assembly: Assembly, weight: float) -> None:
         """Add the parts of every term."""
@@ -307,4 +307,4 @@ class WeightedSum(Criterion):
             if form is None:
                 return None
             total = form * own if total is None else total.plus(form * own, data.n)
-        return None if total is None else replace(total, maximized=self.maximized)
+        return None if total is None else replace(total, maximize=self.maximize)

@@ -31,7 +31,7 @@ class Custom(Criterion):
         takes a PyTorch tensor and returns a scalar tensor, and the gradient is found by autograd.
     of : {"signals", "rotation"}
         What the function takes. Unlike the criteria of this package it sees all signals at once.
-    maximized : bool
+    maximize : bool
     autograd : bool
         Whether the function is a PyTorch one; needs the extra `torch`.
     check : bool
@@ -50,7 +50,7 @@ class Custom(Criterion):
 
     function: Callable[[Any], Any]
     of: str = "signals"
-    maximized: bool = False  # type: ignore[misc]
+    maximize: bool = False  # type: ignore[misc]
     autograd: bool = False
     check: bool = True
     name: str = "custom"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class _Diagonality:
     W: ArrayLike
 
-    maximized: ClassVar[bool] = True
+    maximize: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         weights = square("W", self.W)

@@ -141,7 +141,7 @@ class Autocorrelation(Quadratic):
     lag: int = 1
     boundary: str = "periodic"
 
-    maximized: ClassVar[bool] = True
+    maximize: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         choice("boundary", self.boundary, ("periodic", "open"))
@@ -156,9 +156,9 @@ class Autocorrelation(Quadratic):
         n = data.n
         if self.boundary == "periodic":
             spectrum = np.cos(2 * np.pi * self.lag * np.arange(n // 2 + 1) / n)
-            return QuadraticForm(spectrum, maximized=True)
+            return QuadraticForm(spectrum, maximize=True)
         shift = (np.eye(n, k=self.lag) + np.eye(n, k=-self.lag)) / 2
-        return QuadraticForm(matrix=shift, maximized=True)
+        return QuadraticForm(matrix=shift, maximize=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +182,7 @@ class Periodicity(Quadratic):
 
     period: float
 
-    maximized: ClassVar[bool] = True
+    maximize: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.period) and self.period >= 1):
@@ -196,7 +196,7 @@ class Periodicity(Quadratic):
         n = data.n
         shifts = self.period * np.arange(max(1, round(n / self.period)))
         angles = 2 * np.pi / n * np.outer(np.arange(n // 2 + 1), shifts)
-        return QuadraticForm(np.cos(angles).mean(axis=1), maximized=True)
+        return QuadraticForm(np.cos(angles).mean(axis=1), maximize=True)
 
 
 @dataclass(frozen=True, eq=False)

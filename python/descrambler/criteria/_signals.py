@@ -217,7 +217,7 @@ class Kurtosis(_OfSignals):
     Uncentered; a unit without power counts nothing.
     """
 
-    maximized: ClassVar[bool] = True
+    maximize: ClassVar[bool] = True
     symmetry: ClassVar[str] = "permutations"
 
     def __str__(self) -> str:
@@ -248,7 +248,7 @@ class Orthomax(_OfSignals):
 
     gamma: float = 1.0
 
-    maximized: ClassVar[bool] = True
+    maximize: ClassVar[bool] = True
     symmetry: ClassVar[str] = "permutations"
 
     def __post_init__(self) -> None:

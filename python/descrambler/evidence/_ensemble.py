@@ -15,6 +15,7 @@ from .._solvers.descramble import descramble
 from .._util.files import write_arrays
 from .._util.parallel import Executor, mapping
 from .._util.progress import Progress, reporting
+from .._util.tables import Tabulated, brief
 from .._util.validate import Array, choice, matrix
 from ..analysis._agreement import Agreement, Spread
 from ..criteria import link_basis
@@ -26,8 +27,9 @@ __all__ = ["Ensemble", "ensemble"]
 SCHEMA = "descrambler.ensemble.v1"
 
 
+@brief
 @dataclass(frozen=True, eq=False)
-class Ensemble:
+class Ensemble(Tabulated):
     """Networks descrambled on the same inputs, and what their agreement must beat.
 
     Attributes
@@ -78,11 +80,6 @@ class Ensemble:
             *((name, str(spread)) for name, spread in self.summary().items()),
             ("outliers", f"{outliers} (median bound below {self.trained.threshold:.3f})"),
         ]
-
-    def __str__(self) -> str:
-        rows = self.table()
-        width = max(len(name) for name, _ in rows)
-        return "\n".join(["Ensemble", *(f"  {name:<{width}}  {value}" for name, value in rows)])
 
     def save(self, path: str | Path) -> None:
         """Write matrices, masks and consensus pictures to an .npz file, without pickle."""
