@@ -98,8 +98,15 @@ class TestResults:
         assert type(loaded.rotation) is type(result.rotation)
         assert loaded.rotation.rank == result.rotation.rank
         np.testing.assert_array_equal(loaded.rotation.matrix, result.rotation.matrix)
-        for name in ("objective", "bound", "gap", "rounding", "seconds", "method", "message"):
+        assert type(loaded) is type(result)
+        names = ("objective", "bound", "gap", "rounding", "seconds", "method", "message", "status")
+        more = ("n_iter", "n_eval", "initial_objective", "gradient_norm", "maximize", "optimality")
+        for name in names + more:
             assert getattr(loaded, name) == getattr(result, name)
+        kept = [row for row in result.table() if row[0] != "modes placed"]
+        assert loaded.table() == kept
+        loaded.save(tmp_path / "again.npz")
+        assert str(ds.load_result(tmp_path / "again.npz")) == str(loaded)
         for name in ("resolved", "sign_resolved", "history"):
             np.testing.assert_array_equal(getattr(loaded, name), getattr(result, name))
         rows = RNG.standard_normal((3, result.rotation.n))
@@ -112,10 +119,14 @@ class TestResults:
         assert smooth.rotation.rank == smooth.rotation.n == 8
         assert smooth.objective == pytest.approx(1242.5755, abs=1e-4)
         assert (smooth.optimality, smooth.status) == ("certified", "converged")
-        assert (smooth.gap is None) == (name == "v1")
+        assert smooth.gap == 0  # the first files did not keep it
+        assert smooth.converged and "lower bound" not in str(smooth)
+        with pytest.raises(ValueError, match="criterion by name alone"):
+            _ = smooth.gradient_norm
         assert smooth.eigenvalues.shape == (8,)
         diagonal = ds.load_result(DATA / f"result_{name}_norm_square.npz")
         assert diagonal.criterion == "maximum diagonal norm square"
+        assert diagonal.gap == pytest.approx(2.1503e-11, rel=1e-3)
         assert diagonal.eigenvalues is None
 
     def test_golden_file_of_low_rank(self):

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.linalg import blas
 
 from .._util.files import read_arrays, write_arrays
+from .._util.tables import brief
 from .._util.validate import Array, frozen, real_array, square, working_dtype
 from .checkpoint import resumed
 from .sources import Signals, as_source, blocks_of
@@ -25,6 +26,7 @@ LEAST, MOST = 1e-280, 1e280
 LEAST_FLOAT32, MOST_FLOAT32 = 1e-30, 1e30  # where they are summed in float32
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Gram:
     """Gram matrix of signals with their mean and number.

@@ -8,9 +8,11 @@ import numpy as np
 
 from .._geometry.link_basis import LinkBasis
 from .._geometry.rotation import Rotation
+from .._util.tables import brief
 from .._util.validate import Array, own_unit
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Leading:
     """Leading eigenpairs of the Gram matrix B of signals.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .._geometry.rotation import Rotation, from_arrays
 from .._util.files import read_arrays
-from .._util.validate import real_array
+from .._util.validate import Array, real_array
 from .result import FIGURES, SCHEMA, Descrambling, with_figures
 from .status import Status
 
@@ -50,7 +50,7 @@ def load_result(path: str | os.PathLike[str]) -> Descrambling:
 def _result(arrays: Mapping[str, NDArray[Any]]) -> Descrambling:
     rotation = _rotation(arrays)
     _ = arrays["objective"]  # every version kept it
-    texts = {name: _text(arrays, name) for name in _TEXTS}
+    texts: dict[str, Any] = {name: _text(arrays, name) for name in _TEXTS}
     optimality = texts.pop("optimality")
     figures = {name: float(arrays[name]) for name in FIGURES if name in arrays}
     if "maximize" in figures:
@@ -99,7 +99,8 @@ def _text(arrays: Mapping[str, NDArray[Any]], name: str) -> str:
     return str(arrays[name])
 
 
-def _mask(arrays: Mapping[str, NDArray[Any]], name: str, n: int) -> NDArray[np.bool_]:
+def _mask(arrays: Mapping[str, NDArray[Any]], name: str, n: int) -> Array:
     if arrays[name].dtype != np.bool_ or arrays[name].shape != (n,):
         raise TypeError(f"{name} must be {n} booleans")
-    return arrays[name]
+    mask: Array = arrays[name]
+    return mask

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.tables import brief
 from .._util.validate import Array, matrix, own_unit
 from ..criteria import Smoothness
 from .gauge import aligned
@@ -15,6 +16,7 @@ from .result import Descrambling
 __all__ = ["Comparison", "compare"]
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """Similarity of two descrambled matrices.

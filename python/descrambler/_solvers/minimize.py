@@ -26,8 +26,8 @@ from .lbfgs import (
     run,
     warn_unless_converged,
 )
-from .resume import segmented
 from .result import Descrambling, with_figures
+from .resume import segmented
 
 __all__ = ["minimize"]
 

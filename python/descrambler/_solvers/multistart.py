@@ -11,6 +11,7 @@ import numpy as np
 
 from .._geometry.charts import random_rotation
 from .._util.parallel import processors
+from .._util.tables import brief
 from .._util.validate import Array
 from .lbfgs import Cancel, Objective, Outcome, Settings, run
 from .status import Status
@@ -18,6 +19,7 @@ from .status import Status
 Optimize = Callable[[Objective, Array, Settings, Cancel | None], Outcome]
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Starts:
     """What came of every start.

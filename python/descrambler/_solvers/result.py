@@ -209,7 +209,16 @@ class Descrambling(Tabulated):
 
         As .npz, for `load_result`; or, if `path` ends in .mat, as MATLAB 5.
         """
-        names = ("bound", "rounding", "resolved", "sign_resolved", "history", "seconds", "n_iter", "n_eval")
+        names = (
+            "bound",
+            "rounding",
+            "resolved",
+            "sign_resolved",
+            "history",
+            "seconds",
+            "n_iter",
+            "n_eval",
+        )
         known = [name for name in FIGURES if self._knows(name)]
         arrays: dict[str, ArrayLike] = {name: getattr(self, name) for name in (*names, *known)}
         whole = is_matlab(path)
@@ -230,7 +239,9 @@ class Descrambling(Tabulated):
     def table(self) -> list[tuple[str, str]]:
         """Return the status table: names and values, as printed. Rows that do not apply are left out."""
         counts = f" ({self.n_iter} iterations, {self.n_eval} evaluations)" if self.n_eval else ""
-        before = f" (before {self.initial_objective:.8g})" if self._knows("initial_objective") else ""
+        before = (
+            f" (before {self.initial_objective:.8g})" if self._knows("initial_objective") else ""
+        )
         rows = [
             ("criterion", str(self.criterion)),
             ("units", str(self.rotation.n)),

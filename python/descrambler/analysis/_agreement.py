@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._geometry.link_basis import LinkBasis
+from .._util.tables import brief
 from .._util.validate import Array
 from ..criteria import link_basis
 
@@ -42,6 +43,7 @@ class Spread(NamedTuple):
         )
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Consensus:
     """Mean picture of several networks.
@@ -56,6 +58,7 @@ class Consensus:
     spread: Array
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Agreement:
     """Descrambled matrices of several networks, each compared with each.

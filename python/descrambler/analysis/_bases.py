@@ -12,6 +12,7 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 from scipy.special import betainc
 
+from .._util.tables import brief
 from .._util.validate import Array, choice, matrix, own_unit
 
 MOST_MEMBERS = 32
@@ -45,6 +46,7 @@ _FAMILIES: dict[str, Callable[[int, int], Array]] = {
 FAMILIES = tuple(_FAMILIES)
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class BasisMatch:
     """How much of each vector one member of each basis explains.

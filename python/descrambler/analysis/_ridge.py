@@ -11,6 +11,7 @@ import numpy as np
 import scipy  # its submodules load at first use: scipy.stats and scipy.optimize are slow to import
 from numpy.typing import ArrayLike
 
+from .._util.tables import brief
 from .._util.validate import Array, matrix, own_unit
 from ._spectrum import Transform, amplitudes, frequencies
 
@@ -26,6 +27,7 @@ _WIDTHS = (0.03, 0.2)
 _SHARES = (1e-4, 0.99)
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class FrequencyMap:
     """A ridge ``f_in = scale * k ** exponent`` in the spectrum of a matrix, k the link frequency.

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._solvers.descramble import descramble
+from .._util.tables import brief
 from .._util.validate import Array, matrix, own_unit
 from ..criteria import Smoothness
 from ._agreement import similarities
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class SplitHalf:
     """Agreement of the pictures P W that two samples of the same inputs give.

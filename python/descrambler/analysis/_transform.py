@@ -12,6 +12,7 @@ import numpy as np
 import scipy  # its submodules load at first use: scipy.stats and scipy.optimize are slow to import
 from numpy.typing import ArrayLike
 
+from .._util.tables import brief
 from .._util.validate import Array, matrix, own_unit, real_array
 
 _PADDING = 8
@@ -39,6 +40,7 @@ class PowerLaw:
         return np.asarray(self.scale * np.asarray(x, np.float64) ** self.exponent)
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class KernelMatch:
     """Which input of a known kernel excites each output most.
@@ -56,6 +58,7 @@ class KernelMatch:
     rank_correlation: float
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class FrequencyLaw:
     """Frequency to which each output responds most, and its power law along the output axis.

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from .._geometry.link_basis import LinkBasis, circulant_basis, matrix_basis
 from .._native import core
 from .._signals.gram import Gram, as_gram, gram
+from .._util.tables import brief
 from .._util.validate import Array, matrix, square
 
 if TYPE_CHECKING:
@@ -240,6 +241,7 @@ class Criterion:
 _SYMMETRIES = ("permutations", "signs", "none")
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class WeightedSum(Criterion):
     """Weighted sum of criteria, as ``2 * Smoothness() + Locality()`` makes it.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._geometry.charts import exp, random_rotation
+from .._util.tables import brief
 from .._util.validate import Array, choice, require_extra
 from ..errors import GradientError
 from ._base import Assembly, Criterion, Data
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 Function = Callable[[Array], tuple[float, Array]]
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Custom(Criterion):
     """The user's own criterion.

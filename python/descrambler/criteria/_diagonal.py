@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._native import core
+from .._util.tables import brief
 from .._util.validate import Array, check_squares, frozen, square
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class _Diagonality:
         return float(value), gradient
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class DiagonalSum(_Diagonality):
     """Sum of the diagonal, ``tr(P W)``, maximized (Amey et al. 2021, Eq. 14).
@@ -81,6 +83,7 @@ class DiagonalSum(_Diagonality):
         return core.DiagonalSum32(W) if W.dtype == np.float32 else core.DiagonalSum64(W)
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class DiagonalNormSquare(_Diagonality):
     """Squared norm of the diagonal, ``||diag(P W)||_2^2``, maximized (Amey et al. 2021, Eq. 14).

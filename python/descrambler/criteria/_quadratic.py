@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from .._geometry.link_basis import BOUNDARIES, LinkBasis, analytic_basis, operator_basis
 from .._native import core
+from .._util.tables import brief
 from .._util.validate import Array, check_squares, choice, frozen, matrix, square
 from ._base import Assembly, Criterion, Data, QuadraticForm
 
@@ -29,6 +30,7 @@ class Quadratic(Criterion):
         assembly.add_form(weight * assembly.data.unit**2, self.form(assembly.data))
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Smoothness(Quadratic):
     """Tikhonov smoothness of the descrambled signals, ``||D P S||_F^2 = tr(A P B P^T)``, minimized.
@@ -199,6 +201,7 @@ class Periodicity(Quadratic):
         return QuadraticForm(np.cos(angles).mean(axis=1), maximize=True)
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class TargetCovariance(Quadratic):
     """Deviation from expected second moments, ``||P B P^T / m - C||_F^2``, minimized.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._geometry.link_basis import circulant_basis
+from .._util.tables import brief
 from .._util.validate import Array, frozen, real_array
 from ._base import Assembly, Criterion
 
@@ -46,6 +47,7 @@ def _expect_length(name: str, value: Any, n: int) -> None:
         raise ValueError(f"{name} must have n // 2 + 1 = {n // 2 + 1} entries, got {len(value)}")
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class TargetSpectrum(_SpectralTarget):
     """Deviation from an expected power spectrum along the link axis, minimized.
@@ -84,6 +86,7 @@ class TargetSpectrum(_SpectralTarget):
         return _pairs(share / target.sum(), n)
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class TargetAutocorrelation(_SpectralTarget):
     """Deviation from an expected autocorrelation along the link axis, minimized.

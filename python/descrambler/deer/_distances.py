@@ -9,6 +9,7 @@ import numpy as np
 import scipy  # its submodules load at first use: scipy.signal and scipy.stats are slow to import
 from numpy.typing import NDArray
 
+from .._util.tables import brief
 from ..errors import NoModulationError
 from ..network._network import Network
 from ._modulation import Modulation, TraceFit, fit_trace, modulation
@@ -41,6 +42,7 @@ class Peak:
     share: float
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class DistanceDistribution:
     """A distance distribution that networks predict from a trace.

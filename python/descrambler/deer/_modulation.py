@@ -8,6 +8,7 @@ import numpy as np
 import scipy  # its submodules load at first use: scipy.signal and scipy.stats are slow to import
 from numpy.typing import NDArray
 
+from .._util.tables import brief
 from .._util.validate import choice, own_unit
 from ._physics import Experiment
 from ._simulate import BACKGROUND_DIMENSION
@@ -20,6 +21,7 @@ LEVEL = 1e-3
 _SLOW = 20  # cosine coefficients of the residual in which a modulation would show
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class TraceFit:
     """A model of a trace: ``scale * (1 - depth + depth * form_factor) * background``.
@@ -104,6 +106,7 @@ _BOUNDS = {
 }
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Modulation:
     """Whether a trace is more than a background with white noise.

@@ -8,6 +8,7 @@ import numpy as np
 import scipy  # its submodules load at first use: scipy.signal and scipy.stats are slow to import
 from numpy.typing import ArrayLike, NDArray
 
+from .._util.tables import brief
 from .._util.validate import matrix
 from ._physics import kernel
 from ._simulate import simulate
@@ -25,6 +26,7 @@ _DICTIONARY = 5000
 _PENALTIES = np.logspace(-12, 2, 281)  # relative to the largest squared singular value
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Penalties:
     """What choosing the penalty rests on: one entry for each candidate.
@@ -48,6 +50,7 @@ class Penalties:
     curvature: Vector
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Replica:
     """Filters and a transform that stand for the two layers of a DEERNet. Call it on traces.

@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from .._native import core
 from .._util.parallel import mapping
 from .._util.seeds import seed_of
+from .._util.tables import brief
 from .._util.validate import Array
 from ._physics import Experiment, distance_range, kernel
 
@@ -30,6 +31,7 @@ _CHUNK = 512
 """Traces made from one seed. Changing it changes what every seed gives."""
 
 
+@brief
 @dataclass(frozen=True)
 class DeerData:
     """Simulated DEER traces and the distributions that made them.

@@ -12,6 +12,7 @@ import numpy as np
 import scipy  # its submodules load at first use: scipy.signal and scipy.stats are slow to import
 from numpy.typing import ArrayLike, NDArray
 
+from .._util.tables import brief
 from .._util.validate import check_unmasked, choice, own_unit, real_array
 
 _NANOSECONDS = 50.0  # no DEER trace in microseconds is as long, none in nanoseconds as short
@@ -20,6 +21,7 @@ _FORMATS = {"D": "f8", "F": "f4", "I": "i4", "S": "i2", "C": "i1"}
 _UNITS = {"ns": 1e-3, "us": 1.0, "µs": 1.0, "\N{GREEK SMALL LETTER MU}s": 1.0, "ms": 1e3, "s": 1e6}
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Trace:
     """A measured or simulated trace.

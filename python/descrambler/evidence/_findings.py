@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._util.tables import brief
 from .._util.validate import Array
 from ..network._network import Network
 from ._significance import step_down_max_t
@@ -59,6 +60,7 @@ class NullSummary(NamedTuple):
     p: float
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Finding:
     """One claim, its value, and what became of it.

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from .._solvers.result import Descrambling
 from .._util.files import write_arrays, write_bytes
-from .._util.tables import html_table, text_table
+from .._util.tables import brief, html_table, text_table
 from .._util.validate import Array
 from ..analysis import two_sided_spectrum
 from ._findings import Finding, ordered
@@ -26,6 +26,7 @@ __all__ = ["Interpretation", "Layer"]
 SCHEMA = "descrambler.interpretation.v1"
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Layer:
     """One linear layer, descrambled on the sides that are link dimensions.
@@ -48,6 +49,7 @@ class Layer:
     after: Descrambling | None
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Interpretation:
     """What was found in a network, and by what right.

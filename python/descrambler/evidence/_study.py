@@ -14,6 +14,7 @@ from .._solvers.descramble import descramble, descramble_gram
 from .._solvers.result import Descrambling
 from .._util.parallel import Executor, mapping
 from .._util.progress import Progress, reporting
+from .._util.tables import brief
 from .._util.validate import Array, matrix
 from ..analysis import mean_jacobian
 from ..criteria import Smoothness, link_basis
@@ -24,6 +25,7 @@ JACOBIAN_COST = 2_000_000_000
 """Multiplications that the mean Jacobian of a network with more than two layers may take."""
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Link:
     """The dimension between linear layer k and the next; each rotation is found when asked for.
@@ -59,6 +61,7 @@ class Link:
         return descramble_gram(joint_gram(self.after.gram, self.next_weights))
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Study:
     """A network with its link dimensions descrambled for smoothness; nothing is computed twice.

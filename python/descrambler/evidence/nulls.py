@@ -14,6 +14,7 @@ import numpy as np
 import scipy.fft
 import scipy.linalg
 
+from .._util.tables import brief
 from .._util.validate import Array
 from ..network._layers import Linear
 from ..network._network import Network
@@ -22,6 +23,7 @@ from ._study import Study
 __all__ = ["KINDS", "Null", "Setting", "draw", "random_counterpart"]
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Setting:
     """What nulls are drawn from.
@@ -62,6 +64,7 @@ class Setting:
         return envelope, np.sqrt(np.mean(np.square(spectrum), axis=0))
 
 
+@brief
 @dataclass(frozen=True)
 class Null:
     """One kind of null.

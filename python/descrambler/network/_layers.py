@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._util.tables import brief
 from .._util.validate import matrix, real_array
 from ._activations import Activation, Renormalize
 from ._affine import Affine, fold_after, fold_before
@@ -30,6 +31,7 @@ def _vector(name: str, value: ArrayLike, size: int) -> Array:
     return array
 
 
+@brief
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Linear:
     """A linear layer, ``y = W x + b``.
@@ -82,6 +84,7 @@ class Linear:
         return f"Linear({self.n_in} -> {self.n_out}{bias}, {self.weight.dtype})"
 
 
+@brief
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class BatchNorm(Affine):
     """Batch normalization with trained statistics.

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._signals.gram import Gram, gram
 from .._util import validate as _validate
+from .._util.tables import brief
 from ._activations import Activation, Renormalize
 from ._fused_gram import ELEMENTWISE, layer_gram
 from ._layers import BatchNorm, Folded, Layer, Linear, check_chain, fold, table
@@ -27,6 +28,7 @@ Array = NDArray[np.floating[Any]]
 """Value of the key ``schema`` in the files that `Network.save` writes."""
 
 
+@brief
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Network:
     """A chain of linear layers, activation functions and renormalizations.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .._util.tables import brief
 from .._util.validate import Array
 from ..evidence._study import Study
 
@@ -26,6 +27,7 @@ SIGNED_QUANTILE = 0.995
 MAGNITUDE_QUANTILE = 0.9995
 
 
+@brief
 @dataclass(frozen=True)
 class Pair:
     """A trained network and what to hold beside it.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from ..._util.tables import brief
 from ...axis import Axis
 from ...network._network import Network
 from .._study import Study
@@ -21,6 +22,7 @@ class Axes(NamedTuple):
     outputs: Axis
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Detector:
     """One kind of finding.

@@ -15,6 +15,7 @@ from ..._signals.gram import Gram
 from ..._signals.leading_modes import Leading
 from ..._solvers.descramble import descramble, descramble_gram
 from ..._solvers.result import Descrambling
+from ..._util.tables import brief
 from ..._util.validate import require_extra
 from ._taps import Forward, call, evaluating, named, resolve
 
@@ -24,6 +25,7 @@ else:
     torch = require_extra("torch", "torch", "descrambler.interop.torch")
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class DescrambledLinear:
     """A linear layer seen in the descrambled basis of its outputs or inputs.

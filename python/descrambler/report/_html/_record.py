@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._util.files import read_arrays, write_arrays
+from ..._util.tables import brief
 from ...axis import Axis, index_axis
 from ...evidence._study import Study
 from ...network._layers import Linear
@@ -49,6 +50,7 @@ TEXTS = {
 }
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Record:
     """What a page shows.
