@@ -102,3 +102,13 @@ def test_bad_files_and_parameters(tmp_path):
     assert not (tmp_path / "no.npz").exists()
     with pytest.raises(ValueError, match="12 columns"):
         Descrambler().fit(X).inverse_transform(X[:, 1:])
+
+
+def test_parameters_that_are_objects_are_not_saved(tmp_path):
+    path = tmp_path / "saved.npz"
+    estimator = Descrambler(random_state=np.random.default_rng(0)).fit(X)
+    with pytest.raises(ValueError, match="random_state must be a number.*got Generator"):
+        estimator.save(path)
+    assert not path.exists()
+    estimator.set_params(random_state=np.int64(3)).save(path)
+    assert Descrambler.load(path).random_state == 3

@@ -10,6 +10,7 @@ from descrambler.network._network import Activation, Linear
 from descrambler.readers import load
 
 RNG = np.random.default_rng(0)
+BOTH = (False, True)
 X = RNG.standard_normal((300, 6))
 Y = np.column_stack([X[:, 0] * X[:, 1], np.sin(X[:, 2])])
 LABELS = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0.5)
@@ -72,18 +73,133 @@ class TestEstimators:
         model = self.fit(make_pipeline(getattr(preprocessing, scaler)(), network), Y)
         np.testing.assert_allclose(load(model)(X), model.predict(X), rtol=1e-11, atol=1e-12)
 
-    def test_refuses(self):
-        from sklearn.linear_model import Ridge
+    @staticmethod
+    def perceptron(**options):
         from sklearn.neural_network import MLPRegressor
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import MinMaxScaler
 
-        for model in (Ridge().fit(X, Y), MLPRegressor()):
-            with pytest.raises(WeightFileError, match="not a fitted MLPRegressor"):
-                load(model)
-        model = self.fit(make_pipeline(MinMaxScaler(clip=True), MLPRegressor(max_iter=5)), Y)
-        with pytest.raises(WeightFileError, match="MinMaxScaler: .* clips"):
+        return MLPRegressor(
+            **{"hidden_layer_sizes": (5,), "activation": "tanh", "max_iter": 20, "random_state": 0}
+            | options
+        )
+
+    def agrees(self, model, y=Y, tolerance=1e-11):
+        self.fit(model, y)
+        np.testing.assert_allclose(
+            load(model)(X).reshape(model.predict(X).shape), model.predict(X), rtol=0, atol=tolerance
+        )
+
+    @pytest.mark.parametrize(
+        "scaler",
+        [
+            *(f"StandardScaler(with_mean={m}, with_std={s})" for m in BOTH for s in BOTH),
+            "MaxAbsScaler()",
+            "MinMaxScaler((-1, 3))",
+            "RobustScaler()",
+            "RobustScaler(with_centering=False)",
+            "RobustScaler(with_scaling=False)",
+            "PCA(4)",
+            "PCA(3, whiten=True)",
+            "TruncatedSVD(3)",
+            "VarianceThreshold(0.5)",
+        ],
+    )
+    def test_affine_steps(self, scaler):
+        from sklearn import decomposition, feature_selection, preprocessing
+        from sklearn.pipeline import make_pipeline
+
+        known = vars(decomposition) | vars(feature_selection) | vars(preprocessing)
+        self.agrees(make_pipeline(eval(scaler, dict(known)), self.perceptron()))
+
+    def test_switches_after_the_fit(self):
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import RobustScaler, StandardScaler
+
+        for scaler in (StandardScaler(), RobustScaler()):
+            model = self.fit(make_pipeline(scaler, self.perceptron()), Y)
+            for switch in ("with_mean", "with_centering", "with_std", "with_scaling"):
+                if switch in scaler.get_params():
+                    scaler.set_params(**{switch: False})
+                    np.testing.assert_allclose(load(model)(X), model.predict(X), atol=1e-12)
+
+    def test_nested(self):
+        from sklearn.compose import TransformedTargetRegressor
+        from sklearn.model_selection import GridSearchCV
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+        import descrambler as ds
+
+        inner = make_pipeline(StandardScaler(), "passthrough", self.perceptron())
+        self.agrees(make_pipeline(make_pipeline(MinMaxScaler()), inner))
+        self.agrees(GridSearchCV(self.perceptron(), {"alpha": [0.1, 1]}, cv=2))
+        for y in (100 + 30 * Y, 100 + 30 * Y[:, 0]):
+            self.agrees(TransformedTargetRegressor(inner, transformer=StandardScaler()), y)
+        self.agrees(make_pipeline(ds.interop.sklearn.Descrambler(), self.perceptron()))
+
+    def test_two_labels_are_not_two_classes(self):
+        from sklearn.neural_network import MLPClassifier
+
+        model = MLPClassifier(hidden_layer_sizes=(5,), max_iter=20, random_state=0)
+        self.fit(model, X[:, :2] > 0)
+        np.testing.assert_allclose(load(model)(X), model.predict_proba(X), rtol=1e-12)
+
+    def test_inputs_far_from_zero(self):
+        """Rounding of large inputs is no difference."""
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        model = make_pipeline(StandardScaler(), self.perceptron())
+        far = X + 1e9
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(far, Y)
+        np.testing.assert_allclose(load(model)(far), model.predict(far), atol=1e-5)
+
+    @pytest.mark.parametrize(
+        ("make", "message"),
+        [
+            ("Ridge().fit(X, Y)", "Ridge: not a step that is read; descrambler reads MLPRegressor"),
+            ("MLPRegressor()", "MLPRegressor: not fitted"),
+            ("StandardScaler()", "StandardScaler: not fitted"),
+            ("GridSearchCV(MLPRegressor(), {})", "GridSearchCV: has no best_estimator_"),
+            ("TransformedTargetRegressor(MLPRegressor())", "Regressor: not fitted"),
+            ("make_pipeline(MinMaxScaler(clip=True).fit(X))", "MinMaxScaler: it clips"),
+            ("make_pipeline(PowerTransformer())", "PowerTransformer: is not linear"),
+            ("make_pipeline(FunctionTransformer())", "FunctionTransformer: runs a function"),
+            ("make_pipeline(StandardScaler().fit(X))", "no dense layers"),
+        ],
+    )
+    def test_refuses(self, make, message):
+        from sklearn import compose, linear_model, model_selection, neural_network, preprocessing
+        from sklearn.pipeline import make_pipeline
+
+        rooms = (compose, linear_model, model_selection, neural_network, preprocessing)
+        known = {k: v for room in rooms for k, v in vars(room).items()}
+        model = eval(make, known | {"make_pipeline": make_pipeline, "X": X, "Y": Y})
+        with pytest.raises(WeightFileError, match=message):
             load(model)
+
+    def test_refuses_targets_that_are_not_scaled(self):
+        from sklearn.compose import TransformedTargetRegressor
+
+        model = TransformedTargetRegressor(self.perceptron(), func=np.log, inverse_func=np.exp)
+        with pytest.raises(WeightFileError, match="FunctionTransformer, which is not one of"):
+            load(self.fit(model, Y + 9))
+
+    def test_refuses_what_computes_something_else(self):
+        from sklearn.neural_network import MLPRegressor
+
+        class Doubled(MLPRegressor):
+            def predict(self, X):
+                return 2 * super().predict(X)
+
+        class Copied(MLPRegressor):
+            def __deepcopy__(self, memo):
+                raise RuntimeError("no")
+
+        for kind, message in ((Doubled, "differ by 0.5 of the largest"), (Copied, "no copy")):
+            with pytest.raises(WeightFileError, match=f"{kind.__name__}: .*{message}"):
+                load(self.fit(kind(max_iter=5), Y))
 
     def test_names_its_own_activations(self):
         from sklearn.neural_network import MLPRegressor

@@ -118,11 +118,11 @@ class Descrambler(base.ClassNamePrefixFeaturesOutMixin, base.TransformerMixin, b
         NotFittedError
             If it is not fitted.
         ValueError
-            If a parameter is an object that JSON does not hold, such as a Generator.
+            If a parameter cannot be written as text, such as a Generator as random_state.
         """
         validation.check_is_fitted(self)
         arrays: dict[str, ArrayLike] = {
-            "parameters": json.dumps(self.get_params() | {"criterion": None}),
+            "parameters": json.dumps(_plain(self.get_params() | {"criterion": None})),
             **self.rotation_.arrays(),
         }
         arrays |= {name: getattr(self, f"{name}_") for name in _FITTED}
@@ -193,6 +193,18 @@ class Descrambler(base.ClassNamePrefixFeaturesOutMixin, base.TransformerMixin, b
 
 
 _FITTED = ("resolved", "sign_resolved", "objective", "gap")
+
+
+def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters as JSON has them; ValueError names the one that is an object."""
+    plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in parameters.items()}
+    for name, value in plain.items():
+        if value is not None and not isinstance(value, bool | int | float | str):
+            raise ValueError(
+                f"{name} must be a number, a text or None to be saved, got {type(value).__name__}; "
+                f"set_params({name}=None) and save again"
+            )
+    return plain
 
 
 def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
