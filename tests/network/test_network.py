@@ -263,6 +263,11 @@ class TestChain:
             with pytest.raises((TypeError, ValueError), match="provenance must be"):
                 Network(network.layers, provenance=bad)
 
+    def test_notes(self, rng):
+        layers = random_network(rng).layers
+        assert Network(layers).notes == ()
+        assert Network(layers, notes=["a\x1b[2J"]).notes == (r"a\x1b[2J",)
+
     def test_provenance_is_a_copy(self, rng):
         provenance = {"seeds": [1]}
         network = Network(random_network(rng).layers, provenance=provenance)

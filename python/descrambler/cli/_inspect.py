@@ -45,12 +45,15 @@ def inspect(options: argparse.Namespace) -> None:
                 "layers": [_description(layer) for layer in network.layers],
                 "initial": network.initial is not None,
                 "provenance": network.provenance,
+                "notes": network.notes,
             }
         )
         return
     print(network)
     if network.initial is not None:
         print("with its initial, untrained weights")
+    for note in network.notes:
+        print(f"note: {note}")
     if network.provenance:
         print(json.dumps(network.provenance, indent=2))
 

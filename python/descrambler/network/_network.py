@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._signals.gram import Gram, gram
 from .._util import validate as _validate
 from .._util.tables import brief
+from ..errors import printable
 from ._activations import Activation, Renormalize
 from ._fused_gram import ELEMENTWISE, layer_gram
 from ._layers import BatchNorm, Folded, Layer, Linear, check_chain, fold, table
@@ -42,6 +43,8 @@ class Network:
         The same network before training, for null tests.
     provenance : mapping, optional
         Where the network comes from: any JSON values.
+    notes : iterable of str, optional
+        What a reader left out of a file, or read in another way. `save` does not write them.
 
     Raises
     ------
@@ -53,18 +56,21 @@ class Network:
     layers: tuple[Folded, ...]
     initial: Network | None
     provenance: dict[str, Any]
+    notes: tuple[str, ...]
 
     def __init__(
         self,
         layers: Iterable[Layer],
         initial: Network | None = None,
         provenance: Mapping[str, Any] | None = None,
+        notes: Iterable[str] = (),
     ) -> None:
         given = tuple(layers)
         check_chain(given)
         object.__setattr__(self, "layers", fold(given))
         object.__setattr__(self, "initial", initial)
         object.__setattr__(self, "provenance", _json_copy(provenance or {}))
+        object.__setattr__(self, "notes", tuple(printable(note) for note in notes))
         if initial is not None:
             self._check_initial(initial)
 
