@@ -6,7 +6,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-CPP := $(shell find cpp -name '*.hpp' -o -name '*.cpp' -o -name '*.c') CMakeLists.txt pyproject.toml
+CPP := $(shell find cpp -name '*.hpp' -o -name '*.cpp' -o -name '*.[ch]') CMakeLists.txt pyproject.toml
 PY := $(shell find python -name '*.py')
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
@@ -62,7 +62,7 @@ lint: $(VENV)/extra-lint
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_rooms.py
-	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'cpp/*.hpp' 'cpp/*.cpp' 'cpp/*.c')
+	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'cpp/*.hpp' 'cpp/*.cpp' 'cpp/*.[ch]')
 
 docs: $(VENV)/extra-docs
 	$(BIN)/sphinx-build -W --keep-going -q docs build/docs

@@ -286,8 +286,8 @@ def test_numbers_have_not_changed(name, corpus):
 
 
 def built():
-    supported = importlib.import_module("descrambler._isa").supported()
-    return [x for x in supported if importlib.util.find_spec(f"descrambler._core_{x}")]
+    supported = importlib.import_module("descrambler._core._isa").supported()
+    return [x for x in supported if importlib.util.find_spec(f"descrambler._core.{x}")]
 
 
 def command(option, **environment):

@@ -16,7 +16,6 @@ import descrambler as ds
 
 RUN = """
 import sys, numpy as np, descrambler as ds
-from descrambler._native import core
 rng = np.random.default_rng(0)
 x = rng.standard_normal((300, 24)) * np.linspace(1, 0.3, 24)
 q = rng.standard_normal((24, 24)) / 10
@@ -39,7 +38,7 @@ def python(code, *arguments, **environment):
 
 
 def test_one_version():
-    core = importlib.import_module("descrambler._native").core
+    core = importlib.import_module("descrambler._core")
     assert ds.__version__ == importlib.metadata.version("descrambler") == core.__version__
     root = Path(__file__).parents[1]
     assert f"\nversion: {ds.__version__}\n" in (root / "CITATION.cff").read_text()
@@ -60,8 +59,8 @@ def test_import_loads_nothing_heavy_or_optional():
 
 
 def test_variants_agree(tmp_path):
-    supported = importlib.import_module("descrambler._isa").supported()
-    *better, _ = (x for x in supported if importlib.util.find_spec(f"descrambler._core_{x}"))
+    supported = importlib.import_module("descrambler._core._isa").supported()
+    *better, _ = (x for x in supported if importlib.util.find_spec(f"descrambler._core.{x}"))
     if not better:
         pytest.skip("the baseline alone is built, or runs on this processor")
     results = {}
@@ -92,5 +91,5 @@ def test_typed():
     files = importlib.metadata.files("descrambler") or []
     package = importlib.resources.files("descrambler")
     assert (package / "py.typed").is_file()
-    assert (package / "_core.pyi").is_file()
+    assert (package / "_core" / "__init__.pyi").is_file()
     assert files

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 import descrambler as ds
-from descrambler._native import core
+from descrambler import _core as core
 from descrambler._util.validate import Array
 
 from .measure import Scale, SideBySide
@@ -42,8 +42,8 @@ def _cases(n: int) -> Iterator[SideBySide]:
     a = ds.criteria.Smoothness().basis(n).eigenvalues / n**4
     lower = np.tril(generator.standard_normal((n, n)), -1) / n
     q, one = lower - lower.T, np.eye(n)
-    packed = ds.group.pack_generator(q)
-    chart = core.CayleyChart64(core.Brockett64(a, b))
+    packed = ds.group.pack_generator(q).astype(np.float64, copy=False)
+    chart = core.CayleyChart(core.Brockett(a, b))
     for name, other in (("A a matrix", np.diag(a)), ("A diagonal", a)):
 
         def check(other: Array = other) -> None:

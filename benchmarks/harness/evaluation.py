@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import descrambler as ds
-from descrambler._native import core
+from descrambler import _core as core
 from descrambler._util.validate import Array
 from descrambler.criteria import named
 from descrambler.criteria._base import Criterion, Data

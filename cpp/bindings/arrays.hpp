@@ -1,20 +1,12 @@
 // NumPy arrays as Eigen maps, without a copy and without conversion. The Python layer checks shapes,
-// dtypes and finiteness before it calls.
+// dtypes and finiteness before it calls. A function for both precisions is bound once for each under one
+// name; noconvert() leaves the choice to the dtype of the arrays.
 #pragma once
 
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
-
-#include <atomic>
-#include <chrono>
-#include <memory>
-
-#include "descrambler/matrix.hpp"
+#include "bind.hpp"
 
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
-
-namespace py = pybind11;
 
 template <class T>
 using Array = py::array_t<T, py::array::c_style>;
@@ -40,41 +32,6 @@ template <class T>
 Array<T> to_array(const Vector<T>& vector) {
   return Array<T>(vector.size(), vector.data());
 }
-
-// Runs Python code: Ctrl-C inside it interrupts as it does elsewhere.
-template <class Call>
-auto interruptible(Call call) {
-  try {
-    return call();
-  } catch (const py::error_already_set& error) {
-    if (!error.matches(PyExc_KeyboardInterrupt)) throw;
-    throw Interrupted();
-  }
-}
-
-// A request to stop that one thread makes to others; Python delivers Ctrl-C to the main thread alone.
-using Cancellation = std::shared_ptr<std::atomic<bool>>;
-
-// Lets Python handle a pending signal (Ctrl-C) every 20 ms from a loop that has released the GIL.
-class SignalPoll {
- public:
-  explicit SignalPoll(Cancellation cancellation = nullptr) : cancellation_(std::move(cancellation)) {}
-
-  void operator()() {
-    if (cancellation_ && cancellation_->load(std::memory_order_relaxed)) throw Interrupted();
-    const auto now = std::chrono::steady_clock::now();
-    if (now - last_ < std::chrono::milliseconds(20)) return;
-    last_ = now;
-    const py::gil_scoped_acquire gil;
-    interruptible([] {
-      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    });
-  }
-
- private:
-  Cancellation cancellation_;
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
 
 }  // namespace DESCRAMBLER_VARIANT
 }  // namespace descrambler

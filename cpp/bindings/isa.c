@@ -1,20 +1,20 @@
-// Asks the processor, from code compiled for the baseline, which variants of the core it can run.
+// Tells which variants of the core this processor can run. Compiled for the baseline.
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+
+#include "descrambler/cpu.h"
 
 static PyObject* supported(PyObject* self, PyObject* unused) {
   (void)self;
   (void)unused;
-#if defined(__x86_64__) && defined(__GNUC__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+  switch (descrambler_cpu_level()) {
+    case DESCRAMBLER_CPU_AVX512:
       return Py_BuildValue("(sss)", "avx512", "avx2", "baseline");
-    return Py_BuildValue("(ss)", "avx2", "baseline");
+    case DESCRAMBLER_CPU_AVX2:
+      return Py_BuildValue("(ss)", "avx2", "baseline");
+    default:
+      return Py_BuildValue("(s)", "baseline");
   }
-#endif
-  return Py_BuildValue("(s)", "baseline");
 }
 
 static PyMethodDef methods[] = {

@@ -3,8 +3,12 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "descrambler/cayley_chart.hpp"
+#include "descrambler/cpu.h"
 #include "descrambler/gram.hpp"
+#include "descrambler/gram_criteria.hpp"
 #include "descrambler/lbfgs.hpp"
+#include "descrambler/recentered_chart.hpp"
 #include "descrambler/signal_criteria.hpp"
 
 using namespace descrambler;
@@ -75,8 +79,9 @@ void test_retractions() {
     before.compute(x, t - h, no_poll);
     here.compute(x, t, no_poll);
     after.compute(x, t + h, no_poll);
-    const Matrix<T> slope = (after.rotation - before.rotation) / (2 * h) * here.rotation.transpose();
-    CHECK((slope - here.velocity).norm() < 20 * h * h);
+    const Matrix<T> slope =
+        (after.rotation() - before.rotation()) / (2 * h) * here.rotation().transpose();
+    CHECK((slope - here.velocity()).norm() < 20 * h * h);
   }
 }
 
@@ -87,7 +92,7 @@ void test_no_allocation() {
   Brockett<T> criterion = brockett<T>(n);
   CayleyChart<T> chart({criterion, false}, Matrix<T>::Identity(n, n), no_poll);
   RecenteredChart<T> recentered({criterion, false}, Matrix<T>::Identity(n, n), RetractionKind::cayley,
-                              no_poll);
+                                no_poll);
   const Vector<T> direction = Vector<T>::Random(packed_size(n)) / T(n);
   Vector<T> gradient(packed_size(n)), curvature(packed_size(n));
   Memory<T> memory(packed_size(n), 5);
@@ -105,7 +110,7 @@ void test_no_allocation() {
     memory.add(direction, gradient);
   }
   Eigen::internal::set_is_malloc_allowed(true);
-  CHECK(orthogonality_error(recentered.rotation) < 100 * std::numeric_limits<T>::epsilon());
+  CHECK(orthogonality_error(recentered.rotation()) < 100 * std::numeric_limits<T>::epsilon());
 }
 
 template <class T>
@@ -115,7 +120,7 @@ void test_optimizers() {
   const Options options{10, 2000, 1e-5, nullptr};
   CayleyChart<T> chart({criterion, false}, Matrix<T>::Identity(n, n), no_poll);
   RecenteredChart<T> recentered({criterion, false}, Matrix<T>::Identity(n, n), RetractionKind::polar,
-                              no_poll);
+                                no_poll);
   const Outcome first = lbfgs(chart, false, options), second = lbfgs(recentered, false, options);
   CHECK(first.history.back() <= first.history.front());
   for (std::size_t i = 1; i < second.history.size(); ++i)
@@ -128,13 +133,13 @@ void test_polling() {
   int polls = 0;
   Brockett<double> criterion = brockett<double>(16);
   RecenteredChart<double> chart({criterion, false}, Matrix<double>::Identity(16, 16),
-                               RetractionKind::cayley, [&] {
-                                 if (++polls == 30) throw Interrupted();
-                               });
+                                RetractionKind::cayley, [&] {
+                                  if (++polls == 30) throw Interrupted();
+                                });
   const Outcome outcome = lbfgs(chart, false, {5, 1000000, 0, nullptr});
   CHECK(outcome.status == Status::interrupted && polls == 30);
   Matrix<double> gradient(16, 16);
-  CHECK(std::abs(criterion.value_and_gradient(chart.rotation, gradient, no_poll) -
+  CHECK(std::abs(criterion.value_and_gradient(chart.rotation(), gradient, no_poll) -
                  outcome.history.back()) < 1e-12 * criterion.scale());
 }
 
@@ -165,8 +170,8 @@ void test_gram() {
       ((x * w.transpose()).rowwise() + bias.transpose()).template cast<double>().array().tanh().matrix();
   const Matrix<double> gram = s.transpose() * s;
   const double tolerance = 10 * std::numeric_limits<T>::epsilon();
-  CHECK((sum.matrix - gram).norm() < tolerance * gram.norm());
-  CHECK((sum.sum - s.colwise().sum().transpose()).norm() < tolerance * s.cwiseAbs().sum());
+  CHECK((sum.matrix() - gram).norm() < tolerance * gram.norm());
+  CHECK((sum.sum() - s.colwise().sum().transpose()).norm() < tolerance * s.cwiseAbs().sum());
 }
 
 template <class T>
@@ -181,9 +186,9 @@ void test_all() {
 
 bool processor_can_run_this() {
 #if defined(__AVX512F__)
-  return __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  return descrambler_cpu_level() >= DESCRAMBLER_CPU_AVX512;
 #elif defined(__AVX2__)
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  return descrambler_cpu_level() >= DESCRAMBLER_CPU_AVX2;
 #else
   return true;
 #endif

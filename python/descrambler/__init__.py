@@ -6,9 +6,8 @@ Amey, Keeley, Choudhury and Kuprov, PNAS 118(5), 2021, doi 10.1073/pnas.20169171
 from ._util import interpreter as _interpreter  # first  # noqa: F401
 
 # isort: split
-from . import analysis, criteria, deer, evidence, group, interop, report
+from . import _core, analysis, criteria, deer, evidence, group, interop, report
 from ._geometry.rotation import Rotation
-from ._native import core as _core
 from ._signals.gram import Gram, gram
 from ._signals.joint import joint_gram
 from ._solvers.archive import load_result

@@ -108,8 +108,8 @@ def table(workers):
 
 
 def built():
-    supported = importlib.import_module("descrambler._isa").supported()
-    return [x for x in supported if importlib.util.find_spec(f"descrambler._core_{x}")]
+    supported = importlib.import_module("descrambler._core._isa").supported()
+    return [x for x in supported if importlib.util.find_spec(f"descrambler._core.{x}")]
 
 
 def made(path, variant, threads):

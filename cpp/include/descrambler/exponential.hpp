@@ -42,7 +42,7 @@ class Exponential {
     odd_ = even_ - work_;
     even_ += work_;
     resolvent_.compute(odd_, poll);
-    multiply(p, resolvent_.k, even_, poll);
+    multiply(p, resolvent_.k(), even_, poll);
   }
 
   Matrix<T> scaled_, square_, even_, odd_, work_;

@@ -1,6 +1,9 @@
 // Gram matrix of signals in one pass: the signals of a layer exist one small block of rows at a time.
 #pragma once
 
+#include <algorithm>
+#include <type_traits>
+
 #include "activation.hpp"
 
 namespace descrambler {
@@ -12,7 +15,7 @@ using ConstRows = Eigen::Ref<const Matrix<T>>;
 // A Gram matrix (upper triangle) of a layer's signals and their sum, both float64.
 class GramSum {
  public:
-  explicit GramSum(Index n) : matrix(Matrix<double>::Zero(n, n)), sum(Vector<double>::Zero(n)) {}
+  explicit GramSum(Index n) : matrix_(Matrix<double>::Zero(n, n)), sum_(Vector<double>::Zero(n)) {}
 
   // Signals f(x W^T + b) of inputs x.
   template <class T>
@@ -30,30 +33,33 @@ class GramSum {
     }
   }
 
-  void mirror() { matrix.triangularView<Eigen::StrictlyLower>() = matrix.transpose(); }
+  // Completes the matrix below its diagonal.
+  void mirror() { matrix_.triangularView<Eigen::StrictlyLower>() = matrix_.transpose(); }
+
+  const Matrix<double>& matrix() const { return matrix_; }
+  const Vector<double>& sum() const { return sum_; }
+  // Whether any signal is not zero.
+  bool any() const { return any_; }
 
  private:
   static constexpr Index block = 512;
 
   template <class Rows>
   void add(const Rows& rows) {
-    any = any || (rows.array() != 0).any();
+    any_ = any_ || (rows.array() != 0).any();
     if constexpr (std::is_same_v<typename Rows::Scalar, double>) {
-      matrix.selfadjointView<Eigen::Upper>().rankUpdate(rows.transpose());
-      sum += rows.colwise().sum().transpose();
+      matrix_.selfadjointView<Eigen::Upper>().rankUpdate(rows.transpose());
+      sum_ += rows.colwise().sum().transpose();
     } else {
       wide_ = rows.template cast<double>();
-      matrix.selfadjointView<Eigen::Upper>().rankUpdate(wide_.transpose());
-      sum += wide_.colwise().sum().transpose();
+      matrix_.selfadjointView<Eigen::Upper>().rankUpdate(wide_.transpose());
+      sum_ += wide_.colwise().sum().transpose();
     }
   }
 
-  Matrix<double> wide_;
-
- public:
-  Matrix<double> matrix;
-  Vector<double> sum;
-  bool any = false;  // whether any signal is not zero
+  Matrix<double> matrix_, wide_;
+  Vector<double> sum_;
+  bool any_ = false;
 };
 
 }  // namespace DESCRAMBLER_VARIANT

@@ -1,14 +1,44 @@
-// Criteria that know the signals by their Gram matrix B alone, and weighted sums of criteria.
+// Criteria that know the signals by their Gram matrix B alone.
 #pragma once
 
-#include <memory>
 #include <utility>
-#include <vector>
 
-#include "criteria.hpp"
+#include "criterion.hpp"
 
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
+
+// tr(diag(a) P B P^T), the Brockett function: Tikhonov smoothness (paper, Eqs 4-8) in the basis in
+// which the derivative operator is diagonal.
+template <class T>
+class Brockett final : public Criterion<T> {
+ public:
+  Brockett(Vector<T> a, Matrix<T> b) : a_(std::move(a)), b_(std::move(b)), power_(a_.size()) {}
+
+  Index size() const override { return b_.rows(); }
+  double scale() const override { return a_.cwiseAbs().maxCoeff() * b_.trace(); }
+
+  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Poll& poll) override {
+    multiply(gradient, p, b_, poll);
+    double value = 0;
+    for (Index i = 0; i < p.rows(); ++i) {
+      power_(i) = gradient.row(i).dot(p.row(i));
+      value += double(a_(i)) * power_(i);
+      gradient.row(i) *= T(2) * a_(i);
+    }
+    return value;
+  }
+
+  bool curvature(Matrix<T>& pairs, const Poll&) override {
+    pairs.noalias() = T(2) * a_ * power_.transpose();
+    return true;
+  }
+
+ private:
+  Vector<T> a_;
+  Matrix<T> b_;
+  Vector<T> power_;
+};
 
 // tr(A P B P^T) for any symmetric A.
 template <class T>
@@ -103,51 +133,6 @@ class SquaredPower final : public Criterion<T> {
  private:
   Matrix<T> b_;
   Vector<T> power_;
-};
-
-template <class T>
-class WeightedSum final : public Criterion<T> {
- public:
-  using Parts = std::vector<std::pair<double, std::shared_ptr<Criterion<T>>>>;
-  explicit WeightedSum(Parts parts) : parts_(std::move(parts)), part_(size(), size()) {}
-
-  Index size() const override { return parts_.front().second->size(); }
-
-  double scale() const override {
-    double sum = 0;
-    for (const auto& [weight, part] : parts_) sum += std::abs(weight) * part->scale();
-    return sum;
-  }
-
-  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Poll& poll) override {
-    return add_up(gradient, [&](Criterion<T>& part, Matrix<T>& out) {
-      return part.value_and_gradient(p, out, poll);
-    });
-  }
-
-  // Parts of unknown curvature count as flat.
-  bool curvature(Matrix<T>& pairs, const Poll& poll) override {
-    return add_up(pairs, [&](Criterion<T>& part, Matrix<T>& out) {
-             const bool known = part.curvature(out, poll);
-             if (!known) out.setZero();
-             return known ? 1.0 : 0.0;
-           }) != 0;
-  }
-
- private:
-  template <class Visit>
-  double add_up(Matrix<T>& total, Visit visit) {
-    total.setZero();
-    double value = 0;
-    for (const auto& [weight, part] : parts_) {
-      value += weight * visit(*part, part_);
-      total += static_cast<T>(weight) * part_;
-    }
-    return value;
-  }
-
-  Parts parts_;
-  Matrix<T> part_;
 };
 
 }  // namespace DESCRAMBLER_VARIANT

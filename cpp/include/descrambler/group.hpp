@@ -13,25 +13,25 @@ inline namespace DESCRAMBLER_VARIANT {
 template <class T>
 class Resolvent {
  public:
-  explicit Resolvent(Index n) : lu_(n), k(n, n) {}
+  explicit Resolvent(Index n) : lu_(n), k_(n, n) {}
 
   void compute(const Matrix<T>& one_plus_q, const Poll& poll) {
     lu_.compute(one_plus_q);
-    k = lu_.permutationP();
+    k_ = lu_.permutationP();
     constexpr Index panel = 512;
-    for (Index column = 0; column < k.cols(); column += panel) {
-      auto block = k.middleCols(column, std::min(panel, k.cols() - column));
+    for (Index column = 0; column < k_.cols(); column += panel) {
+      auto block = k_.middleCols(column, std::min(panel, k_.cols() - column));
       poll();
       lu_.matrixLU().template triangularView<Eigen::UnitLower>().solveInPlace(block);
       lu_.matrixLU().template triangularView<Eigen::Upper>().solveInPlace(block);
     }
   }
 
+  const Matrix<T>& k() const { return k_; }
+
  private:
   Eigen::PartialPivLU<Matrix<T>> lu_;
-
- public:
-  Matrix<T> k;
+  Matrix<T> k_;
 };
 
 template <class T>
@@ -46,7 +46,7 @@ Matrix<T> cayley(const Matrix<T>& q) {
   p.diagonal().array() += T(1);
   Resolvent<T> resolvent(q.rows());
   resolvent.compute(p, [] {});
-  p = T(2) * resolvent.k;
+  p = T(2) * resolvent.k();
   p.diagonal().array() -= T(1);
   return p;
 }
@@ -68,8 +68,8 @@ Matrix<T> cayley_pullback(const Matrix<T>& q, const Matrix<T>& gradient) {
   m.diagonal().array() += T(1);
   Resolvent<T> resolvent(q.rows());
   resolvent.compute(m, [] {});
-  multiply_tn(product, resolvent.k, gradient, [] {});
-  multiply_nt(m, product, resolvent.k, [] {});
+  multiply_tn(product, resolvent.k(), gradient, [] {});
+  multiply_nt(m, product, resolvent.k(), [] {});
   return T(-4) * skew_part(m);
 }
 

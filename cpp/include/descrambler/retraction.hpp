@@ -1,4 +1,4 @@
-// Curves through the identity of SO(n), and their velocities: the steps of the optimiser.
+// Curves through the identity of SO(n), and their velocities: the steps of the optimizer.
 #pragma once
 
 #include "exponential.hpp"
@@ -23,8 +23,8 @@ class Retraction {
         scaled_(n, n),
         gram_(n, n),
         product_(n, n),
-        rotation(n, n),
-        velocity(n, n) {}
+        rotation_(n, n),
+        velocity_(n, n) {}
 
   void compute(const Matrix<T>& x, T t, const Poll& poll) {
     switch (kind_) {
@@ -37,39 +37,39 @@ class Retraction {
     }
   }
 
+  const Matrix<T>& rotation() const { return rotation_; }
+  const Matrix<T>& velocity() const { return velocity_; }
+
  private:
   // With K = (1 - tX/2)^-1, K K^T = (K + K^T) / 2, hence V = K X K^T = (K - K^T) / t.
   void cayley_curve(const Matrix<T>& x, T t, const Poll& poll) {
     scaled_ = x * (-t / T(2));
     scaled_.diagonal().array() += T(1);
     resolvent_.compute(scaled_, poll);
-    rotation = T(2) * resolvent_.k;
-    rotation.diagonal().array() -= T(1);
-    velocity = (resolvent_.k - resolvent_.k.transpose()) / t;
+    rotation_ = T(2) * resolvent_.k();
+    rotation_.diagonal().array() -= T(1);
+    velocity_ = (resolvent_.k() - resolvent_.k().transpose()) / t;
   }
 
   void exponential_curve(const Matrix<T>& x, T t, const Poll& poll) {
     scaled_ = t * x;
-    exponential_(scaled_, rotation, poll);
-    velocity = x;
+    exponential_(scaled_, rotation_, poll);
+    velocity_ = x;
   }
 
   // An eigenvalue of R is e^ia with tan a = t x, hence V = sin a cos a / t = (R^2 - R^-2) / 4t.
   void polar_curve(const Matrix<T>& x, T t, const Poll& poll) {
-    rotation = t * x;
-    rotation.diagonal().array() += T(1);
-    polar_in_place(rotation, gram_, product_, poll);
-    multiply(gram_, rotation, rotation, poll);
-    velocity = (gram_ - gram_.transpose()) / (T(4) * t);
+    rotation_ = t * x;
+    rotation_.diagonal().array() += T(1);
+    polar_in_place(rotation_, gram_, product_, poll);
+    multiply(gram_, rotation_, rotation_, poll);
+    velocity_ = (gram_ - gram_.transpose()) / (T(4) * t);
   }
 
   RetractionKind kind_;
   Resolvent<T> resolvent_;
   Exponential<T> exponential_;
-  Matrix<T> scaled_, gram_, product_;
-
- public:
-  Matrix<T> rotation, velocity;
+  Matrix<T> scaled_, gram_, product_, rotation_, velocity_;
 };
 
 }  // namespace DESCRAMBLER_VARIANT

@@ -3,16 +3,12 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
-#include "matrix.hpp"
+#include "rows.hpp"
 
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
-
-template <class T>
-using Row = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>;
-template <class T>
-using ConstRow = Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>;
 
 template <class T>
 class SignalTerm {
@@ -37,7 +33,7 @@ class Quartic final : public SignalTerm<T> {
   }
 };
 
-// -sum y^2 log(y^2 / ||y||^2): the Shannon entropy of the normalised power, times the power.
+// -sum y^2 log(y^2 / ||y||^2): the Shannon entropy of the normalized power, times the power.
 template <class T>
 class Entropy final : public SignalTerm<T> {
  public:
@@ -169,7 +165,7 @@ class Steps final : public SignalTerm<T> {
   Eigen::Array<T, Eigen::Dynamic, 1> x_;
 };
 
-// sum |r_i - c|^2 y_i^2 for points r_i and c the centre of the signal's own power. The centre minimises
+// sum |r_i - c|^2 y_i^2 for points r_i and c the centre of the signal's own power. The centre minimizes
 // the sum, so that moving it adds nothing to the slope.
 template <class T>
 class Spread final : public SignalTerm<T> {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._native import core
+from .. import _core as core
 from .._util.arrays import keeps_kind
 from .._util.validate import Array, check_squares, real_array, square
 from ..errors import ChartError

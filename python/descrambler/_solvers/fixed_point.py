@@ -9,19 +9,16 @@ fixed points are the same, and near them the steps converge cubically for indepe
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.linalg
 
+from .. import _core as core
 from .._util.validate import Array
 from ..criteria import Criterion, Kurtosis, Orthomax
 from ..criteria._base import Assembly, Data
 from .lbfgs import Cancel, Monitor, Objective, Outcome, Settings, run
 from .status import Status
-
-if TYPE_CHECKING:
-    from .. import _core
 
 
 def applies(criterion: Criterion) -> bool:
@@ -56,7 +53,7 @@ class PolarSteps:
     ) -> Outcome:
         """Step while the value rises; what then remains is left to Riemannian L-BFGS."""
         assembly = Assembly(self.data, self.dtype)
-        assembly.add_term(self.criterion, 1.0, "quartic")
+        assembly.add_term(self.criterion, 1.0, core.quartic())
         kernel, unit = assembly.kernel()
         p, here = start, self._at(start, kernel, unit)
         monitor = Monitor(settings, 1.0)
@@ -106,7 +103,7 @@ class PolarSteps:
             return Status.CONVERGED
         return Status.MAX_ITERATIONS if len(history) > settings.max_iter else None
 
-    def _at(self, p: Array, kernel: _core.Criterion, unit: float) -> _Point:
+    def _at(self, p: Array, kernel: core.Criterion, unit: float) -> _Point:
         """Value, gradient, and the matrix whose polar factor comes next."""
         _, scaled = kernel.value_and_gradient(p)
         quartic = unit * scaled.astype(np.float64, copy=False)

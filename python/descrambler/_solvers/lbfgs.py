@@ -7,17 +7,14 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from .._native import core
+from .. import _core as core
 from .._util.validate import Array, choice
 from ..errors import ConvergenceWarning
 from .status import Status
-
-if TYPE_CHECKING:
-    from .. import _core
 
 # Pairs kept by L-BFGS: five in the reference implementation.
 METHODS = {"cayley-lbfgs": 5, "riemannian-lbfgs": 20}
@@ -149,7 +146,7 @@ class Cancel:
 class Objective:
     """A C++ criterion, made anew for every thread since it keeps storage, with sense and unit."""
 
-    kernel: Callable[[], _core.Criterion]
+    kernel: Callable[[], core.Criterion]
     maximize: bool
     unit: float = 1.0
 
@@ -160,7 +157,7 @@ def run(
     """Optimize from one start by L-BFGS in C++."""
     monitor = Monitor(settings, objective.unit)
 
-    def stop(progress: _core.Progress) -> bool:
+    def stop(progress: core.Progress) -> bool:
         return monitor.stops(progress.iteration, progress.objective, progress.gradient_norm)
 
     options = core.Options(METHODS[settings.method], settings.max_iter, settings.tol, stop)
@@ -171,7 +168,7 @@ def run(
                 kernel, objective.maximize, start, options, flag
             )
         else:
-            retraction = getattr(core.Retraction, settings.retraction)
+            retraction = core.Retraction[settings.retraction]
             p, code, n_iter, n_eval, history = core.riemannian_lbfgs(
                 kernel, objective.maximize, start, retraction, options, flag
             )

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .. import _core as core
 from .._geometry.charts import orthogonal
 from .._geometry.rotation import Rotation
-from .._native import core
 from .._util.validate import choice
 from ..criteria import Custom
 from ..criteria._custom import check_gradient as compare_with_differences
@@ -115,10 +115,9 @@ def minimize(
     if check_gradient and len(here) > 1:
         compare_with_differences(function, len(here), "fun")
     scale = abs(function(here)[0]) or 1.0
-    user = core.UserCriterion32 if here.dtype == np.float32 else core.UserCriterion64
 
-    def kernel() -> Any:
-        return user(function, len(here), scale)
+    def kernel() -> core.Criterion:
+        return core.UserCriterion(function, len(here), scale, here.dtype)
 
     began = time.perf_counter()
     outcome = segmented(run, settings)(Objective(kernel, maximize), here, settings, None)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._native import core
+from .. import _core as core
 from .._signals.gram import Gram
 from .._signals.sources import Source
 from .._util.validate import Array

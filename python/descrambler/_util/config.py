@@ -8,7 +8,7 @@ import platform
 import numpy as np
 import scipy
 
-from .._native import core, variant
+from .. import _core as core
 from .parallel import processors
 
 
@@ -17,7 +17,7 @@ def configuration() -> dict[str, str]:
     blas = scipy.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return {
         "descrambler": core.__version__,
-        "CPU variant": f"{variant} (DESCRAMBLER_ISA overrides)",
+        "CPU variant": f"{core.variant} (DESCRAMBLER_ISA overrides)",
         "core": f"Eigen {core.eigen_version}, {core.compiler}, single-threaded",
         "Python": f"{platform.python_version()} on {platform.platform()}",
         "NumPy": np.__version__,

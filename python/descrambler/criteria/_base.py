@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .. import _core as core
 from .._geometry.link_basis import LinkBasis, circulant_basis, matrix_basis
-from .._native import core
 from .._signals.gram import Gram, as_gram, gram
 from .._util.tables import brief
 from .._util.validate import Array, matrix, square
-
-if TYPE_CHECKING:
-    from .. import _core
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,53 +100,45 @@ class Assembly:
 
     data: Data
     dtype: np.dtype[np.floating]
-    terms: list[tuple[float, _core.SignalTerm]] = field(default_factory=list)
-    parts: list[tuple[float, _core.Criterion]] = field(default_factory=list)
+    terms: list[tuple[float, core.SignalTerm]] = field(default_factory=list)
+    parts: list[tuple[float, core.Criterion]] = field(default_factory=list)
     form: QuadraticForm | None = None
     rows: Array | None = None
-
-    @property
-    def suffix(self) -> str:
-        """Name of the precision in the C++ core."""
-        return "32" if self.dtype == np.float32 else "64"
 
     @cached_property
     def b(self) -> Array:
         """Gram matrix of the signals in their unit."""
         return np.ascontiguousarray(self.data.gram.matrix / self.data.unit**2, self.dtype)
 
-    def add_term(self, criterion: Criterion, weight: float, name: str, *arguments: object) -> None:
+    def add_term(self, criterion: Criterion, weight: float, term: core.SignalTerm) -> None:
         """Add a term that looks at one signal at a time, of the signals in their unit."""
         self.rows = self.data.rows(criterion, self.dtype)
-        self.terms.append((weight, getattr(core, name + self.suffix)(*arguments)))
+        self.terms.append((weight, term))
 
-    def add_part(self, weight: float, name: str, *arguments: object) -> None:
+    def add_part(self, weight: float, part: core.Criterion) -> None:
         """Add a C++ criterion of its own."""
-        self.parts.append((weight, getattr(core, name + self.suffix)(*arguments)))
+        self.parts.append((weight, part))
 
     def add_form(self, weight: float, form: QuadraticForm) -> None:
         """Add a quadratic form of the signals in their unit."""
         scaled = form * weight
         self.form = scaled if self.form is None else self.form.plus(scaled, self.data.n)
 
-    def kernel(self) -> tuple[_core.Criterion, float]:
+    def kernel(self) -> tuple[core.Criterion, float]:
         """Sum in C++, scaled to be of order one, and the unit of its values."""
         parts = list(self.parts)
-        if self.terms:
+        if self.rows is not None:
             largest = max(abs(weight) for weight, _ in self.terms)
             terms = [(weight / largest, term) for weight, term in self.terms]
-            unit = self.data.unit
-            parts.append(
-                (largest, getattr(core, "SignalSum" + self.suffix)(self.rows, unit, terms))
-            )
+            parts.append((largest, core.SignalSum(self.rows, self.data.unit, terms)))
         if self.form is not None:
             dense = self.form.dense(self.data.n)
             largest = float(np.abs(dense).max()) or 1.0
             a = np.ascontiguousarray(dense / largest, self.dtype)
-            parts.append((largest, getattr(core, "Quadratic" + self.suffix)(a, self.b)))
+            parts.append((largest, core.Quadratic(a, self.b)))
         unit = sum(abs(weight) * part.scale for weight, part in parts) or 1.0
         scaled = [(weight / unit, part) for weight, part in parts]
-        return getattr(core, "WeightedSum" + self.suffix)(scaled), unit
+        return core.WeightedSum(scaled), unit
 
 
 class Criterion:
@@ -172,7 +161,7 @@ class Criterion:
         """Return the form if the criterion is quadratic in P, of the signals as they are."""
         return None
 
-    def kernel(self, data: Data, dtype: np.dtype[np.floating]) -> tuple[_core.Criterion, float]:
+    def kernel(self, data: Data, dtype: np.dtype[np.floating]) -> tuple[core.Criterion, float]:
         """Return the C++ criterion for this data, and the unit of its values."""
         assembly = Assembly(data, dtype)
         self.assemble(assembly, 1.0)

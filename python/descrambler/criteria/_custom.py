@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import _core as core
 from .._geometry.charts import exp, random_rotation
 from .._util.tables import brief
 from .._util.validate import Array, choice, require_extra
@@ -77,7 +78,8 @@ class Custom(Criterion):
         function = self._of_rotation(assembly.data, assembly.dtype)
         value, _ = function(np.eye(assembly.data.n, dtype=assembly.dtype))
         scale = abs(value) or 1.0
-        assembly.add_part(weight, "UserCriterion", function, assembly.data.n, scale)
+        part = core.UserCriterion(function, assembly.data.n, scale, assembly.dtype)
+        assembly.add_part(weight, part)
 
     def check_once(self, data: Data) -> None:
         """Raise GradientError where the gradient is wrong, unless checks are switched off."""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._native import core
+from .. import _core as core
 from .._util.tables import brief
 from .._util.validate import Array, check_squares, frozen, square
-
-if TYPE_CHECKING:
-    from .. import _core
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +24,7 @@ class _Diagonality:
         check_squares("W", weights)
         object.__setattr__(self, "W", frozen(weights))
 
-    def kernel(self, W: Array) -> _core.Criterion:
+    def kernel(self, W: Array) -> core.Criterion:
         """C++ criterion of W P, for W in either precision."""
         raise NotImplementedError
 
@@ -78,9 +75,9 @@ class DiagonalSum(_Diagonality):
     def __str__(self) -> str:
         return "maximum diagonal sum"
 
-    def kernel(self, W: Array) -> _core.Criterion:
+    def kernel(self, W: Array) -> core.Criterion:
         """C++ criterion for W in either precision."""
-        return core.DiagonalSum32(W) if W.dtype == np.float32 else core.DiagonalSum64(W)
+        return core.DiagonalSum(W)
 
 
 @brief
@@ -102,8 +99,6 @@ class DiagonalNormSquare(_Diagonality):
     def __str__(self) -> str:
         return "maximum diagonal norm square"
 
-    def kernel(self, W: Array) -> _core.Criterion:
+    def kernel(self, W: Array) -> core.Criterion:
         """C++ criterion for W in either precision."""
-        if W.dtype == np.float32:
-            return core.DiagonalNormSquare32(W)
-        return core.DiagonalNormSquare64(W)
+        return core.DiagonalNormSquare(W)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .. import _core as core
 from .._geometry.link_basis import BOUNDARIES, LinkBasis, analytic_basis, operator_basis
-from .._native import core
 from .._util.tables import brief
 from .._util.validate import Array, check_squares, choice, frozen, matrix, square
 from ._base import Assembly, Criterion, Data, QuadraticForm
-
-if TYPE_CHECKING:
-    from .. import _core
 
 
 class Quadratic(Criterion):
@@ -108,9 +105,9 @@ class Smoothness(Quadratic):
         return value, np.ascontiguousarray(basis.from_modes(gradient), P.dtype)
 
 
-def spectral_kernel(a: Array, b: Array) -> _core.Criterion:
+def spectral_kernel(a: Array, b: Array) -> core.Criterion:
     """C++ criterion tr(diag(a) P B P^T): a quadratic form in the basis of the link modes."""
-    return core.Brockett32(a, b) if b.dtype == np.float32 else core.Brockett64(a, b)
+    return core.Brockett(a, b)
 
 
 def link_basis(n: int) -> LinkBasis:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .. import _core as core
 from .._util.validate import Array, choice
 from ._base import Assembly, Criterion, Data, QuadraticForm
 
@@ -41,7 +43,7 @@ class Entropy(_OfSignals):
 
     def assemble(self, assembly: Assembly, weight: float) -> None:
         """Add the term."""
-        assembly.add_term(self, weight * assembly.data.unit**2, "entropy")
+        assembly.add_term(self, weight * assembly.data.unit**2, core.entropy())
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +73,7 @@ class Sparsity(_OfSignals):
 
     def assemble(self, assembly: Assembly, weight: float) -> None:
         """Add the term."""
-        assembly.add_term(self, weight * assembly.data.unit, "smooth_l1", self.width)
+        assembly.add_term(self, weight * assembly.data.unit, core.smooth_l1(self.width))
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +109,7 @@ class TotalVariation(_OfSignals):
         """Add the term."""
         periodic = self.boundary == "periodic"
         weight *= assembly.data.unit
-        assembly.add_term(self, weight, "total_variation", self.width, periodic)
+        assembly.add_term(self, weight, core.total_variation(self.width, periodic))
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +139,7 @@ class Monotonicity(_OfSignals):
     def assemble(self, assembly: Assembly, weight: float) -> None:
         """Add the term."""
         sign = 1.0 if self.direction == "increasing" else -1.0
-        assembly.add_term(self, weight * assembly.data.unit**2, "descent", sign, False)
+        assembly.add_term(self, weight * assembly.data.unit**2, core.descent(sign, False))
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +183,7 @@ class Locality(Criterion):
         """Unless the center is fixed."""
         return self.center is None
 
-    def _points(self, place: Array, n: int) -> Array:
+    def _points(self, place: Array, n: int) -> NDArray[np.float64]:
         """Coordinates of places on the link axis, shape (2, ...)."""
         if self.boundary == "open":
             return np.stack([place, np.zeros_like(place)])
@@ -204,8 +206,8 @@ class Locality(Criterion):
         if form is not None:
             assembly.add_form(weight * unit**2, form)
             return
-        points = self._points(np.arange(n, dtype=np.float64), n).astype(assembly.dtype)
-        assembly.add_term(self, weight * unit**2, "spread", points)
+        points = self._points(np.arange(n, dtype=np.float64), n)
+        assembly.add_term(self, weight * unit**2, core.spread(points))
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,7 +228,7 @@ class Kurtosis(_OfSignals):
     def assemble(self, assembly: Assembly, weight: float) -> None:
         """Add the criterion, which has sums over signals in a denominator."""
         rows = assembly.data.rows(self, assembly.dtype)
-        assembly.add_part(weight, "Kurtosis", rows, assembly.data.unit, assembly.b)
+        assembly.add_part(weight, core.Kurtosis(rows, assembly.data.unit, assembly.b))
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,6 +270,6 @@ class Orthomax(_OfSignals):
                 f"mean square of {data.unit:.1e}"
             )
         weight *= data.unit**4
-        assembly.add_term(self, weight, "quartic")
+        assembly.add_term(self, weight, core.quartic())
         if self.gamma != 0:
-            assembly.add_part(-weight * self.gamma / data.count, "SquaredPower", assembly.b)
+            assembly.add_part(-weight * self.gamma / data.count, core.SquaredPower(assembly.b))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .. import _core as core
 from .._geometry.link_basis import circulant_basis
 from .._util.tables import brief
 from .._util.validate import Array, frozen, real_array
@@ -28,9 +29,8 @@ class _SpectralTarget(Criterion):
         total = float(np.trace(assembly.b)) or 1.0
         modes = circulant_basis(n, np.arange(n // 2 + 1.0)).to_modes(np.eye(n))
         arguments = modes, self.fractions(n), assembly.b / total
-        assembly.add_part(
-            weight, "SpectrumDeviation", *(np.ascontiguousarray(a, dtype) for a in arguments)
-        )
+        modes, target, b = (np.ascontiguousarray(a, dtype) for a in arguments)
+        assembly.add_part(weight, core.SpectrumDeviation(modes, target, b))
 
 
 def _pairs(spectrum: Array, n: int) -> Array:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .._native import core
+from .. import _core as core
 from .._util.parallel import mapping
 from .._util.seeds import seed_of
 from .._util.tables import brief

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._native import core
+from .. import _core as core
 from .._signals.gram import Gram, check_not_vanished, finished
 from .._signals.sources import Signals, batches
 from .._util.validate import Array
@@ -42,7 +42,7 @@ def layer_gram(
         dtype = np.result_type(x, weight)
         b = np.zeros(len(weight), dtype) if bias is None else bias.astype(dtype, copy=False)
         rows, w = (np.ascontiguousarray(array, dtype) for array in (x, weight))
-        total.add_layer(rows, w, b, getattr(core.Activation, name), slope)
+        total.add_layer(rows, w, b, core.Activation[name], slope)
         count += len(x)
     matrix, summed = total.finish()
     check_not_vanished(matrix.trace(), total.any)

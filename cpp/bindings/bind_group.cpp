@@ -1,11 +1,13 @@
 // The group: charts, inverses, pull-backs, projection, packing.
-#pragma once
+#include <stdexcept>
 
 #include "arrays.hpp"
 #include "descrambler/exponential.hpp"
 
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
+
+namespace {
 
 template <class T, Matrix<T> (*function)(const Matrix<T>&)>
 Array<T> map_matrix(const Array<T>& argument) {
@@ -68,7 +70,7 @@ Matrix<T> polar(const Matrix<T>& m) {
 }
 
 template <class T>
-void bind_group(py::module_& m) {
+void bind_in(py::module_& m) {
   m.def("cayley", &map_matrix<T, cayley<T>>, py::arg("q").noconvert());
   m.def("inverse_cayley", &map_matrix<T, cayley_generator<T>>, py::arg("p").noconvert());
   m.def("exp", &map_matrix<T, exponential<T>>, py::arg("q").noconvert());
@@ -94,6 +96,14 @@ void bind_group(py::module_& m) {
         return to_array(skew);
       },
       py::arg("packed").noconvert(), py::arg("n"));
+}
+
+}  // namespace
+
+void bind_group(py::module_& m) {
+  py::register_exception<OutsideChart>(m, "OutsideChart", PyExc_ValueError);
+  bind_in<float>(m);
+  bind_in<double>(m);
 }
 
 }  // namespace DESCRAMBLER_VARIANT

@@ -1,14 +1,14 @@
 // Matrix products on the calling thread alone, for work that is shared between threads by the caller:
 // there a BLAS with threads of its own is slower on two cores than on one.
-#pragma once
-
 #include "arrays.hpp"
 
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
 
+namespace {
+
 template <class T>
-void bind_product(py::module_& m) {
+void bind_in(py::module_& m) {
   m.def(
       "multiply",
       [](const Array<T>& a, const Array<T>& b) {
@@ -22,6 +22,13 @@ void bind_product(py::module_& m) {
         return product;
       },
       py::arg("a").noconvert(), py::arg("b").noconvert());
+}
+
+}  // namespace
+
+void bind_product(py::module_& m) {
+  bind_in<float>(m);
+  bind_in<double>(m);
 }
 
 }  // namespace DESCRAMBLER_VARIANT

@@ -1,0 +1,84 @@
+// A chart about the current point, a new one at every step.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "problem.hpp"
+#include "retraction.hpp"
+
+namespace descrambler {
+inline namespace DESCRAMBLER_VARIANT {
+
+// Every step starts a new chart: P <- R(t X) P. Gradient and direction live in so(n), acting from the
+// left, so that nothing need be transported between points.
+template <class T>
+class RecenteredChart final : public Problem<T> {
+ public:
+  RecenteredChart(Objective<T> objective, Matrix<T> start, RetractionKind kind, Poll poll)
+      : Problem<T>(objective, std::move(start), std::move(poll)),
+        retraction_(kind, this->n_),
+        tangent_(this->n_, this->n_),
+        velocity_(this->dimension()),
+        trial_(this->n_, this->n_),
+        radial_(this->n_) {}
+
+  T start(Vector<T>& gradient) override { return at(this->rotation_, gradient); }
+
+  Sample<T> sample(const Vector<T>& direction, T step, Vector<T>& gradient) override {
+    unpack_generator(direction, tangent_);
+    retraction_.compute(tangent_, step, this->poll_);
+    multiply(trial_, retraction_.rotation(), this->rotation_, this->poll_);
+    const T value = at(trial_, gradient);
+    pack_generator(retraction_.velocity(), velocity_);
+    return {step, value, gradient.dot(velocity_)};
+  }
+
+  bool accept() override {
+    this->rotation_.swap(trial_);
+    // Rounding drifts by about one unit a step: one Newton-Schulz step in a while undoes it.
+    if (++steps_ % 32 != 0) return false;
+    newton_schulz_step(this->rotation_, this->product_, this->work_, this->poll_);
+    return true;
+  }
+
+  // Turning y_i and y_j into each other by an angle changes sum f_i(y_i) to second order by
+  // sum f_i'' y_j^2 + f_j'' y_i^2 - f_i' y_i - f_j' y_j (Ablin, Cardoso and Gramfort 2018), where the
+  // last two are the diagonal of G P^T. Signals need not be white.
+  bool curvature(Vector<T>& pairs) override {
+    if (!this->criterion_.curvature(this->work_, this->poll_)) return false;
+    const Matrix<T>& second = this->work_;
+    for_each_packed(this->n_, [&](Index i, Index j, Index k) {
+      const T turned = second(i, j) + second(j, i), radial = radial_(i) + radial_(j);
+      const T natural = std::abs(turned) + std::abs(radial);
+      pairs(k) = std::max(std::abs(turned - radial), floor * natural);
+    });
+    const T mean = pairs.mean();
+    pairs = pairs.cwiseMax(std::numeric_limits<T>::epsilon() * mean);
+    return mean > T(0) && std::isfinite(mean);
+  }
+
+ private:
+  // Where the two sides nearly cancel the estimate says little.
+  static constexpr T floor = T(1e-2);
+
+  T at(const Matrix<T>& p, Vector<T>& gradient) {
+    const T value = this->evaluate(p);
+    multiply_nt(this->product_, this->gradient_, p, this->poll_);
+    radial_ = this->product_.diagonal();
+    pack_skew_part(this->product_, this->sign_, gradient);
+    return value;
+  }
+
+  Retraction<T> retraction_;
+  Matrix<T> tangent_;
+  Vector<T> velocity_;
+  Matrix<T> trial_;
+  Vector<T> radial_;
+  Index steps_ = 0;
+};
+
+}  // namespace DESCRAMBLER_VARIANT
+}  // namespace descrambler

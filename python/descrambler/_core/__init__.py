@@ -1,0 +1,86 @@
+"""The compiled core (cpp/bindings), in the variant that this processor runs best.
+
+DESCRAMBLER_ISA chooses another variant. `__init__.pyi` states what each name takes and returns.
+"""
+
+import importlib
+import importlib.util
+import os
+
+VARIANTS = ("avx512", "avx2", "baseline")
+
+
+def _choose() -> str:
+    wanted = os.environ.get("DESCRAMBLER_ISA", "")
+    try:
+        supported = importlib.import_module("._isa", __package__).supported()
+    except ImportError as error:
+        raise ImportError(
+            "descrambler's compiled extension is missing: run 'pip install .' in the source folder"
+        ) from error
+    if wanted and wanted not in VARIANTS:
+        raise ImportError(f"DESCRAMBLER_ISA must be one of {VARIANTS}, got {wanted!r}")
+    if wanted and wanted not in supported:
+        raise ImportError(f"DESCRAMBLER_ISA={wanted}, but this processor runs only {supported}")
+    if wanted:
+        return wanted
+    # A build for development may leave some out.
+    specs = (importlib.util.find_spec(f".{name}", __package__) for name in supported)
+    return next(name for name, spec in zip(supported, specs, strict=True) if spec)
+
+
+variant = _choose()
+_compiled = importlib.import_module(f".{variant}", __package__)
+
+__version__ = _compiled.__version__
+compiler = _compiled.compiler
+eigen_version = _compiled.eigen_version
+
+# Enumerations and what the optimizers are asked
+Activation = _compiled.Activation
+Cancellation = _compiled.Cancellation
+Options = _compiled.Options
+OutsideChart = _compiled.OutsideChart
+Progress = _compiled.Progress
+Retraction = _compiled.Retraction
+Status = _compiled.Status
+
+# The group
+cayley = _compiled.cayley
+cayley_pullback = _compiled.cayley_pullback
+exp = _compiled.exp
+exp_pullback = _compiled.exp_pullback
+inverse_cayley = _compiled.inverse_cayley
+log = _compiled.log
+pack = _compiled.pack
+polar = _compiled.polar
+unpack = _compiled.unpack
+
+# Criteria
+Brockett = _compiled.Brockett
+Criterion = _compiled.Criterion
+DiagonalNormSquare = _compiled.DiagonalNormSquare
+DiagonalSum = _compiled.DiagonalSum
+Kurtosis = _compiled.Kurtosis
+Quadratic = _compiled.Quadratic
+SignalSum = _compiled.SignalSum
+SpectrumDeviation = _compiled.SpectrumDeviation
+SquaredPower = _compiled.SquaredPower
+UserCriterion = _compiled.UserCriterion
+WeightedSum = _compiled.WeightedSum
+
+# Terms of signals
+SignalTerm = _compiled.SignalTerm
+descent = _compiled.descent
+entropy = _compiled.entropy
+quartic = _compiled.quartic
+smooth_l1 = _compiled.smooth_l1
+spread = _compiled.spread
+total_variation = _compiled.total_variation
+
+# Optimizers, Gram matrices, products
+CayleyChart = _compiled.CayleyChart
+GramSum = _compiled.GramSum
+cayley_lbfgs = _compiled.cayley_lbfgs
+multiply = _compiled.multiply
+riemannian_lbfgs = _compiled.riemannian_lbfgs
