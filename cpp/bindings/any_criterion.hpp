@@ -24,7 +24,7 @@ class AnyCriterion {
   // The criterion in the precision of the arrays that come with it.
   template <class T>
   const std::shared_ptr<Criterion<T>>& in() const {
-    if (!holds<T>()) throw py::type_error("the criterion and the array must have the same dtype");
+    if (!holds<T>()) throw py::type_error("criteria and arrays that meet must have the same dtype");
     return std::get<std::shared_ptr<Criterion<T>>>(held_);
   }
 
