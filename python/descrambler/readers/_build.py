@@ -30,9 +30,9 @@ CAPTURE = (
 )
 
 
-def refuse_layer(source: Source, what: str) -> WeightFileError:
+def refuse_layer(source: Source, what: str, advice: str = CAPTURE) -> WeightFileError:
     """Return the error for a layer that has no place in a chain of dense layers."""
-    return WeightFileError(f"{source}, {what}. {CAPTURE}")
+    return WeightFileError(f"{source}, {what}. {advice}")
 
 
 @contextmanager

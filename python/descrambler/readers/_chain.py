@@ -45,7 +45,8 @@ class Chain:
                 sizes = [a.size for a in (step.gain, step.shift) if a.ndim]
                 self.width = max(sizes, default=None) if self.width is None else self.width
                 step.check(1 if self.width is None else self.width)
-                self._waiting = step if self._waiting is None else self._waiting.then(step)
+                both = step if self._waiting is None else self._waiting.then(step)
+                self._waiting = None if (both.gain == 1).all() and not both.shift.any() else both
             elif isinstance(step, Linear):
                 self._add_linear(step)
             else:
@@ -58,6 +59,15 @@ class Chain:
             raise ValueError("no dense layers (linear layers with weights) were found")
         self._settle()
         return self._layers
+
+    def ends_with(self, activation: str) -> bool:
+        """Tell whether the last step was the activation of this name."""
+        last = self._layers[-1] if self._layers and self._waiting is None else None
+        return isinstance(last, Activation) and last.name == activation
+
+    def remove_last(self) -> None:
+        """Take back the last step, an activation."""
+        self._layers.pop()
 
     def _add_linear(self, linear: Linear) -> None:
         if self.width not in (None, linear.n_in):

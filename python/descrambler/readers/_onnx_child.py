@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 MAX_NODES = 10_000
+MAX_TEXT = 2**24
 CONSTANTS = ("value", "value_float", "value_floats", "value_int", "value_ints")
 
 
@@ -27,11 +28,36 @@ def contents(path: str) -> dict[str, Any]:
     """Return the constants by number, and under ``graph`` their names and the nodes as JSON."""
     import onnx
 
-    graph = onnx.load_model_from_string(Path(path).read_bytes()).graph
+    graph = onnx.load_model_from_string(whole(path)).graph
     if len(graph.node) > MAX_NODES:
         raise Refused(f"has {len(graph.node)} nodes; descrambler reads chains of dense layers")
     if graph.sparse_initializer:
         raise Refused("has sparse weights, which are not read")
+    if not graph.node:
+        raise Refused(
+            "holds no ONNX graph; of TensorFlow (saved_model.pb), convert the model with tf2onnx, "
+            "or save it with Keras as .keras"
+        )
+    return collected(graph, Path(path).parent)
+
+
+def whole(path: str) -> bytes:
+    """Return a file; Refused if it is plainly another thing."""
+    content = Path(path).read_bytes()
+    start = content[:512].lstrip().lower()
+    if not content:
+        raise Refused("an empty file")
+    if start.startswith(b"version https://git-lfs"):
+        raise Refused("a Git LFS pointer in place of the file: fetch the file with 'git lfs pull'")
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise Refused("a web page (HTML), not an ONNX file: download the file itself")
+    return content
+
+
+def collected(graph: Any, folder: Path) -> dict[str, Any]:
+    """Return what `contents` does, of a graph."""
+    import onnx
+
     tensors = [(tensor.name, tensor) for tensor in graph.initializer]
     nodes, small = [], []
     for node in graph.node:
@@ -44,19 +70,55 @@ def contents(path: str) -> dict[str, Any]:
         else:
             kind = np.int64 if "value_int" in values or "value_ints" in values else np.float32
             small.append((node.output[0], np.array(found[0], kind)))
-    folder = Path(path).parent
-    arrays = [(name, array(tensor, folder)) for name, tensor in tensors] + small
-    named = [(name, numbers) for name, numbers in arrays if numbers is not None]
+    stored = [tensor.name for tensor in graph.initializer]
+    values = dict(small) | {name: array(tensor, folder) for name, tensor in tensors}
+    nodes = [node for node in nodes if not computed(node, values)]
+    taken = {name for node in nodes for name in node["inputs"]}
+    needed = {name for name in values if name in taken and values[name] is not None}
+    used = taken | {name for node in graph.node for name in node.input}
     text = json.dumps(
         {
-            "constants": [name for name, _ in named],
-            "unread": [name for name, numbers in arrays if numbers is None],
-            "inputs": [[entry.name, shape(entry)] for entry in graph.input],
+            "constants": sorted(needed),
+            "names": [*stored, *(name for node in graph.node for name in node.output if name)],
+            "unread": sorted(name for name in taken if name in values and values[name] is None),
+            "unused": sorted(set(stored) - used - {entry.name for entry in graph.output}),
+            "inputs": [[e.name, shape(e)] for e in graph.input if e.name not in values],
             "outputs": [entry.name for entry in graph.output],
             "nodes": nodes,
         }
     )
-    return {str(k): numbers for k, (_, numbers) in enumerate(named)} | {"graph": np.array(text)}
+    if len(text) > MAX_TEXT:
+        raise Refused(f"describes its graph in more than {MAX_TEXT} characters")
+    arrays = {str(k): values[name] for k, name in enumerate(sorted(needed))}
+    return arrays | {"graph": np.array(text)}
+
+
+def computed(node: dict[str, Any], values: dict[str, Any]) -> bool:
+    """Compute what exporters leave to be computed of constants; tell whether this was done."""
+    given = [values.get(name) for name in node["inputs"]]
+    if not given or len(node["outputs"]) != 1 or any(constant is None for constant in given):
+        return False
+    first: Any = given[0]
+    options = node["options"]
+    match node["type"], options:
+        case "Identity", _:
+            result = first
+        case "Transpose", _:
+            result = first.transpose(options.get("perm"))
+        case "Cast", {"to": 1 | 10 | 11 | 16 as to}:
+            # Half precision is kept as float32, which holds it exactly.
+            half = first.astype(np.float16) if to == 10 else first
+            result = half.astype(np.float64 if to == 11 else np.float32)
+            if to == 16:
+                return False
+        case "Reshape", _ if len(given) == 2 and not options.get("allowzero"):
+            wanted: Any = given[1]
+            sizes = [first.shape[k] if n == 0 else n for k, n in enumerate(wanted.tolist())]
+            result = first.reshape(sizes)
+        case _:
+            return False
+    values[node["outputs"][0]] = result
+    return True
 
 
 def shape(entry: Any) -> list[int | None] | None:
@@ -64,7 +126,7 @@ def shape(entry: Any) -> list[int | None] | None:
     tensor = entry.type.tensor_type
     if not tensor.HasField("shape"):
         return None
-    return [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
+    return [d.dim_value if d.dim_value > 0 else None for d in tensor.shape.dim]
 
 
 def describe(node: Any, values: dict[str, Any]) -> dict[str, Any]:

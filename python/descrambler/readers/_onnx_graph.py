@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WeightFileError
-from ._build import refuse_layer
+from ._build import listing, refuse_layer
 
-_MAX_TEXT = 2**24  # characters
+ADVICE = (
+    "descrambler reads chains of dense layers; if one part of the graph is such a chain, save it "
+    "as a file of its own with onnx.utils.extract_model"
+)
+MAX_COMPOSED = 16
+"""Most operations that one activation may consist of; the longest known has 9."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Graph:
     nodes: list[Node]
     constants: dict[str, NDArray[Any]]
     unread: set[str]
+    unused: list[str]
     input: str
     shape: list[int | None] | None
     output: str
@@ -50,7 +56,7 @@ class Graph:
         if name in self.constants:
             return self.constants[name]
         why = "of a type that is not read" if name in self.unread else "not a constant"
-        raise refuse_layer(self.path, f"{node}: its input {name!r} is {why}")
+        raise refuse_onnx(self.path, f"{node}: its input {name!r} is {why}")
 
     def chain(self) -> Iterator[tuple[list[Node], str]]:
         """Yield the nodes from one value of the chain to the next, and the name of the first.
@@ -66,22 +72,22 @@ class Graph:
             numbers = self._meeting(value, takers)
             nodes = [self.nodes[number] for number in numbers]
             if done & set(numbers):
-                raise refuse_layer(self.path, f"{nodes[0]}: part of a loop")
+                raise refuse_onnx(self.path, f"{nodes[0]}: part of a loop")
             done |= set(numbers)
             yield nodes, value
             value = nodes[-1].outputs[0]
         if value != self.output or len(done) < len(self.nodes):
             stray = [str(node) for k, node in enumerate(self.nodes) if k not in done]
-            what = stray[0] if stray else f"output {self.output!r}"
-            raise refuse_layer(self.path, f"{what}: not part of one chain from input to output")
+            more = f" and {len(stray) - 1} more" if len(stray) > 1 else ""
+            what = f"{stray[0]}{more}" if stray else f"output {self.output!r}"
+            raise refuse_onnx(self.path, f"{what}: not part of one chain from input to output")
 
     def _meeting(self, value: str, takers: Mapping[str, Sequence[int]]) -> list[int]:
         """Return the numbers of the nodes between a value and the next one that all passes."""
         inside, waiting = {value}, set(takers[value])
         found: list[int] = []
-        for number in range(min(waiting), len(self.nodes)):
-            if number not in waiting:
-                continue
+        while waiting:
+            number = min(waiting)
             node = self.nodes[number]
             if not all(
                 name in inside or name in self.constants or not name for name in node.inputs
@@ -91,56 +97,39 @@ class Graph:
                 break
             waiting.remove(number)
             found.append(number)
+            if len(found) > MAX_COMPOSED:
+                break
             if not waiting and node.outputs:
                 return found
             inside |= set(node.outputs)
             waiting |= {k for name in node.outputs for k in takers.get(name, ())}
-        raise refuse_layer(
-            self.path, f"{self.nodes[min(takers[value])]}: after it the signal branches"
-        )
+        names = listing(str(self.nodes[number]) for number in takers[value])
+        long = f", to more than {MAX_COMPOSED} operations" if len(found) > MAX_COMPOSED else ""
+        raise refuse_onnx(self.path, f"{value!r}: after it the signal branches{long}: {names}")
 
 
 def graph(path: Path, arrays: Mapping[str, NDArray[Any]]) -> Graph:
     """Return the graph that `_onnx_child.contents` found."""
-    text = arrays["graph"]
-    if text.ndim != 0 or text.dtype.itemsize > 4 * _MAX_TEXT:
-        raise WeightFileError(f"{path}: not a chain of dense layers, but a graph without end")
-    found = json.loads(str(text))
+    found = json.loads(str(arrays["graph"]))
     constants = {name: arrays[str(k)] for k, name in enumerate(found["constants"])}
-    nodes = [Node(**node) for node in found["nodes"]]
-    inputs = [entry for entry in found["inputs"] if entry[0] not in constants]
-    _check_names(path, nodes, [*found["constants"], *(entry[0] for entry in inputs)])
-    if len(inputs) != 1 or len(found["outputs"]) != 1:
-        raise refuse_layer(
-            path, f"the graph: it has {len(inputs)} inputs and {len(found['outputs'])} outputs"
+    inputs, outputs = found["inputs"], found["outputs"]
+    _check_names(path, [*found["names"], *(entry[0] for entry in inputs)])
+    if len(inputs) != 1 or len(outputs) != 1:
+        names = f"{listing(entry[0] for entry in inputs)} -> {listing(outputs)}"
+        raise refuse_onnx(
+            path, f"the graph: it has {len(inputs)} inputs and {len(outputs)} outputs ({names})"
         )
-    (name, shape), (output,) = inputs[0], found["outputs"]
-    nodes = [node for node in nodes if not _computed(node, constants)]
-    return Graph(path, nodes, constants, set(found["unread"]), name, shape, output)
+    nodes = [Node(**node) for node in found["nodes"]]
+    (name, shape), (output,) = inputs[0], outputs
+    return Graph(path, nodes, constants, set(found["unread"]), found["unused"], name, shape, output)
 
 
-def _check_names(path: Path, nodes: Sequence[Node], known: Sequence[str]) -> None:
-    names = [*known, *(name for node in nodes for name in node.outputs if name)]
-    twice = (
-        {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
-    )
-    if twice:
-        raise WeightFileError(f"{path}, {min(twice)!r}: two values have this name")
+def refuse_onnx(path: Path, what: str) -> WeightFileError:
+    """Return the error for a graph, or an operation, that has no place in a chain."""
+    return refuse_layer(path, what, ADVICE)
 
 
-def _computed(node: Node, constants: dict[str, NDArray[Any]]) -> bool:
-    """Compute what exporters leave to be computed of constants; tell whether this was done."""
-    if len(node.inputs) != 1 or len(node.outputs) != 1 or node.inputs[0] not in constants:
-        return False
-    given = constants[node.inputs[0]]
-    match node.type, node.options:
-        case "Identity", _:
-            result = given
-        case "Transpose", _ if given.ndim == 2 and node.options.get("perm", [1, 0]) == [1, 0]:
-            result = given.T
-        case "Cast", {"to": 1 | 11 as to}:
-            result = given.astype(np.float32 if to == 1 else np.float64)
-        case _:
-            return False
-    constants[node.outputs[0]] = result
-    return True
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    if len(set(names)) < len(names):
+        twice = min(name for name, count in Counter(names).items() if count > 1)
+        raise WeightFileError(f"{path}, {twice!r}: two values have this name")
