@@ -127,3 +127,10 @@ def test_a_million_maps_are_folded_once():
     chain = Chain()
     chain.add(Linear(W), *[one] * 100_000, Activation("tanh"))
     assert len(chain.layers()) == 2
+
+
+def test_diagonal_layers_of_small_files_cannot_fill_the_memory():
+    wide = arithmetic("mul", np.full(4000, 2.0, "f4"))
+    chain = Chain(4000)
+    with pytest.raises(ValueError, match="diagonal layers of more than"):
+        chain.add(*[Activation("relu"), wide] * 6)

@@ -8,7 +8,7 @@ the linear layer before it, else the one after it, else a diagonal linear layer 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,9 @@ from ..network._layers import Linear
 
 Step: TypeAlias = Linear | Affine | Activation | Renormalize
 """What a reader makes of one layer or operation. A `BatchNorm` is an `Affine`."""
+
+MAX_DIAGONAL = 2**26
+"""Most entries of all diagonal layers together, which a file of few numbers can ask for."""
 
 
 class Chain:
@@ -36,7 +39,8 @@ class Chain:
         self.notes: list[str] = []
         self._layers: list[Linear | Activation | Renormalize] = []
         self._waiting: Affine | None = None
-        self._linear = False
+        self._dtypes: list[np.dtype[Any]] = []  # of the linear layers
+        self._dense, self._made = False, 0
 
     def add(self, *steps: Step) -> None:
         """Append steps; ValueError if the size of one does not fit."""
@@ -55,7 +59,7 @@ class Chain:
 
     def layers(self) -> list[Linear | Activation | Renormalize]:
         """Return the layers; ValueError if there is no linear layer among them."""
-        if not self._linear:
+        if not self._dense:
             raise ValueError("no dense layers (linear layers with weights) were found")
         self._settle()
         return self._layers
@@ -79,7 +83,8 @@ class Chain:
             linear = fold_before(self._waiting, linear)
             self._waiting = None
         self._layers.append(linear)
-        self.width, self._linear = linear.n_out, True
+        self._dtypes.append(linear.weight.dtype)
+        self.width, self._dense = linear.n_out, True
 
     def _after_linear(self) -> bool:
         return bool(self._layers) and isinstance(self._layers[-1], Linear)
@@ -96,13 +101,19 @@ class Chain:
         if isinstance(last, Linear):
             self._layers[-1] = fold_after(last, waiting)
             return
-        dtypes = [layer.weight.dtype for layer in self._layers if isinstance(layer, Linear)]
-        dtype = np.result_type(waiting.dtype, *dtypes[-1:])
+        self._made += self.width**2
+        if self._made > MAX_DIAGONAL:
+            raise ValueError(
+                f"scalings between activations make diagonal layers of more than {MAX_DIAGONAL} "
+                "entries"
+            )
+        dtype = np.result_type(waiting.dtype, *self._dtypes[-1:])
         gain, shift = (np.broadcast_to(a, self.width) for a in (waiting.gain, waiting.shift))
         self._layers.append(Linear(np.diag(gain).astype(dtype), shift.astype(dtype)))
-        number = sum(isinstance(layer, Linear) for layer in self._layers)
+        self._dtypes.append(dtype)
         self.notes.append(
-            f"linear layer {number} is diagonal: it scales or shifts the outputs of an activation"
+            f"linear layer {len(self._dtypes)} is diagonal: it scales or shifts the outputs of an "
+            "activation"
         )
 
 

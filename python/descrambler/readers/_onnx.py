@@ -54,12 +54,14 @@ def _walk(found: Graph) -> State:
 
 def _weights_first(found: Graph) -> bool:
     """Tell whether the first weights are on the left of the signal, W x."""
+    turned = False
     for node in found.nodes:
+        turned ^= node.type == "Transpose"
         if node.type in ("Gemm", "MatMul") and len(node.inputs) > 1:
             options = node.options
             if node.inputs[0] in found.constants:
-                return not options.get("transB")
-            return bool(options.get("transA"))
+                return not bool(options.get("transB")) ^ turned
+            return bool(options.get("transA")) ^ turned
     return False
 
 

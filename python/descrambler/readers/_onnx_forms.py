@@ -56,6 +56,8 @@ class Terms:
                 return _product((1.0, ()), a, -1)
             case "Pow", [a, (exponent, ())] if exponent in (2, 3):
                 return _product(a, a, exponent - 1)
+            case "HardSigmoid", _:
+                options = {"alpha": 0.2, "beta": 0.5} | dict(options)
             case "Clip", [a] if options.keys() == {"min", "max"}:  # before opset 11
                 return self._function((kind, ()), a, (options["min"], ()), (options["max"], ()))
             case "Max", [a, b] if (0.0, ()) in (a, b):

@@ -108,20 +108,15 @@ def _axes(found: Graph, node: Node) -> list[int] | None:
 
 
 def _drops(state: State, node: Node) -> bool:
-    """Leave out what ends a classifier: it changes neither the layers nor their order."""
-    if node.type == "Log" and state.chain.ends_with("softmax"):
-        # PyTorch's log_softmax, in two operations: its argument is kept.
-        state.chain.remove_last()
-    elif node.type == "ArgMax":
-        if not state.signal.holds_all(node.options.get("axis", 0)):
-            return False
-        state.signal = state.signal.replaced(node.options.get("axis", 0), 1)
-        if not node.options.get("keepdims", 1):
-            state.signal = state.signal.squeeze([node.options.get("axis", 0)]) or state.signal
-    elif node.type != "LogSoftmax" or not _is_softmax(state, node):
+    """Leave out the choice of a class at the end: it changes neither the layers nor their order."""
+    axis = node.options.get("axis", 0)
+    if node.type != "ArgMax" or not state.signal.holds_all(axis):
         return False
     state.refuse_after_drop(node)
     state.dropped = node
+    state.signal = state.signal.replaced(axis, 1)
+    if not node.options.get("keepdims", 1):
+        state.signal = state.signal.squeeze([axis]) or state.signal
     state.chain.notes.append(f"{node}: left out at the end; the outputs are those before it")
     return True
 
@@ -209,13 +204,13 @@ def _layers(state: State, node: Node) -> list[Affine | Activation] | None:
             return [arithmetic("mul", -1.0)]
         case "ai.onnx.ml.Scaler":
             return _scaler(state.signal, options)
-        case "Softmax":
-            return [Activation("softmax")] if _is_softmax(state, node) else None
+        case "Softmax" | "LogSoftmax":
+            name = "softmax" if node.type == "Softmax" else "log_softmax"
+            return [Activation(name)] if _is_softmax(state, node) else None
         case "Clip":
             return clip(*_ends(state, node))
-        case "Log" if state.chain.ends_with("logistic"):
-            state.chain.remove_last()
-            return [Activation("log_sigmoid")]
+        case "Log":
+            return _logarithm(state)
         case "Max" if len(node.inputs) == 2 and not state.weights(node, 1).any():
             return [Activation("relu")] if state.weights(node, 1).size == 1 else None
         case "PRelu":
@@ -229,6 +224,15 @@ def _is_softmax(state: State, node: Node) -> bool:
     """Tell whether a softmax runs over the whole sample. Before opset 13 axis 1 meant the rest."""
     axis = node.options.get("axis", -1)
     return type(axis) is int and state.signal.holds_all(axis)
+
+
+def _logarithm(state: State) -> list[Affine | Activation] | None:
+    """Return the logarithm of an activation, which takes the place of it."""
+    for name in ("logistic", "softmax"):
+        if state.chain.ends_with(name):
+            state.chain.remove_last()
+            return [Activation(f"log_{name}")]
+    return None
 
 
 def _ends(state: State, node: Node) -> tuple[float | None, float | None]:
