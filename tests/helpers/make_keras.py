@@ -34,6 +34,58 @@ def shared():
     return keras.Model(given, layer(layer(given)))
 
 
+def arithmetic(operation):
+    given = keras.Input((6,))
+    return keras.Model(given, layers.Dense(3)(operation(given)))
+
+
+def maps():
+    """Models with affine maps that are no dense layers, and inputs of other shapes."""
+    x = np.random.default_rng(2).normal(3, 2, (100, 6))
+    for name, options in (("all", {"axis": None}), ("back", {"invert": True})):
+        scaler = layers.Normalization(**options)
+        scaler.adapt(x)
+        yield f"normalization_{name}", sequential(scaler, layers.Dense(3))
+    numbers = {"mean": x[0], "variance": x[1] ** 2}
+    yield "normalization_given", sequential(layers.Normalization(**numbers), layers.Dense(3))
+    one = layers.Normalization(axis=None, mean=1.5, variance=4.0)
+    two = layers.Normalization(mean=x[0], variance=x[1] ** 2, invert=True)
+    yield "normalizations", sequential(one, layers.Dense(6, "relu"), two, layers.Dense(2))
+    scales = layers.Rescaling([1.0, 2, 3, 4, 5, 6], offset=0.5), layers.Rescaling(4, offset=-2)
+    yield "rescalings", sequential(scales[0], layers.Dense(3, "sigmoid"), scales[1])
+    vector = np.arange(1, 7, dtype="f4")
+    yield "arithmetic", arithmetic(lambda x: -(1.0 - x * vector) / 2.0 + vector - 3.0)
+    yield "operations", arithmetic(lambda x: keras.ops.gelu(keras.ops.add(vector, x)))
+    yield (
+        "prelu",
+        sequential(layers.Dense(5), layers.PReLU("ones", shared_axes=[1]), layers.Dense(2)),
+    )
+    yield "relu6_layer", sequential(layers.Dense(5), layers.ReLU(6.0), layers.Dense(2))
+    norm, channels = layers.BatchNormalization(axis=1), layers.Normalization(axis=2)
+    channels.adapt(x.reshape(100, 2, 3))
+    picture = [channels, norm, layers.Rescaling([1.0, 2.0, 3.0]), layers.Flatten()]
+    yield "pictures", keras.Sequential([keras.Input((2, 3)), *picture, layers.Dense(4)])
+    yield (
+        "columns",
+        keras.Sequential(
+            [
+                keras.Input((6, 1)),
+                layers.Permute((2, 1)),
+                layers.Dense(4, "softmax"),
+                layers.Flatten(),
+            ]
+        ),
+    )
+    yield (
+        "reshaped",
+        keras.Sequential(
+            [keras.Input((6, 1)), layers.Reshape((3, 2)), layers.Reshape((-1,)), layers.Dense(4)]
+        ),
+    )
+    last = layers.BatchNormalization()
+    yield "last_norm", sequential(layers.Dense(3, "tanh"), last, layers.Identity())
+
+
 def models():
     yield "plain", sequential(layers.Dense(5, "relu"), layers.Dense(4, "sigmoid", use_bias=False))
     yield "functional", functional()
@@ -64,6 +116,17 @@ def models():
         layers.GaussianNoise(0.1),
     ]
     yield "flat", keras.Sequential([keras.Input((2, 3)), *flat])
+    for name in ("relu6", "hard_silu", "mish", "log_sigmoid", "log_softmax", "hard_tanh"):
+        yield name, sequential(layers.Dense(5), layers.Activation(name), layers.Dense(2))
+    yield from maps()
+    yield (
+        "bad_channels",
+        keras.Sequential(
+            [keras.Input((2, 3)), layers.Flatten("channels_first", name="f"), layers.Dense(2)]
+        ),
+    )
+    yield "bad_squared", arithmetic(lambda x: x * x)
+    yield "bad_quotient", arithmetic(lambda x: 2.0 / x)
     yield "bad_branched", branched()
     yield "bad_shared", shared()
     yield "bad_convolution", keras.Sequential([keras.Input((6, 1)), layers.Conv1D(2, 3, name="c")])

@@ -57,8 +57,12 @@ def flatten(file: Any, config: str, version: str, *, archive: bool) -> dict[str,
                 names[path] = name
         elif item.external or item.is_virtual:
             return f"{path!r} is kept in another file, which is not read"
-        elif item.dtype.kind in "fiu":
+        elif item.dtype.kind in "fiubc":
             datasets[path] = single(item[()])
+        elif item.dtype.kind == "V" and item.dtype.itemsize == 2 and is_bfloat16(item, config):
+            # The upper half of float32.
+            halves = np.frombuffer(item[()].tobytes(), "<u2").astype("<u4") << 16
+            datasets[path] = halves.view("<f4").reshape(item.shape)
         return None
 
     if found := file.visititems(add):  # follows no link to another file
@@ -67,6 +71,13 @@ def flatten(file: Any, config: str, version: str, *, archive: bool) -> dict[str,
     description |= {"weights": list(datasets), "names": names}
     arrays = {str(k): array for k, array in enumerate(datasets.values())}
     return arrays | {"model": np.array(json.dumps(description))}
+
+
+def is_bfloat16(item: Any, config: str) -> bool:
+    """Tell whether two bytes are a bfloat16: .keras files say so, .h5 files only by the layers."""
+    return text(item.attrs.get("dtype")) == "bfloat16" or (
+        "dtype" not in item.attrs and '"bfloat16"' in config
+    )
 
 
 def single(array: Any) -> Any:

@@ -11,8 +11,8 @@ from ._build import Activations, blame, malformed, refuse_activations
 from ._chain import Chain, arithmetic
 from ._onnx_forms import SIGNAL, Term, Terms
 from ._onnx_graph import Graph, Node, graph, refuse_onnx
-from ._onnx_signal import of_input
 from ._onnx_steps import State, step
+from ._signal import of_input
 
 _READER = Path(__file__).with_name("_onnx_child.py")
 

@@ -16,7 +16,7 @@ from ._build import refuse_integers
 from ._chain import Chain, arithmetic
 from ._onnx_activations import activation, clip
 from ._onnx_graph import Graph, Node, refuse_onnx
-from ._onnx_signal import Signal
+from ._signal import Signal
 
 _ARITHMETIC = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Sum": "add"}
 _FLOATS = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}

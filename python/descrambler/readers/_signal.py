@@ -1,4 +1,4 @@
-"""The shape of a value in an ONNX graph: which axis counts samples, and what one sample is."""
+"""The shape of a value between layers: which axis counts samples, and what one sample is."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class Signal:
 
 
 def of_input(shape: Sequence[int | None] | None, *, columns: bool) -> Signal:
-    """Return the shape of the input of a graph; rows where it declares none."""
+    """Return the shape of the inputs; rows where it declares none."""
     if shape is None:
         return Signal((None, None), 0)
     if len(shape) < 2:
