@@ -64,7 +64,7 @@ def graph(text, shape, opset=20, more=None, **options):
     return helper.make_model(made, opset_imports=opsets, ir_version=8)
 
 
-def check(tmp_path, text, shape=("n", 6), batch=7, axis=0, tolerance=2e-5, **more):
+def check(tmp_path, text, shape=("n", 6), batch=7, axis=0, tolerance=2e-5, scale=3, **more):
     """Compare with ONNX Runtime, sample for sample; return the network."""
     path = tmp_path / "net.onnx"
     onnx.save(graph(text, shape, **more), path)
@@ -72,7 +72,7 @@ def check(tmp_path, text, shape=("n", 6), batch=7, axis=0, tolerance=2e-5, **mor
     settings.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, settings)
     sizes = [batch if isinstance(n, str) else n for n in shape]
-    x = (3 * RNG.standard_normal(sizes)).astype("f4")
+    x = (scale * RNG.standard_normal(sizes)).astype("f4")
     (want,) = session.run(None, {"x": x})
     single = len(shape) == 1
     rows = x[None] if single else np.moveaxis(x, axis, 0).reshape(sizes[axis], -1)
@@ -237,7 +237,8 @@ def test_activations(tmp_path, text, name):
     if name is None:
         refuse(tmp_path, "not a dense layer|make no known|no Op registered", text, more=more)
         return
-    network = check(tmp_path, text, more=more)
+    # ONNX Runtime's sigmoid is an approximation, whose logarithm is wrong where it is small.
+    network = check(tmp_path, text, more=more, scale=0.3 if name == "log_logistic" else 3)
     assert network.layers[1].name == name
     assert network.n_linear == 2
 

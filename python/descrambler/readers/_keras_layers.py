@@ -70,6 +70,9 @@ def add(state: State, config: Config) -> bool:
         return _KNOWN[config.kind](state, config)
     if config.kind in _ARITHMETIC or config.kind == "TFOpLambda":
         return _constant(state, config)
+    if config.kind == "Negative":
+        state.chain.add(arithmetic("mul", -1.0))
+        return True
     function = activation_layer(config.kind, config.options, len(state.signal.sizes))
     if function is None:
         return False

@@ -94,17 +94,17 @@ class Weights:
         roots = set()
         for path in self.arrays:
             if found := _PLACE.fullmatch(path.replace("\\", "/")):
+                roots.add(found["root"])
+                if len(roots) > 1:
+                    raise WeightFileError(
+                        f"{self.path}: holds weights of layers in two places, {listing(roots)}"
+                    )
                 numbers = groups.setdefault(found["group"], {})
                 if int(found["number"]) in numbers:
                     raise WeightFileError(f"{self.path}, {path}: is there twice")
                 numbers[int(found["number"])] = path
-                roots.add(found["root"])
                 if label := self.names.get(path.rpartition("/")[0]):
                     labels[label] = found["group"]
-        if len(roots) > 1:
-            raise WeightFileError(
-                f"{self.path}: holds weights of layers in two places, {listing(roots)}"
-            )
         if labels:
             self._groups.update({name: groups[group] for name, group in labels.items()})
             return

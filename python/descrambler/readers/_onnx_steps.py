@@ -208,7 +208,11 @@ def _layers(state: State, node: Node) -> list[Affine | Activation] | None:
             name = "softmax" if node.type == "Softmax" else "log_softmax"
             return [Activation(name)] if _is_softmax(state, node) else None
         case "Clip":
-            return clip(*_ends(state, node))
+            low, high = _ends(state, node)
+            if state.chain.ends_with("relu") and high == 6 and (low is None or low <= 0):
+                state.chain.remove_last()  # in two operations
+                low = 0
+            return clip(low, high)
         case "Log":
             return _logarithm(state)
         case "Max" if len(node.inputs) == 2 and not state.weights(node, 1).any():
