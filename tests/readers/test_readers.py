@@ -80,7 +80,25 @@ class TestPlainNpz:
 
     def test_dtype_and_other_keys(self, path):
         np.savez(path, W1=W1.astype(np.float32), history=np.arange(3), note=np.array("x"))
-        assert load(str(path), ["relu"]).linear(1).weight.dtype == np.float32
+        network = load(str(path), ["relu"])
+        assert network.linear(1).weight.dtype == np.float32
+        assert network.notes == ("not used: history, note",)
+
+    @pytest.mark.parametrize(
+        "other",
+        [{"mean": B1}, {"gamma1": B2}, {"W_1": W1}, {"w2": W2}, {"scale": 2.0}, {"Wout": W2}]
+        + [{"note": np.array({"mean": 3}, object)}, {"b01": B1}, {"W0": W1}],
+    )
+    def test_what_may_belong_to_the_network_is_refused_by_name(self, path, other):
+        np.savez(path, W1=W1, b1=B1, history=np.arange(3), **other)
+        refuse(
+            path, f"(holds )?{next(iter(other))}(: cannot be read| beside the weights)", ["relu"]
+        )
+
+    @pytest.mark.parametrize("name", ["x", "X_train", "inputs", "val_loss", "epoch", "labels"])
+    def test_data_and_the_course_of_the_training_are_noted(self, path, name):
+        np.savez(path, W1=W1, **{name: B1})
+        assert load(path, ["relu"]).notes == (f"not used: {name}",)
 
     @pytest.mark.parametrize("activations", [None, ["tanh"], "ta"])
     def test_activations_are_needed(self, path, activations):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import printable
 from . import limits
+from .archive import Archive
 
 # Above this, compression costs more time than the disk does.
 COMPRESSED = 2**26
-
-# The list of members of an archive takes about 100 bytes per array.
-_MAX_DIRECTORY = 2**22
-_END_BYTES = 22
 
 # No waiting for the writer of a pipe, and no terminal that takes control of the process.
 _READ = (
@@ -162,56 +158,9 @@ def write_arrays(
             save(stream, **content)
 
 
-def members(stream: BinaryIO) -> list[zipfile.ZipInfo]:
-    """Return the members of a zip archive that nobody vouches for.
-
-    Raises
-    ------
-    ValueError, zipfile.BadZipFile
-        If it is no archive, has too many members, or two of the same name.
-    """
-    if _directory_size(stream) > _MAX_DIRECTORY:
-        raise limits.TooLarge(f"its list of members takes more than {_MAX_DIRECTORY} bytes")
-    stream.seek(0)
-    with zipfile.ZipFile(stream) as archive:
-        found = archive.infolist()
-    if len({member.filename for member in found}) < len(found):
-        raise ValueError("two members have the same name")
-    return found
-
-
-def _directory_size(stream: BinaryIO) -> int:
-    """Return how long an archive says that its list of members is; 0 if it is no archive.
-
-    Told by the record at its end, which zipfile finds in the same way.
-    """
-    size = stream.seek(0, os.SEEK_END)
-    stream.seek(max(0, size - 2**16 - _END_BYTES))
-    tail = stream.read()
-    at = len(tail) - _END_BYTES
-    if not (tail[at:].startswith(b"PK\x05\x06") and tail.endswith(b"\0\0")):
-        at = tail.rfind(b"PK\x05\x06")  # before a comment
-    if at < 0:
-        return 0
-    wide = tail[at - 76 : at - 20] if at >= 76 else b""
-    if wide.startswith(b"PK\x06\x06"):  # an archive of more than 4 GB has a second record
-        return int.from_bytes(wide[40:48], "little")
-    return int.from_bytes(tail[at + 12 : at + 16], "little")
-
-
-def open_arrays(stream: BinaryIO, max_bytes: int | None = None) -> np.lib.npyio.NpzFile:
-    """Open an archive of arrays that nobody vouches for.
-
-    Raises
-    ------
-    ValueError, zipfile.BadZipFile
-        If it is no archive, two of its members have the same name, or it unpacks to more than
-        `max_bytes` (None: half of DESCRAMBLER_READ_MEGABYTES).
-    """
-    limits.check_bytes(sum(member.file_size for member in members(stream)), max_bytes)
-    stream.seek(0)
-    opened: np.lib.npyio.NpzFile = np.load(stream, allow_pickle=False)
-    return opened
+def open_arrays(stream: BinaryIO, max_bytes: int | None = None) -> Archive:
+    """Open an archive of arrays that nobody vouches for; the errors are those of `Archive`."""
+    return Archive(stream, max_bytes)
 
 
 def read_arrays(path: str | os.PathLike[str], schema: str) -> dict[str, NDArray[Any]]:
@@ -229,17 +178,10 @@ def read_arrays(path: str | os.PathLike[str], schema: str) -> dict[str, NDArray[
         documented(path, "is not a readable .npz file"),
         open_arrays(stream) as archive,
     ):
-        arrays = {key: _array(archive, key) for key in archive.files}
+        arrays = dict(archive)
     found = str(arrays.pop("schema", "none"))
     if found != schema:
         raise ValueError(
             f"{printable(str(path))} must have the schema {schema}, found {printable(found)}"
         )
     return arrays
-
-
-def _array(archive: np.lib.npyio.NpzFile, key: str) -> NDArray[Any]:
-    value = archive[key]
-    if not isinstance(value, np.ndarray):  # NumPy hands out the bytes of other members
-        raise ValueError(f"{key} is not an array")
-    return value

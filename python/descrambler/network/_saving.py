@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._util.files import is_matlab, write_arrays
-from ._layers import describe
+from ._layers import Linear, describe
 
 if TYPE_CHECKING:
     from ._network import Network
@@ -36,8 +36,8 @@ def entries(network: Network) -> dict[str, Any]:
         "layers": np.array(json.dumps([describe(layer) for layer in network.layers])),
         "provenance": np.array(json.dumps(network.provenance)),
     }
-    for k in range(1, network.n_linear + 1):
-        linear = network.linear(k)
+    linears = (layer for layer in network.layers if isinstance(layer, Linear))
+    for k, linear in enumerate(linears, 1):
         arrays[f"linear_{k}.weight"] = linear.weight
         if linear.bias is not None:
             arrays[f"linear_{k}.bias"] = linear.bias

@@ -100,11 +100,55 @@ def refuse_integers(source: Source, key: str, array: NDArray[Any]) -> NDArray[An
     return array
 
 
+_HARMLESS = re.compile(
+    # The course of the training,
+    "(train|val|valid|test)?_?(history|loss|losses|error|errors|accuracy|acc|perf|performance)"
+    "|epochs?|steps?|iterations?|seed|lr|learning_?rate|time|seconds|version|tr"
+    # data,
+    "|(inputs?|outputs?|targets?|labels?|traces|distributions|x|y|t|e)(_?(train|val|valid|test))?"
+    # and what MATLAB keeps of the last line.
+    "|ans",
+    re.IGNORECASE,
+)
+"""Names of what is no part of the function of a network."""
+
+
+def check_unread(source: Source, unread: Mapping[str, NDArray[Any]]) -> list[str]:
+    """Return notes on arrays beside the weights that are not used.
+
+    Raises
+    ------
+    WeightFileError
+        If one may be part of the network: a scaling of the inputs, say, or weights by other names.
+        Harmless are text, what is empty, and the names of data and of the course of a training.
+    """
+    doubtful = [
+        key
+        for key, value in unread.items()
+        if value.dtype.kind not in "SU"
+        and value.size > 0
+        and not _HARMLESS.fullmatch(re.split(r"[.{]", key, maxsplit=1)[0])
+    ]
+    if doubtful:
+        raise WeightFileError(
+            f"{source}: holds {listing(doubtful)} beside the weights, and it is not known what "
+            "for. If it belongs to the network, such as a scaling, fold it into the weights; then "
+            "save the weights W1, b1, W2, ... without it"
+        )
+    names = {re.split(r"[.{]", key, maxsplit=1)[0] for key in unread}
+    return [f"not used: {listing(names)}"] if names else []
+
+
+def is_plain(key: str) -> bool:
+    """Tell whether a key is that of weights alone: W1, b1, W2, ..."""
+    return re.fullmatch("[Wb][1-9][0-9]*", key) is not None
+
+
 def plain(
     path: Source, keys: Iterable[str], get: Get, activations: Activations
 ) -> list[Linear | Activation]:
     """Return the layers of a file with weights alone: W1, b1 (optional), W2, ..."""
-    found = {key for key in keys if re.fullmatch("[Wb][1-9][0-9]*", key)}
+    found = {key for key in keys if is_plain(key)}
     n = sum(key.startswith("W") for key in found)
     stray = sorted(found - {f"{letter}{k}" for letter in "Wb" for k in range(1, n + 1)})
     if stray:

@@ -6,36 +6,36 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
 from numpy.typing import NDArray
 
-from .._util.files import open_arrays, open_regular
+from .._util.archive import Archive
+from .._util.files import open_regular
 from .._util.limits import TooLarge
 from ..errors import WeightFileError
 from ..network._network import Network
-from ._build import Activations, blame, listing, plain, refuse_activations
+from ._build import Activations, blame, check_unread, is_plain, listing, plain, refuse_activations
 from ._own import own
 
 
 def read(path: Path, activations: Activations = None) -> Network:
     """Read a network; see `descrambler.readers.load`."""
-    # Opened here: np.load leaves a file that it opened itself open if the archive is damaged.
     with open_regular(path) as file, _open(path, file) as archive:
-        keys = set(archive.files)
+        keys = set(archive)
         get = partial(_array, path, archive)
         if "schema" in keys:
             refuse_activations(path, activations)
             return own(path, keys, get)
         if "W1" in keys:
             layers = plain(path, keys, get, activations)
+            notes = check_unread(path, {key: get(key) for key in keys if not is_plain(key)})
             with blame(path):
-                return Network(layers)
+                return Network(layers, notes=notes)
     raise WeightFileError(f"{path}: neither schema nor W1 among its keys; found {listing(keys)}")
 
 
-def _open(path: Path, file: BinaryIO) -> Any:
+def _open(path: Path, file: BinaryIO) -> Archive:
     try:
-        return open_arrays(file)
+        return Archive(file)
     except TooLarge as error:
         raise WeightFileError(f"{path}: {error}") from None
     # A damaged archive makes zipfile, zlib and NumPy raise a dozen kinds of errors.
@@ -43,13 +43,10 @@ def _open(path: Path, file: BinaryIO) -> Any:
         raise WeightFileError(f"{path}: a damaged zip archive ({error})") from error
 
 
-def _array(path: Path, archive: Any, key: str) -> NDArray[Any]:
+def _array(path: Path, archive: Archive, key: str) -> NDArray[Any]:
+    if key not in archive:
+        raise WeightFileError(f"{path}, {key}: missing")
     try:
-        value = archive[key]
-    except KeyError:
-        raise WeightFileError(f"{path}, {key}: missing") from None
+        return archive[key]
     except Exception as error:
         raise WeightFileError(f"{path}, {key}: cannot be read ({error})") from error
-    if not isinstance(value, np.ndarray):
-        raise WeightFileError(f"{path}, {key}: not a NumPy array")
-    return value

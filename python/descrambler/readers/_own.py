@@ -11,6 +11,9 @@ from ..network._network import Activation, Linear, Network, Renormalize
 from ..network._saving import SCHEMA, entries
 from ._build import Get, blame, linear, listing
 
+_MAX_TEXT = 2**22
+_MAX_LAYERS = 10_000
+
 
 def own(path: Path, keys: set[str], get: Get) -> Network:
     """Return the network and, where there is one, its initial network."""
@@ -30,6 +33,10 @@ def _network(
 ) -> Network:
     described = _json(path, get, f"{prefix}layers", list)
     provenance = _json(path, get, f"{prefix}provenance", dict)
+    if len(described) > _MAX_LAYERS:
+        raise WeightFileError(
+            f"{path}, {prefix}layers: names {len(described)} layers, more than {_MAX_LAYERS}"
+        )
     layers: list[Linear | Activation | Renormalize] = []
     k = 0
     for number, entry in enumerate(described, 1):
@@ -60,6 +67,8 @@ def _text(path: Path, get: Get, key: str) -> str:
 
 def _json(path: Path, get: Get, key: str, kind: type) -> Any:
     text = _text(path, get, key)
+    if len(text) > _MAX_TEXT:
+        raise WeightFileError(f"{path}, {key}: has more than {_MAX_TEXT} characters")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
