@@ -218,7 +218,7 @@ class TestOwnNpz:
     def test_member_that_is_no_array(self, path, arrays):
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("schema", "descrambler.network.v1")
-        refuse(path, "schema: not a NumPy array")
+        refuse(path, "schema: cannot be read .schema is not a NumPy array")
 
 
 MATLAB_73 = (b"MATLAB 7.3".ljust(124) + b"\x00\x02IM").ljust(512, b"\0")
