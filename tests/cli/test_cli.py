@@ -415,7 +415,7 @@ def test_an_interrupt_that_python_drops_is_raised_again(number, monkeypatch, cap
 
 def weights(path):
     network = ds.load(path)
-    return [network.linear(k + 1).weight for k in range(network.n_linear)]
+    return [linear.weight for linear in network.linears]
 
 
 def test_an_interrupted_training_goes_on(tmp_path):

@@ -274,7 +274,7 @@ def test_shipped_networks_beat_their_baselines_on_fresh_traces(shipped):
 def test_shipped_networks_know_where_they_come_from(shipped):
     network = deer.pretrained(*shipped)
     provenance, settings = network.provenance, network.provenance["settings"]
-    layers = [network.linear(k + 1) for k in range(network.n_linear)]
+    layers = network.linears
     widths = [256, *[80] * (shipped.n_layers - 1), 256]
     assert [network.n_in, *(layer.n_out for layer in layers)] == settings["widths"] == widths
     assert {layer.weight.dtype for layer in layers} == {np.dtype(np.float32)}

@@ -386,7 +386,9 @@ class TestForward:
         network = Network(
             [*random_network(rng).layers, Activation("leaky_relu", 0.1), Renormalize()]
         )
-        assert repr(network).splitlines() == [
+        assert repr(network) == "Network(7 -> 5 -> 4)"
+        assert len(network.linears) == 2
+        assert str(network).splitlines() == [
             "Network: 7 -> 4, 64 parameters",
             "linear  layer           in    out  bias  dtype",
             "     1  linear           7      5  yes   float64",

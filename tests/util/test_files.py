@@ -43,7 +43,7 @@ class TestNetworks:
         saved = network(dtype, network(dtype))
         saved.save(path)
         loaded = ds.load(path)
-        assert repr(loaded) == repr(saved)
+        assert str(loaded) == str(saved)
         assert loaded.layers[1:4:2] == saved.layers[1:4:2]
         assert loaded.provenance == saved.provenance
         np.testing.assert_array_equal(loaded(X), saved(X))

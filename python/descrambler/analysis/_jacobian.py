@@ -148,7 +148,7 @@ def _batches(network: Network, x: Array, vectors: int | None = None) -> Iterator
 
     By default as many as the mean Jacobian keeps: one, or in a deep network n_out.
     """
-    widths = [network.linear(k).n_out for k in range(1, network.n_linear + 1)]
+    widths = [linear.n_out for linear in network.linears]
     if vectors is None:
         vectors = network.n_out if network.n_linear > 2 else 1
     size = max(1, _BATCH_BYTES // (vectors * max(widths) * x.itemsize))

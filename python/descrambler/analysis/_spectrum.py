@@ -9,7 +9,7 @@ the step at their ends for high frequencies.
 from __future__ import annotations
 
 import operator
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import scipy.fft
@@ -87,7 +87,7 @@ def frequency_response(weights: ArrayLike, transform: Transform = "dct") -> Arra
     return np.ldexp(np.sqrt(power), exponent)
 
 
-def two_sided_spectrum(weights: ArrayLike) -> NDArray[np.floating[Any]]:
+def two_sided_spectrum(weights: ArrayLike) -> Array:
     """Magnitude of F+ W F-, symmetrized over the sign of frequency (Amey et al. 2021, Fig. 2).
 
     The part that P makes: of ``P W`` the link side depends on P, the input side does not.

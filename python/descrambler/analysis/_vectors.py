@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.linalg
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from .._util.validate import matrix, own_unit, real_array
-
-Array = NDArray[np.floating[Any]]
+from .._util.validate import Array, matrix, own_unit, real_array
 
 
 def singular_vectors(weights: ArrayLike) -> tuple[Array, Array, Array]:

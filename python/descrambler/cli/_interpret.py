@@ -164,7 +164,7 @@ def _print(result: Interpretation, options: argparse.Namespace) -> None:
 
 
 def _widths(network: Network) -> str:
-    widths = [network.n_in, *(network.linear(k + 1).n_out for k in range(network.n_linear))]
+    widths = [network.n_in, *(linear.n_out for linear in network.linears)]
     return "-".join(map(str, widths))
 
 

@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._util.validate import matrix
+from .._util.validate import Array, matrix
 from ..errors import WeightFileError
 from ..readers._build import lookup
 from ..readers._mat import contents
-
-Array = NDArray[np.floating[Any]]
 
 N_TIME = 512
 """Points of the uniform time axis that samples are drawn from."""

@@ -42,16 +42,11 @@ class Setting:
     initial: Network | None
 
     @cached_property
-    def linears(self) -> list[Linear]:
-        """The trained linear layers."""
-        return [self.network.linear(k + 1) for k in range(self.network.n_linear)]
-
-    @cached_property
     def singular_values(self) -> list[Array]:
         """Singular values of each layer's weights, descending."""
         return [
             scipy.linalg.svdvals(x.weight.astype(np.float64), check_finite=False)
-            for x in self.linears
+            for x in self.network.linears
         ]
 
     @cached_property
@@ -90,11 +85,7 @@ class Null:
 def random_counterpart(network: Network, random_state: int | np.random.Generator = 0) -> Network:
     """Return the network with normal weights and biases of each layer's own r.m.s."""
     rng = np.random.default_rng(random_state)
-    return _with_linears(network, [_normal(rng, x) for x in _linears(network)])
-
-
-def _linears(network: Network) -> list[Linear]:
-    return [layer for layer in network.layers if isinstance(layer, Linear)]
+    return _with_linears(network, [_normal(rng, x) for x in network.linears])
 
 
 def _with_linears(network: Network, linears: list[Linear]) -> Network:
@@ -142,7 +133,7 @@ def _untrained(setting: Setting, rng: np.random.Generator) -> Study:
 
     layers = [
         Linear(shuffled(x.weight), None if x.bias is None else shuffled(x.bias))
-        for x in _linears(setting.initial)
+        for x in setting.initial.linears
     ]
     return Study(_with_linears(setting.initial, layers), setting.inputs)
 
@@ -152,7 +143,7 @@ def _random(setting: Setting, rng: np.random.Generator) -> Study:
 
 
 def _turned_network(setting: Setting, rng: np.random.Generator) -> Network:
-    pairs = zip(setting.linears, setting.singular_values, strict=True)
+    pairs = zip(setting.network.linears, setting.singular_values, strict=True)
     return _with_linears(setting.network, [_rotated(rng, x, s) for x, s in pairs])
 
 
@@ -162,7 +153,7 @@ def _turned(setting: Setting, rng: np.random.Generator) -> Study:
 
 def _with_first(setting: Setting, rows: Array, rng: np.random.Generator) -> Study:
     """Study with the first weights as given, up to their r.m.s., and random weights after them."""
-    first, *others = setting.linears
+    first, *others = setting.network.linears
     scale = _rms(first.weight) / (_rms(rows) or 1.0)
     layers = [_drawn(scale * rows, first, rng), *(_normal(rng, x) for x in others)]
     return Study(_with_linears(setting.network, layers), setting.inputs)
@@ -170,7 +161,7 @@ def _with_first(setting: Setting, rows: Array, rng: np.random.Generator) -> Stud
 
 def _noise(setting: Setting, rng: np.random.Generator) -> Study:
     envelope, amplitude = setting.color
-    n_out, n_in = setting.linears[0].weight.shape
+    n_out, n_in = setting.network.linears[0].weight.shape
     spectrum = scipy.fft.rfft(rng.standard_normal((n_out, n_in)), axis=1) * amplitude
     return _with_first(setting, envelope * scipy.fft.irfft(spectrum, n_in, axis=1), rng)
 
@@ -179,7 +170,7 @@ def _components(setting: Setting, rng: np.random.Generator) -> Study:
     x = setting.inputs
     again = x[rng.integers(len(x), size=len(x))].astype(np.float64)
     _, axes = scipy.linalg.eigh(again.T @ again, driver="evd", check_finite=False)
-    n_out, n_in = setting.linears[0].weight.shape
+    n_out, n_in = setting.network.linears[0].weight.shape
     used = min(n_out, n_in)
     mixed = _frame(rng, n_out, used) @ axes[:, ::-1][:, :used].T
     return _with_first(setting, mixed, rng)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._util.validate import Array
 from ._derivative import Derivative
-from ._functions import FUNCTIONS, SLOPES, Array, softmax
+from ._functions import FUNCTIONS, SLOPES, softmax
 
 _DEFAULT_SLOPE = 0.01
 

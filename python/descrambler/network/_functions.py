@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.floating[Any]]
+from .._util.validate import Array
 
 # Of Klambauer et al. 2017, to float64.
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772

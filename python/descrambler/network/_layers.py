@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from .._util.tables import brief
-from .._util.validate import matrix, real_array
+from .._util.validate import Array, matrix, real_array
 from ._activations import Activation, Renormalize
 from ._affine import Affine, fold_after, fold_before
-
-Array = NDArray[np.floating[Any]]
 
 
 def _frozen(array: Array, dtype: np.dtype[Any]) -> Array:
@@ -31,7 +28,6 @@ def _vector(name: str, value: ArrayLike, size: int) -> Array:
     return array
 
 
-@brief
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Linear:
     """A linear layer, ``y = W x + b``.
@@ -84,7 +80,6 @@ class Linear:
         return f"Linear({self.n_in} -> {self.n_out}{bias}, {self.weight.dtype})"
 
 
-@brief
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class BatchNorm(Affine):
     """Batch normalization with trained statistics.

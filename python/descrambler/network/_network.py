@@ -7,6 +7,7 @@ import operator
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, takewhile
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._signals.gram import Gram, gram
 from .._util import validate as _validate
-from .._util.tables import brief
+from .._util.validate import Array
 from ..errors import printable
 from ._activations import Activation, Renormalize
 from ._fused_gram import ELEMENTWISE, layer_gram
@@ -24,12 +25,7 @@ from ._saving import write_network
 
 __all__ = ["Activation", "BatchNorm", "Linear", "Network", "Renormalize"]
 
-Array = NDArray[np.floating[Any]]
 
-"""Value of the key ``schema`` in the files that `Network.save` writes."""
-
-
-@brief
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Network:
     """A chain of linear layers, activation functions and renormalizations.
@@ -77,13 +73,10 @@ class Network:
     def _check_initial(self, initial: Network) -> None:
         if initial.initial is not None:
             raise ValueError("initial must not have an initial network of its own")
-        shapes = [layer.weight.shape for layer in self._linears()]
-        theirs = [layer.weight.shape for layer in initial._linears()]
+        shapes = [layer.weight.shape for layer in self.linears]
+        theirs = [layer.weight.shape for layer in initial.linears]
         if shapes != theirs:
             raise ValueError(f"initial must have weights of shapes {shapes}, got {theirs}")
-
-    def _linears(self) -> list[Linear]:
-        return [layer for layer in self.layers if isinstance(layer, Linear)]
 
     def _index(self, k: int) -> int:
         if not 1 <= operator.index(k) <= self.n_linear:
@@ -95,24 +88,29 @@ class Network:
         places = [i for i, layer in enumerate(self.layers) if isinstance(layer, Linear)]
         return places[self._index(k)]
 
+    @cached_property
+    def linears(self) -> tuple[Linear, ...]:
+        """The linear layers, first to last."""
+        return tuple(layer for layer in self.layers if isinstance(layer, Linear))
+
     @property
     def n_linear(self) -> int:
         """Number of linear layers."""
-        return len(self._linears())
+        return len(self.linears)
 
     @property
     def n_in(self) -> int:
         """Number of inputs of the network."""
-        return self._linears()[0].n_in
+        return self.linears[0].n_in
 
     @property
     def n_out(self) -> int:
         """Number of outputs of the network."""
-        return self._linears()[-1].n_out
+        return self.linears[-1].n_out
 
     def linear(self, k: int) -> Linear:
         """Return the linear layer number `k`, counted from 1 (ValueError if there is none)."""
-        return self._linears()[self._index(k)]
+        return self.linears[self._index(k)]
 
     def __call__(self, x: ArrayLike, batch_size: int = 4096) -> Array:
         """Return the outputs for the rows of `x`.
@@ -281,8 +279,15 @@ class Network:
         """
         write_network(self, path)
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         return table(self.layers)
+
+    def __repr__(self) -> str:
+        widths = [self.n_in, *(linear.n_out for linear in self.linears)]
+        sizes = (
+            " -> ".join(map(str, widths)) if len(widths) < 9 else f"{len(widths) - 1} linear layers"
+        )
+        return f"{type(self).__name__}({sizes})"
 
 
 def _json_copy(provenance: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def methods(
 
 
 def _weights(network: Network) -> list[Array]:
-    linears = [network.linear(k + 1) for k in range(network.n_linear)]
+    linears = network.linears
     return [a for x in linears for a in (x.weight, x.bias) if a is not None]
 
 
