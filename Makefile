@@ -16,7 +16,7 @@ PIP := PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pip install --quiet --no-build-iso
 # After `make dev` the editable installation serves every target; a Python edit then needs no build.
 PACKAGE := $(if $(wildcard $(VENV)/dev),$(VENV)/dev,$(VENV)/installed)
 
-.PHONY: bench check clean controls coverage demo denoiser dev docs faults fuzz lint performance test test-cpp weights wheels
+.PHONY: bench check check-newest check-oldest clean controls coverage demo denoiser dev docs faults fuzz lint lint-workflows performance test test-cpp weights wheels
 
 $(VENV)/build-tools:
 	$(PYTHON) -m venv $(VENV)
@@ -63,6 +63,21 @@ lint: $(VENV)/extra-lint
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_rooms.py
 	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'cpp/*.hpp' 'cpp/*.cpp' 'cpp/*.[ch]')
+
+# Syntax alone: no workflow can run here.
+lint-workflows: $(VENV)/build-tools
+	$(BIN)/pip install --quiet check-jsonschema
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yml
+
+# The core's tests with the oldest dependencies that the metadata allow, and with pre-releases.
+check-oldest: $(VENV)/dev
+	$(BIN)/pip install --quiet "numpy==1.24.*" "scipy==1.11.*" "matplotlib==3.7.*" "threadpoolctl==3.1.*" "tqdm==4.60.*"
+	$(ONE_THREAD) $(BIN)/pytest -q -n 2 -m core
+
+check-newest: $(VENV)/dev
+	$(BIN)/pip install --quiet --upgrade --pre numpy scipy matplotlib threadpoolctl tqdm
+	$(ONE_THREAD) $(BIN)/pytest -q -n 2 -m core
 
 docs: $(VENV)/extra-docs
 	$(BIN)/sphinx-build -W --keep-going -q docs build/docs

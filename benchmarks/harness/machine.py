@@ -10,7 +10,6 @@ from pathlib import Path
 import scipy.linalg  # noqa: F401  (loads the BLAS that is described)
 import threadpoolctl
 
-import descrambler
 from descrambler._util.config import configuration
 from descrambler._util.parallel import processors
 
@@ -29,7 +28,6 @@ def describe() -> dict[str, str]:
         "BLAS kernels": _kernels(),
         "Settings": ", ".join(settings) or "none of " + ", ".join(SETTINGS),
         "Peers": ", ".join(f"{name} {_version(name)}" for name in PACKAGES),
-        "Package": str(Path(descrambler.__file__).parent),
     }
 
 
