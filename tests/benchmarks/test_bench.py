@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from benchmarks.harness import run
+from benchmarks.harness.command import main
 from benchmarks.harness.measure import SCALES, Row, power_law, side_by_side
 from benchmarks.harness.peers import PEERS
 from benchmarks.harness.problems import NormSquare, Smoothness, weight_families
@@ -17,8 +19,8 @@ from benchmarks.harness.race import Watch
 from benchmarks.harness.tables import Line, markdown, summary
 
 import descrambler as ds
-from descrambler.cli._main import main
 
+ROOT = Path(__file__).parents[2]
 TINY = SCALES["tiny"]
 
 
@@ -109,7 +111,7 @@ def test_section(name):
 
 def test_command(tmp_path, capsys):
     out = tmp_path / "bench"
-    arguments = ["bench", "exact", "--quick", "--cap", "0.1", "--threads", "1", "-o", str(out)]
+    arguments = ["exact", "--quick", "--cap", "0.1", "--threads", "1", "-o", str(out)]
     assert main(arguments) == 0
     printed = capsys.readouterr().out
     assert "BLAS kernels" in printed and "| 1 | n = 256 | exact " in printed
@@ -131,15 +133,16 @@ def test_command(tmp_path, capsys):
     ],
 )
 def test_users_errors(arguments, message, capsys):
-    assert main(["bench", *arguments]) == 2
+    assert main(arguments) == 2
     assert message in capsys.readouterr().err
 
 
 def test_interrupted(tmp_path):
     """Ctrl-C ends it, and leaves the files of the sections that were done, whole."""
-    command = ["bench", "exact", "smoothness", "--quick", "--cap", "60", "--threads", "1", "-o"]
+    command = ["exact", "smoothness", "--quick", "--cap", "60", "--threads", "1", "-o"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "descrambler", *command, str(tmp_path)],
+        [sys.executable, "-m", "benchmarks", *command, str(tmp_path)],
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

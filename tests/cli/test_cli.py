@@ -44,7 +44,7 @@ def small(tmp_path):
 def run_small(folder, *more):
     names = ["--activations", "tanh", "relu", "logistic"]
     inputs = ["--inputs", str(folder / "x.npy"), "-o", str(folder / "out"), "--force"]
-    return main(["run", str(folder / "net.npz"), *names, *inputs, *more])
+    return main(["interpret", "--nulls", "0", str(folder / "net.npz"), *names, *inputs, *more])
 
 
 def check_pictures(folder, names):
@@ -104,7 +104,7 @@ def test_released_networks(name, tmp_path, capsys):
     traces = generator.dirichlet(np.full(512, 0.1), 600) @ kernel.T
     np.save(tmp_path / "x.npy", ds.deer.network_inputs(traces, random_state=0))
     inputs = ["--inputs", str(tmp_path / "x.npy"), "-o", str(tmp_path / "out")]
-    assert main(["run", str(NETS / name), *inputs]) == 0
+    assert main(["interpret", "--nulls", "0", str(NETS / name), *inputs]) == 0
     names = [f"layer{k}" for k in range(1, 7)]
     check_pictures(tmp_path / "out", [*names, "layer6_structure"])
 
@@ -167,7 +167,16 @@ def test_bad_inputs_are_one_line(small, capsys, content, message):
 def test_inputs_may_be_an_archive_with_one_array(small, capsys):
     x = np.load(small / "x.npy")
     archive = small / "x.npz"
-    run = ["run", str(small / "net.npz"), "--activations", "tanh", "relu", "logistic"]
+    run = [
+        "interpret",
+        "--nulls",
+        "0",
+        str(small / "net.npz"),
+        "--activations",
+        "tanh",
+        "relu",
+        "logistic",
+    ]
     run += ["--inputs", str(archive), "-o", str(small / "out"), "--force"]
     np.savez(archive, x=x)
     assert main(run) == 0
@@ -225,7 +234,15 @@ def test_results_are_not_overwritten(small, capsys):
     (small / "out").mkdir()
     (small / "out" / "mine.txt").write_text("precious")
     names = ["--activations", "tanh", "relu", "logistic"]
-    run = ["run", str(small / "net.npz"), *names, "--inputs", str(small / "x.npy")]
+    run = [
+        "interpret",
+        "--nulls",
+        "0",
+        str(small / "net.npz"),
+        *names,
+        "--inputs",
+        str(small / "x.npy"),
+    ]
     assert main([*run, "-o", str(small / "out")]) == 2
     assert "out is not empty: give another folder, or --force" in capsys.readouterr().err
     assert [file.name for file in (small / "out").iterdir()] == ["mine.txt"]
@@ -294,7 +311,6 @@ def test_a_pipe_that_closes_early(small):
 
 COMMANDS = {
     "inspect": ["nowhere.npz"],
-    "run": ["net.npz", "--inputs", "nowhere.npy", "-o", "new"],
     "interpret": ["net.npz", "--inputs", "nowhere.npy", "-o", "new"],
     "report": ["nowhere"],
     "train": ["-o", "nowhere/net.npz"],

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from benchmarks.harness.command import main as benchmarks
 
 import descrambler as ds
 from descrambler import checkpoint
@@ -75,14 +76,18 @@ def _train(out: Path, place: Path) -> int:
     return 0
 
 
+def _bench(out: Path, place: Path) -> int:
+    return benchmarks(["exact", "--quick", "--threads", "1", "-o", str(out)])
+
+
 NETWORK = ("{place}/net.npz", "--inputs", "{place}/x.npy", "-o", "{out}", "--force")
 JOBS = {
-    "run": partial(_command, "run", *NETWORK),
+    "pictures": partial(_command, "interpret", "--nulls", "0", *NETWORK),
     "interpret": partial(_command, "interpret", *NETWORK, "--nulls", "20", "--null-inputs", "50"),
     "report": partial(_command, "report", "{place}/made", "-o", "{out}/report.html"),
     "train": partial(_command, "train", "-o", "{out}/net.npz", *SMALL, "1500"),
     "seeds": partial(_command, "train", "-o", "{out}", "--jobs", "2", "--seeds", "0-1", *SMALL, "1500"),
-    "bench": partial(_command, "bench", "exact", "--quick", "--threads", "1", "-o", "{out}"),
+    "bench": _bench,
     "gram": _gram,
     "minimize": _minimize,
     "training": _train,

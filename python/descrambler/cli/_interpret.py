@@ -31,6 +31,7 @@ from ._common import (
     save_figure,
 )
 from ._inputs import read_inputs
+from ._pictures import draw_network
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,7 +66,12 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--initial", type=Path, metavar="NET", help="the same network before training"
     )
-    parser.add_argument("--nulls", type=int, default=200, help="draws of each null (default: 200)")
+    parser.add_argument(
+        "--nulls",
+        type=int,
+        default=200,
+        help="draws of each null (default: 200); 0: pictures and numbers, no verdicts",
+    )
     parser.add_argument(
         "--null-inputs",
         type=int,
@@ -134,6 +140,10 @@ def interpret_file(options: argparse.Namespace) -> None:
     network = load(options.network, options.activations)
     x = read_inputs(options.inputs, network)
     initial = None if options.initial is None else load(options.initial, options.activations)
+    if options.nulls == 0:
+        untrained = network.initial if initial is None else initial
+        draw_network(network, untrained, x, options.output, as_json=options.json)
+        return
     settings = options.nulls, options.null_inputs, options.seed
     nuisance, wanted = (
         None if path is None else read_inputs(path, network)

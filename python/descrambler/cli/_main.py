@@ -1,4 +1,4 @@
-"""Command line: descrambler demo, interpret, inspect, report, run, train, simulate, deer, ensemble, bench, info."""
+"""Command line: descrambler demo, interpret, inspect, report, train, simulate, deer, ensemble, bench, info."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from . import _ensemble as ensemble
 from . import _inspect as inspect
 from . import _interpret as interpret
 from . import _report as report
-from . import _run as study
 from . import _simulate as simulate
 from . import _train as train
 
@@ -31,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"descrambler {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (interpret, study, inspect, report, train, simulate, deer, ensemble, bench):
+    for module in (interpret, inspect, report, train, simulate, deer, ensemble, bench):
         module.add_to(commands)
     return root
 

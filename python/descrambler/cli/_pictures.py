@@ -1,11 +1,10 @@
-"""descrambler run."""
+"""descrambler interpret --nulls 0: rotations, numbers and pictures, without verdicts."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._solvers.result import Descrambling
 from .._util.tables import text_table
@@ -13,56 +12,24 @@ from .._util.validate import Array
 from ..evidence._study import Study, descramble_network
 from ..evidence.nulls import random_counterpart
 from ..network._network import Network
-from ..readers import load
 from ..report import Pair, network_figures
-from ._common import (
-    each,
-    inputs_argument,
-    json_argument,
-    network_arguments,
-    new_folder,
-    output_argument,
-    print_json,
-    progress,
-    save_figure,
-)
-from ._inputs import read_inputs
-
-if TYPE_CHECKING:
-    from ._common import Commands
+from ._common import each, print_json, progress, save_figure
 
 
-def add_to(commands: Commands) -> None:
-    """Add the parser."""
-    parser = commands.add_parser(
-        "run",
-        help="descramble a network",
-        epilog="example: descrambler run net.npz --inputs x.npy --activations tanh logistic -o out",
-    )
-    network_arguments(parser)
-    inputs_argument(parser, required=True)
-    output_argument(parser)
-    json_argument(parser)
-    parser.set_defaults(action=run)
-
-
-def run(options: argparse.Namespace) -> None:
-    """Descramble a network from a file."""
-    new_folder(options.output, options.force)
-    network = load(options.network, options.activations)
-    x = read_inputs(options.inputs, network)
-    if options.json:
-        pair = _study(network, x, options.output)
-        print_json({"inputs": len(x), "output": str(options.output), "results": _summary(pair)})
+def draw_network(
+    network: Network, untrained: Network | None, x: Array, output: Path, *, as_json: bool
+) -> None:
+    """Descramble a network and its untrained counterpart; write rotations and figures, print numbers."""
+    pair = _study(network, untrained, x, output)
+    if as_json:
+        print_json({"inputs": len(x), "output": str(output), "results": _summary(pair)})
         return
-    print(f"{options.network}: {network.n_linear} linear layers; {options.inputs}: {len(x)} inputs")
-    _print_table(_study(network, x, options.output))
-    print(f"figures (.png, .svg) and rotations (.npz) are in {options.output}/")
+    print("\n".join(text_table(list(_table(pair)))))
+    print(f"figures (.png, .svg) and rotations (.npz) are in {output}/; no verdicts without nulls")
 
 
-def _study(network: Network, x: Array, output: Path) -> Pair:
-    """Descramble, write rotations and figures."""
-    untrained, name, note = network.initial, "untrained", ""
+def _study(network: Network, untrained: Network | None, x: Array, output: Path) -> Pair:
+    name, note = "untrained", ""
     if untrained is None:
         untrained, name = random_counterpart(network), "random weights"
         note = (
@@ -111,12 +78,12 @@ def _summary(pair: Pair) -> list[dict[str, Any]]:
     ]
 
 
-def _print_table(pair: Pair) -> None:
-    rows = [
-        ("network", "signals", "before", "after", "bound", "gap", "seconds", "resolved", "signs")
-    ]
+def _table(pair: Pair) -> Iterator[tuple[str, ...]]:
+    yield ("network", "signals", "before", "after", "bound", "gap", "seconds", "resolved", "signs")
     for r in _summary(pair):
-        figures = (
+        yield (
+            r["network"],
+            r["signals"],
             f"{r['before']:.4g}",
             f"{r['after']:.6g}",
             f"{r['bound']:.6g}",
@@ -125,5 +92,3 @@ def _print_table(pair: Pair) -> None:
             f"{r['resolved']} of {r['units']}",
             f"{r['signs']} of {r['units']}",
         )
-        rows.append((r["network"], r["signals"], *figures))
-    print("\n".join(text_table(rows)))
