@@ -25,8 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE / "helpers"), str(HERE.parent)]
+sys.path.insert(0, str(Path(__file__).parent / "helpers"))
 
 import jobs  # noqa: E402
 import whole  # noqa: E402

@@ -77,6 +77,8 @@ def _train(out: Path, place: Path) -> int:
 
 
 def _bench(out: Path, place: Path) -> int:
+    sys.path.append(str(Path(__file__).parents[2]))
+
     return benchmarks(["exact", "--quick", "--threads", "1", "-o", str(out)])
 
 

@@ -139,6 +139,8 @@ def interpret_file(options: argparse.Namespace) -> None:
     new_folder(options.output, options.force)
     network = load(options.network, options.activations)
     x = read_inputs(options.inputs, network)
+    if not options.json:
+        print(f"{_widths(network)}: {options.network}; {options.inputs}: {len(x)} inputs")
     initial = None if options.initial is None else load(options.initial, options.activations)
     if options.nulls == 0:
         untrained = network.initial if initial is None else initial
@@ -151,8 +153,6 @@ def interpret_file(options: argparse.Namespace) -> None:
     )
     axes = _axes(options, network)
     files = options.network, options.inputs
-    if not options.json:
-        print(f"{_widths(network)}: {options.network}; {options.inputs}: {len(x)} inputs")
     result = _interpret(
         network, x, initial, axes, settings, options.output, (nuisance, wanted), files
     )
