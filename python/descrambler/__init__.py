@@ -8,8 +8,9 @@ from ._util import interpreter as _interpreter  # first  # noqa: F401
 # isort: split
 from . import _core, analysis, criteria, deer, evidence, group, interop, report
 from ._geometry.rotation import Rotation
-from ._signals.gram import Gram, gram
+from ._signals.gram import Gram
 from ._signals.joint import joint_gram
+from ._signals.sums import gram
 from ._solvers.archive import load_result
 from ._solvers.compare import Comparison, compare
 from ._solvers.descramble import descramble, descramble_gram

@@ -112,3 +112,64 @@ def test_smoothness_is_what_it_says():
 def test_bad_input(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+SIGNALS_80 = np.random.default_rng(0).standard_normal((100, 80))
+
+
+@pytest.mark.parametrize(
+    ("criterion", "message"),
+    [
+        (lambda: ds.criteria.Smoothness(order=100), "order must be smaller for 80 units, got 100"),
+        (lambda: ds.criteria.Smoothness(order=97, boundary="neumann"), "order must be smaller"),
+        (lambda: ds.criteria.Smoothness(order=100) + ds.criteria.Sparsity(), "order must be"),
+        (lambda: 1e300 * ds.criteria.Smoothness(), "weight of smoothness .* got 1e\\+300"),
+        (lambda: 1e300 * ds.criteria.Entropy() + ds.criteria.Smoothness(), "weight"),
+        (lambda: 1e308 * ds.criteria.Kurtosis(), "weights"),
+        (lambda: ds.criteria.Smoothness(operator=1e149 * np.eye(80)), "operator must be within"),
+        (lambda: ds.criteria.TargetCovariance(1e200 * np.eye(80)), "target must be within"),
+        (lambda: ds.criteria.Locality(center=1e200, boundary="open"), "center must be smaller"),
+        (lambda: ds.criteria.Autocorrelation(80, boundary="open"), "lag must be below 80"),
+        (lambda: ds.criteria.Autocorrelation(float("inf")), "lag must be an integer"),
+        (lambda: ds.criteria.Sparsity(width=1e300), "width must be positive, from"),
+        (lambda: ds.criteria.TotalVariation(width=1e200), "width must be positive, from"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_arguments_that_overflow_are_named(criterion, message):
+    with pytest.raises(ValueError, match=message):
+        ds.descramble(SIGNALS_80, criterion(), max_iter=3)
+
+
+def test_an_operator_may_be_too_large_for_the_signals():
+    criterion = ds.criteria.Smoothness(operator=1e140 * np.eye(8))
+    with pytest.raises(ValueError, match=r"operator must be smaller .* entries up to 1\.0e\+140"):
+        ds.descramble(1e15 * SIGNALS_80[:, :8], criterion)
+
+
+@pytest.mark.parametrize("lag", [3, 11, 8 * 10**17 + 3, 10**18 + 3, 8, 8 * 10**30])
+def test_whole_turns_of_a_ring_are_no_lag(lag):
+    signals = SIGNALS_80[:, :8]
+    result = ds.descramble(signals, ds.criteria.Autocorrelation(lag))
+    if lag % 8 == 0:
+        assert result.objective == pytest.approx(np.sum(signals**2))
+        return
+    near = ds.descramble(signals, ds.criteria.Autocorrelation(lag % 8))
+    assert result.objective == pytest.approx(near.objective, rel=1e-12)
+    y = result.transform(signals)
+    assert result.objective == pytest.approx(np.sum(y * np.roll(y, lag % 8, axis=1)), rel=1e-9)
+
+
+def test_whole_turns_do_not_move_a_center():
+    signals = SIGNALS_80[:, :8]
+    far, near = (ds.descramble(signals, ds.criteria.Locality(center=c)) for c in (8e6 + 2.5, 2.5))
+    assert far.objective == pytest.approx(near.objective, rel=1e-12)
+
+
+@pytest.mark.parametrize("criterion", ["kurtosis", "varimax", "quartimax"])
+def test_rotations_are_found_where_signs_are_free(criterion):
+    for seed in range(25):
+        signals = np.random.default_rng(seed).laplace(size=(200, 3))
+        for gauge in ("canonical", "none"):
+            result = ds.descramble(signals, criterion, random_state=seed, gauge=gauge)
+            assert np.linalg.det(result.rotation.matrix) == pytest.approx(1)

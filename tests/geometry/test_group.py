@@ -148,3 +148,33 @@ def test_bad_values(call, message):
 def test_bad_types():
     with pytest.raises(TypeError, match="Q must be a real numeric array, got dtype complex"):
         group.cayley(np.zeros((2, 2), complex))
+
+
+@pytest.mark.parametrize("n", [2, 3, 7, 64, 65])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_large_generators_give_rotations_or_are_refused(n, dtype):
+    eps = np.finfo(dtype).eps
+    skew = np.triu(np.random.default_rng(n).standard_normal((n, n)), 1)
+    skew = (skew - skew.T) / np.abs(skew).max()
+    for size in np.geomspace(1, 1e30, 31):
+        q = (size * skew).astype(dtype)
+        if size > 2 / np.sqrt(eps):
+            with pytest.raises(ValueError, match="Q must have entries below"):
+                group.cayley(q)
+            with pytest.raises(ValueError, match="Q must have entries below"):
+                group.cayley_pullback(q, skew.astype(dtype))
+        else:
+            p = group.cayley(q).astype(float)
+            assert np.abs(p @ p.T - np.eye(n)).max() < np.sqrt(eps) * n
+            assert np.linalg.det(p) == pytest.approx(1, abs=1e-2)
+
+
+def test_the_largest_generators_of_rotations_lead_back():
+    for angle in np.pi - np.geomspace(1e-3, 1e-9, 25):
+        p = np.eye(3)
+        p[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        try:
+            q = group.inverse_cayley(p)
+        except ds.ChartError:
+            continue
+        np.testing.assert_allclose(group.cayley(q), p, atol=1e-7)

@@ -182,3 +182,53 @@ def test_bad_options():
         ds.gram(SIGNALS, dtype="float16")
     with pytest.raises(ValueError, match="dtype must be float32 or float64"):
         ds.descramble(SIGNALS, dtype=int)
+
+
+def loader():
+    torch = pytest.importorskip("torch", reason="PyTorch (the extra `torch`) is not installed")
+    pairs = torch.utils.data.TensorDataset(torch.tensor(SIGNALS[:20]), torch.zeros(20))
+    return torch.utils.data.DataLoader(pairs, 5)
+
+
+def table(column, dtype):
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    frame = pandas.DataFrame(SIGNALS[:20, :3], columns=["a", "b", "c"])
+    frame[column] = frame[column].astype(dtype)
+    return frame
+
+
+def sparse(kind):
+    scipy_sparse = pytest.importorskip("scipy.sparse")
+    return getattr(scipy_sparse, kind)(SIGNALS[:20])
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: sparse("csr_matrix"), TypeError, "dense, got a sparse csr_matrix: .*toarray"),
+        (lambda: sparse("coo_array"), TypeError, "dense, got a sparse coo_array"),
+        (lambda: iter([sparse("csc_matrix")]), TypeError, "dense, got a sparse csc_matrix"),
+        (lambda: table("b", "Float64"), TypeError, "Float64 in column 'b': .*to_numpy"),
+        (lambda: table("c", "object"), TypeError, "object in column 'c'"),
+        (lambda: table("a", "str"), TypeError, "in column 'a'"),
+        (loader, TypeError, "got DataLoader: pass iter"),
+        (
+            lambda: iter(loader()),
+            TypeError,
+            "batch 0 of signals must be one array, got a list of 2",
+        ),
+        (lambda: iter([{"x": SIGNALS}]), TypeError, r"got a dict: .*keys are \['x'\]"),
+        (lambda: [[1, 2], [3]], ValueError, r"one length, got the shape \(1,\) in row 1"),
+        (lambda: [[1, 2], [[3], 4]], ValueError, "one length, got the shape None in row 1"),
+        (
+            lambda: [SIGNALS, SIGNALS[:3]],
+            ValueError,
+            r"batches of the shapes .*pass iter\(signals\)",
+        ),
+        (lambda: {1, 2}, TypeError, "must be an array, an iterator"),
+    ],
+)
+@pytest.mark.parametrize("call", [ds.gram, ds.descramble])
+def test_what_is_no_array_is_told_by_its_name(make, error, message, call):
+    with pytest.raises(error, match=message):
+        call(make())

@@ -46,7 +46,20 @@ def _skew(name: str, value: ArrayLike) -> Array:
 def _angles(name: str, value: ArrayLike) -> Array:
     """Return a generator whose exponential has digits left."""
     matrix = _skew(name, value)
-    largest, limit = float(np.abs(matrix).max()), 1 / float(np.finfo(matrix.dtype).eps)
+    return _below(1 / float(np.finfo(matrix.dtype).eps), name, matrix)
+
+
+def _cayley_generator(name: str, value: ArrayLike) -> Array:
+    """Return a generator whose Cayley map is orthogonal to half of the digits.
+
+    Beyond, an eigenvalue of the rotation is -1 to half of the digits, where `inverse_cayley` ends.
+    """
+    matrix = _skew(name, value)
+    return _below(2 / float(np.sqrt(np.finfo(matrix.dtype).eps)), name, matrix)
+
+
+def _below(limit: float, name: str, matrix: Array) -> Array:
+    largest = float(np.abs(matrix).max())
     if largest > limit:
         raise ValueError(f"{name} must have entries below {limit:.1e}, got {largest:.1e}")
     return matrix
@@ -126,9 +139,10 @@ def cayley(Q: ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        If Q is not square, finite and skew-symmetric.
+        If Q is not square, finite and skew-symmetric, or has entries beyond 1.3e8 (float32: 5.8e3), whose
+        rotation would lose more than half of its digits.
     """
-    return core.cayley(_skew("Q", Q))
+    return core.cayley(_cayley_generator("Q", Q))
 
 
 @keeps_kind
@@ -259,7 +273,7 @@ def cayley_pullback(Q: ArrayLike, G: ArrayLike) -> Array:
     ValueError
         If Q is not skew-symmetric or the shapes differ.
     """
-    return core.cayley_pullback(*_same_size(_skew("Q", Q), G))
+    return core.cayley_pullback(*_same_size(_cayley_generator("Q", Q), G))
 
 
 @keeps_kind

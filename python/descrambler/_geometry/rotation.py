@@ -90,6 +90,10 @@ class Rotation:
         p = self.matrix.astype(np.float64, copy=False)
         return float(np.linalg.norm(p @ p.T - np.eye(len(p)), 2))
 
+    def determinant(self) -> int:
+        """Sign of det P: 1 in SO(n), -1 of a reflection in O(n)."""
+        return -1 if has_negative_determinant(self.matrix) else 1
+
     def _left(self, w: Array) -> Array:
         product: Array = self.matrix.astype(w.dtype, copy=False) @ w
         return product
@@ -155,6 +159,10 @@ class LowRankRotation(Rotation):
         inner = change + change.T + change @ (z.T @ z) @ change.T
         triangle: Array = np.linalg.qr(z)[1]
         return float(np.linalg.norm(triangle @ inner @ triangle.T, 2)) if len(c) else 0.0
+
+    def determinant(self) -> int:
+        """Sign of det P, which is that of det C."""
+        return -1 if has_negative_determinant(self.core) else 1
 
     def _left(self, w: Array) -> Array:
         z, change = self._change(w.dtype)

@@ -34,9 +34,9 @@ class DaskRows(Source):
         """Return the first row."""
         return np.asarray(self._array[:1])
 
-    def blocks(self, skip: int = 0) -> Iterator[Array]:
+    def blocks(self) -> Iterator[Array]:
         """Yield blocks of rows, one block of the array after the other."""
-        for block in self._array[skip:].to_delayed().ravel():
+        for block in self._array.to_delayed().ravel():
             yield from Rows(self.name, block.compute()).blocks()
 
     def gather(self, make: Callable[[], A]) -> A:

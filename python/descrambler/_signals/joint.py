@@ -44,4 +44,4 @@ def joint_gram(signals: Gram, next_weights: ArrayLike) -> Gram:
     if largest == 0:
         raise ValueError("next_weights must not be all zero")
     joint = signals.matrix + (float(np.linalg.norm(signals.matrix, 2)) / largest) * own
-    return replace(signals, matrix=joint)
+    return replace(signals, matrix=joint, factor=None)

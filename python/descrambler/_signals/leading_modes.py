@@ -10,6 +10,7 @@ from .._geometry.link_basis import LinkBasis
 from .._geometry.rotation import Rotation
 from .._util.tables import brief
 from .._util.validate import Array, own_unit
+from .gram import rounding_level
 
 
 @brief
@@ -24,7 +25,7 @@ class Leading:
     modes : ndarray, shape (k, n)
         Eigenvectors in rows, orthonormal.
     residuals : ndarray, shape (k,)
-        ``||B u - value u||``; 0 where LAPACK solved the whole problem.
+        ``||B u - value u||``, beyond the `rounding` of float64; 0 where LAPACK solved the whole problem.
     errors : ndarray, shape (k,)
         How far each eigenvalue may lie above its value.
     trace : float
@@ -35,6 +36,8 @@ class Leading:
         Number of signals.
     centered : bool
         Whether the mean was subtracted.
+    factored : bool
+        Whether values and modes are those of a factor of B, which has twice its digits.
     """
 
     values: Array
@@ -45,6 +48,18 @@ class Leading:
     mean: Array | None = None
     count: int | None = None
     centered: bool = False
+    factored: bool = False
+
+    @property
+    def rounding(self) -> Array:
+        """Uncertainty of each value from the rounding of float64, shape (k,)."""
+        largest = max(0.0, float(self.values[0])) if self.values.size else 0.0
+        level = rounding_level(largest, self.n)
+        if not self.factored:
+            return np.full(len(self.values), level)
+        # Of singular values it is the level; the square has twice the relative error.
+        share = np.sqrt(np.maximum(self.values, 0) / (largest or 1.0))
+        return 2 * level * share
 
     @property
     def n(self) -> int:

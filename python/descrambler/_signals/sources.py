@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
@@ -77,8 +77,8 @@ class Source(ABC):
         """Return the first row, shape (1, n)."""
 
     @abstractmethod
-    def blocks(self, skip: int = 0) -> Iterator[Array]:
-        """Yield blocks of rows, float32 or float64, without the first `skip` rows."""
+    def blocks(self) -> Iterator[Array]:
+        """Yield blocks of rows, float32 or float64."""
 
     def whole(self) -> Array:
         """Return all rows at once."""
@@ -104,6 +104,7 @@ def as_source(name: str, signals: Signals) -> Source:
         return signals
     if isinstance(signals, Iterator):
         return Batches(name, signals)
+    check_unmasked(name, signals)
     if type(signals).__module__.startswith("dask."):
         from .dask import DaskRows
 
@@ -112,7 +113,7 @@ def as_source(name: str, signals: Signals) -> Source:
         return Rows(name, cast(Dataset, signals))
     if callable(signals):
         return Repeated(name, signals)
-    return Rows(name, _unmasked(name, signals))
+    return Rows(name, _array(name, signals))
 
 
 def batches(name: str, signals: Signals) -> Iterator[Array]:
@@ -138,12 +139,10 @@ class Rows(Source):
         """Return the first row."""
         return np.asarray(self._rows[0:1])
 
-    def blocks(self, skip: int = 0) -> Iterator[Array]:
+    def blocks(self) -> Iterator[Array]:
         """Yield blocks of rows."""
-        if skip > self.m:
-            raise ValueError(f"{self.name} must have the {skip} rows already done, got {self.m}")
         step = self._slab()
-        for start in range(skip, self.m, step):
+        for start in range(0, self.m, step):
             # Not beyond m: some datasets refuse what a NumPy slice allows.
             slab = np.asarray(self._rows[start : min(start + step, self.m)])
             yield from _split(self.name, slab)
@@ -167,7 +166,7 @@ class Batches(Source):
     rereadable = False
 
     def __init__(self, name: str, parts: Iterator[ArrayLike]) -> None:
-        first = [_unmasked(name, part) for _, part in zip(range(1), parts, strict=False)]
+        first = [_batch(name, 0, part) for _, part in zip(range(1), parts, strict=False)]
         if not first:
             raise ValueError(f"{name} must hold at least one batch, got an empty iterator")
         source = Rows(name, first[0])
@@ -179,20 +178,17 @@ class Batches(Source):
         """Return the first row."""
         return self._first
 
-    def blocks(self, skip: int = 0) -> Iterator[Array]:
+    def blocks(self) -> Iterator[Array]:
         """Yield blocks of rows."""
         for index, part in enumerate(self._parts):
-            rows = _unmasked(self.name, part)
+            rows = _batch(self.name, index, part)
             label = f"{self.name} (batch {index})" if index else self.name
             source = Rows(label, rows)
             if source.n != self.n:
                 raise ValueError(
                     f"batch {index} of {self.name} has {source.n} columns, not {self.n}"
                 )
-            yield from source.blocks(min(skip, source.m))
-            skip = max(0, skip - source.m)
-        if skip:
-            raise ValueError(f"{self.name} must have the rows already done, {skip} are missing")
+            yield from source.blocks()
 
 
 class Repeated(Source):
@@ -215,12 +211,12 @@ class Repeated(Source):
         """Return the first row."""
         return self._batches(self.name).head()
 
-    def blocks(self, skip: int = 0) -> Iterator[Array]:
+    def blocks(self) -> Iterator[Array]:
         """Yield blocks of rows."""
         again = self._batches(self.name)
         if again.n != self.n:
             raise ValueError(f"{self.name} had {self.n} columns when first read, then {again.n}")
-        return again.blocks(skip)
+        return again.blocks()
 
 
 def block_rows(n: int) -> int:
@@ -228,18 +224,35 @@ def block_rows(n: int) -> int:
     return int(min(4096, max(FEWEST, BLOCK // n)))
 
 
-def blocks_of(rows: Array, dtype: type[np.floating[Any]]) -> Iterator[Array]:
-    """Yield blocks of rows in a dtype; each is valid until the next."""
+def blocks_of(
+    rows: Array, dtype: type[np.floating[Any]], origin: Array | None = None
+) -> Iterator[Array]:
+    """Yield blocks of rows in a dtype, less an origin if there is one; each is valid until the next."""
     step = block_rows(rows.shape[1])
-    room = None if rows.dtype == dtype else np.empty((min(step, len(rows)), rows.shape[1]), dtype)
+    as_they_are = rows.dtype == dtype and origin is None
+    room = None if as_they_are else np.empty((min(step, len(rows)), rows.shape[1]), dtype)
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
         if room is None:
             yield block
-        else:
-            with np.errstate(over="ignore"):  # an infinity does not leave the sum unseen
+            continue
+        # An infinity does not leave the sum unseen.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if origin is None:
                 np.copyto(room[: len(block)], block)
-            yield room[: len(block)]
+            else:
+                # In float64, whatever the dtypes: the difference may be far smaller than both.
+                into = room[: len(block)]
+                np.subtract(block, origin, out=into, dtype=np.float64, casting="same_kind")
+        yield room[: len(block)]
+
+
+def first_origin(source: Source) -> Array:
+    """Return a point near the first signals, exactly on them where they do not vary."""
+    block = next(iter(source.blocks())).astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        origin: Array = block[0] + (block - block[0]).mean(axis=0)
+    return origin
 
 
 def _split(name: str, rows: NDArray[Any]) -> Iterator[Array]:
@@ -248,9 +261,59 @@ def _split(name: str, rows: NDArray[Any]) -> Iterator[Array]:
         yield matrix(name, rows[start : start + step], finite=False)
 
 
-def _unmasked(name: str, part: object) -> NDArray[Any]:
+def _batch(name: str, index: int, part: object) -> NDArray[Any]:
+    """Return a batch as an array; what loaders yield, of inputs and targets, is refused."""
+    kind = type(part).__name__
+    if isinstance(part, (tuple, list)) and any(len(_shape(p) or ()) > 1 for p in part[:2]):
+        raise TypeError(
+            f"batch {index} of {name} must be one array, got a {kind} of {len(part)}: "
+            "yield the signals alone, as (x for x, *_ in loader) does"
+        )
+    if isinstance(part, Mapping):
+        raise TypeError(
+            f"batch {index} of {name} must be one array, got a {kind}: yield one of its values, as "
+            f"(batch[key] for batch in loader) does; its keys are {list(part)[:5]}"
+        )
+    return _array(name, part)
+
+
+def _array(name: str, part: Any) -> NDArray[Any]:
     check_unmasked(name, part)
-    return as_numpy(part)
+    try:
+        array = as_numpy(part)
+    except ValueError as error:
+        if not isinstance(part, (list, tuple)):
+            raise
+        raise ValueError(_lengths(name, part)) from error
+    if array.dtype == object and array.ndim == 0 and hasattr(part, "__iter__"):
+        raise TypeError(
+            f"{name} must be an array, an iterator of batches or a function that returns one, got "
+            f"{type(part).__name__}: pass iter() of it, or (x for x, *_ in ...) where it yields pairs"
+        )
+    return array
+
+
+def _lengths(name: str, rows: Sequence[Any]) -> str:
+    """Say which rows or batches of a list do not fit together."""
+    shapes = [_shape(row) for row in rows]
+    row = next((k for k, shape in enumerate(shapes) if shape is None or shape != shapes[0]), 0)
+    if all(shape is not None and len(shape) == 2 for shape in shapes):
+        return (
+            f"{name} must be one array or an iterator, got a list of batches of the shapes {shapes[0]}, "
+            f"{shapes[row]}, ...: pass iter({name}), or np.concatenate({name})"
+        )
+    return (
+        f"{name} must have rows of one length, got the shape {shapes[row]} in row {row} where the first "
+        f"has {shapes[0]}"
+    )
+
+
+def _shape(part: Any) -> tuple[int, ...] | None:
+    """Shape of a row or batch; None of a list that has none."""
+    try:
+        return tuple(part.shape) if hasattr(part, "shape") else np.shape(part)
+    except ValueError:
+        return None
 
 
 def _is_dataset(signals: object) -> bool:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from .._signals.gram import Gram, as_gram, check_range, gram
+from .._signals.gram import Gram, as_gram, check_range
 from .._signals.leading_modes import Leading
 from .._signals.sources import Signals, Source, as_source
+from .._signals.sums import gram
 from .._util.validate import Array, choice, working_dtype
 from ..criteria import Criterion, Smoothness, named
 from ..criteria._base import Data, QuadraticForm
@@ -259,7 +260,12 @@ def _check_rank(rank: int | str | None, n: int, method: str) -> None:
 
 
 def _prepared(rows: Array, center: bool) -> Array:
-    return rows - rows.mean(axis=0, dtype=np.float64).astype(rows.dtype) if center else rows
+    if not center:
+        return rows
+    # About the first row: where the signals do not vary, nothing is left.
+    apart = np.subtract(rows, rows[0], dtype=np.float64)
+    deviations: Array = (apart - apart.mean(axis=0)).astype(rows.dtype)
+    return deviations
 
 
 def _check_gauge(gauge: str, reference: Descrambling | None, n: int) -> None:

@@ -11,7 +11,8 @@ import scipy.linalg
 
 from .._geometry.link_basis import LinkBasis
 from .._geometry.rotation import Rotation
-from .._signals.gram import Gram
+from .._signals.factor import with_factor
+from .._signals.gram import Gram, rounding_level
 from .._signals.leading_modes import Leading
 from .._signals.sources import Source
 from .._util.validate import Array
@@ -28,6 +29,8 @@ from .status import Status
 LEAST_UNITS, LARGEST_SHARE, STREAMED_SHARE = 1024, 1 / 12, 1 / 16
 # Of the sum of the leading eigenvalues, plain and weighted: where the search stops.
 TOLERANCE = {np.float64: 1e-5, np.float32: 1e-4}
+# Share of the bound by which rounding may move it before the signals are factored: what certifies.
+CERTIFIED = 1e-9
 # rank="auto" looks at this many modes first.
 FIRST_RANK = 64
 
@@ -43,6 +46,7 @@ def is_streamed(source: Source, rank: int | str | None) -> bool:
 class _Found:
     """Eigenpairs, how they were found, and what the data say of them."""
 
+    data: Gram | Streamed | Leading
     search: Search
     statistics: gauges.ModeStatistics
     method: str = "exact, block Lanczos"
@@ -76,10 +80,11 @@ def solve(
     start = time.perf_counter()
     basis = link_basis(criterion, form, data.n)
     found = _found(data, source, rank, basis, settings)
+    data = found.data
     search, statistics = found.search, found.statistics
     leading = search.leading
     values = leading.values
-    significant = int(np.count_nonzero(values > gauges.rounding_level(values[0], data.n)))
+    significant = int(np.count_nonzero(values > leading.rounding))
     kept = min(significant, _wanted(rank, found, data.n))
     rotation = in_gauge(leading.modes, kept, statistics.sign, basis, gauge, reference)
     first = None if rank is None else leading.first(kept)
@@ -88,7 +93,7 @@ def solve(
         rotation=rotation.astype(dtype),
         criterion=criterion,
         bound=form.own_value(leading.bound(basis) if first is None else first.bound(basis)),
-        rounding=rounding(basis, trace, form),
+        rounding=rounding(basis, trace, form, leading),
         method=found.method,
         gauge=gauge,
         status=search.status,
@@ -102,7 +107,7 @@ def solve(
         gram=data if isinstance(data, Gram) else None,
         eigenvalues=np.maximum(values if first is None else first.values, 0),
         leading=first,
-        proven=settings.dtype == np.float64,
+        proven=settings.dtype == np.float64 and not is_blurred(_uncertainty(data), leading, basis),
     )
 
 
@@ -120,12 +125,17 @@ def _found(
     while True:
         whole = isinstance(data, Gram) and not _is_few(number, data.n)
         if isinstance(data, Gram) and whole:
-            search = Search(all_pairs(data, settings.dtype), 1, 0.0, Status.CONVERGED)
+            leading = all_pairs(data, settings.dtype)
+            exact = settings.dtype == np.float64 and source is not None and source.rereadable
+            if exact and source is not None and _lacks_digits(leading, basis):
+                data = with_factor(data, source)
+                leading = all_pairs(data, settings.dtype)
+            search = Search(leading, 1, 0.0, Status.CONVERGED)
         else:
             operator = Formed(data, settings.dtype) if isinstance(data, Gram) else data
             search = _some_pairs(operator, number, basis, settings)
         statistics = gauges.mode_statistics(search.leading, source)
-        found = _Found(search, statistics, "exact") if whole else _Found(search, statistics)
+        found = _Found(data, search, statistics, *(["exact"] if whole else []))
         # A last quarter without a resolved mode shows that there are no more.
         enough = rank != "auto" or whole or found.last_resolved <= 0.75 * number
         most = data.n if isinstance(data, Gram) else int(STREAMED_SHARE * data.n)
@@ -146,9 +156,8 @@ def _given(
         raise ValueError(f"rank must be at most {known}, the modes that are known, got {rank}")
     found = leading.first(number)
     error = relative_error(found.values, found.errors, basis.eigenvalues)
-    return _Found(
-        Search(leading, 1, error, Status.CONVERGED), statistics, "exact, on given leading modes"
-    )
+    search = Search(leading, 1, error, Status.CONVERGED)
+    return _Found(leading, search, statistics, "exact, on given leading modes")
 
 
 def _message(found: _Found) -> str:
@@ -173,16 +182,20 @@ def _is_few(number: int, n: int) -> bool:
 
 def all_pairs(gram: Gram, dtype: type[np.floating[Any]]) -> Leading:
     """Return all eigenpairs of a Gram matrix, by LAPACK."""
+    if gram.factor is not None:
+        return _singular_pairs(gram, gram.factor)
     b = gram.matrix.astype(dtype, copy=False)
     values, vectors = scipy.linalg.eigh(b, driver="evd", check_finite=False)
     # What rounding in single precision may leave below zero is accepted.
-    if values[0] < -max(1e-6, gauges.rounding_level(1, gram.n, dtype)) * abs(values[-1]):
+    negative = max(1e-6, rounding_level(1, gram.n, dtype)) * abs(values[-1])
+    if values[0] < -(negative + gram.uncertainty):
         raise ValueError(
             f"gram must be positive semidefinite, got eigenvalues from {values[0]:.3g} to {values[-1]:.3g}"
         )
     values, modes = values[::-1].astype(np.float64), vectors.T[::-1].copy()
-    is_rounding = np.abs(values) <= gauges.rounding_level(values[0], gram.n)
-    uncertain = 0.0 if dtype == np.float64 else gauges.rounding_level(values[0], gram.n, dtype)
+    is_rounding = np.abs(values) <= rounding_level(values[0], gram.n) + gram.uncertainty
+    uncertain = 0.0 if dtype == np.float64 else rounding_level(values[0], gram.n, dtype)
+    uncertain = max(uncertain, gram.uncertainty)
     return Leading(
         values=np.where(is_rounding, np.maximum(values, 0), values),
         modes=modes,
@@ -193,6 +206,32 @@ def all_pairs(gram: Gram, dtype: type[np.floating[Any]]) -> Leading:
         count=gram.count,
         centered=gram.centered,
     )
+
+
+def _singular_pairs(gram: Gram, factor: Array) -> Leading:
+    """Return all eigenpairs from the singular value decomposition of the factor."""
+    _, singular, modes = scipy.linalg.svd(factor, check_finite=False)
+    values = np.zeros(gram.n)
+    values[: len(singular)] = singular**2
+    zero = np.zeros(gram.n)
+    trace, mean = float(values.sum()), gram.mean
+    modes = np.ascontiguousarray(modes)
+    return Leading(values, modes, zero, zero, trace, mean, gram.count, gram.centered, True)
+
+
+def _lacks_digits(leading: Leading, basis: LinkBasis) -> bool:
+    """Whether the rounding of the eigenvalues decides over the optimum: that of many decades."""
+    return is_blurred(float(leading.rounding.max()), leading, basis)
+
+
+def is_blurred(uncertainty: float, leading: Leading, basis: LinkBasis) -> bool:
+    """Whether eigenvalues that are as uncertain may move the bound by more than certifies."""
+    moved = uncertainty * float(np.abs(basis.eigenvalues).sum())
+    return moved > CERTIFIED * abs(leading.bound(basis))
+
+
+def _uncertainty(data: Gram | Streamed | Leading) -> float:
+    return data.uncertainty if isinstance(data, Gram) else 0.0
 
 
 def _some_pairs(operator: Operator, number: int, basis: LinkBasis, settings: Settings) -> Search:
@@ -242,9 +281,18 @@ def in_gauge(
     return Rotation(rotation, kept)
 
 
-def rounding(basis: LinkBasis, trace: float, form: QuadraticForm) -> float:
-    """Bound what rounding may change in an objective: ||A|| tr B bounds the terms that it sums."""
-    return 4 * float(np.finfo(np.float64).eps) * (basis.norm * trace + abs(form.constant))
+def rounding(
+    basis: LinkBasis, trace: float, form: QuadraticForm, leading: Leading | None = None
+) -> float:
+    """Bound what rounding may change in an objective: ||A|| tr B bounds the terms that it sums.
+
+    Of a factor R the objective sums squares ``a_i ||y_i||^2``, with y_i known to the rounding of ||R||.
+    """
+    terms = basis.norm * trace
+    if leading is not None and leading.factored:
+        singular = np.sqrt(leading.values)
+        terms = min(terms, 2 * float(np.abs(basis.eigenvalues) @ (singular[0] * singular)))
+    return 4 * float(np.finfo(np.float64).eps) * (terms + abs(form.constant))
 
 
 def link_basis(criterion: Criterion, form: QuadraticForm, n: int) -> LinkBasis:

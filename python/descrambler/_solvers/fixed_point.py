@@ -14,6 +14,7 @@ import numpy as np
 import scipy.linalg
 
 from .. import _core as core
+from .._geometry.rotation import has_negative_determinant
 from .._util.validate import Array
 from ..criteria import Criterion, Kurtosis, Orthomax
 from ..criteria._base import Assembly, Data
@@ -36,6 +37,15 @@ class _Point:
         """Frobenius norm of the Riemannian gradient."""
         product = self.gradient @ p.T
         return float(np.linalg.norm(product - product.T)) / 2
+
+
+def _proper(p: Array) -> Array:
+    """Return the rotation among P and its mirror images that differ in the sign of a row, which is free."""
+    if not has_negative_determinant(p):
+        return p
+    mirrored = p.copy()
+    mirrored[-1] *= -1
+    return mirrored
 
 
 class PolarSteps:
@@ -77,6 +87,7 @@ class PolarSteps:
         finally:
             monitor.close()
         done, values = len(history) - 1, self.scale * np.array(history)
+        p = _proper(p) if settings.group == "SO" else p
         if status is not None:
             return Outcome(p, status, done, len(history), values, self.scale * norm)
         rest = settings.using("riemannian-lbfgs")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -79,11 +78,6 @@ def mode_statistics(leading: Leading, source: Source | None) -> ModeStatistics:
     return ModeStatistics(resolved, sign_resolved, sign)
 
 
-def rounding_level(largest: float, n: int, dtype: type[np.floating[Any]] = np.float64) -> float:
-    """Uncertainty of the eigenvalues of a Gram matrix from rounding alone."""
-    return float(8 * np.sqrt(n) * np.finfo(dtype).eps * max(largest, 0))
-
-
 def _resolved(leading: Leading, largest: float, moments: HigherMoments | None) -> Array:
     """Davis-Kahan with Anderson's (1963) variance of the angle between sample eigenvectors.
 
@@ -94,8 +88,9 @@ def _resolved(leading: Leading, largest: float, moments: HigherMoments | None) -
     """
     b, count = leading.values / largest, leading.count
     more = max(1, (count or 1) - 1)
-    rounding = rounding_level(b[0], leading.n)
-    uncertain = rounding**2 + (leading.residuals / largest) ** 2
+    rounding = leading.rounding / largest
+    residual = leading.residuals / largest
+    uncertain = rounding**2 + residual**2
     mixing = np.empty(len(b))
     # By blocks of rows: nothing here is as large as the Gram matrix.
     for rows in (slice(start, start + 256) for start in range(0, len(b), 256)):
@@ -107,7 +102,7 @@ def _resolved(leading: Leading, largest: float, moments: HigherMoments | None) -
             moment = np.outer(b[rows], b / more)
         else:
             moment = moments.fourth[rows] / (count * more)
-        moment += uncertain[rows, None]
+        moment += np.maximum.outer(rounding[rows], rounding) ** 2 + residual[rows, None] ** 2
         with np.errstate(divide="ignore", invalid="ignore"):
             moment /= gap
         mixing[rows] = moment.sum(axis=1)
@@ -121,7 +116,7 @@ def _resolved(leading: Leading, largest: float, moments: HigherMoments | None) -
             mixing += tail / (b - b[-1]) ** 2
     # Of mode i's signals all but i degrees of freedom are left to judge it by.
     judged = np.ones(len(b), bool) if count is None else count - np.arange(len(b)) >= LEAST_COUNT
-    return np.logical_and(judged & (b > rounding), mixing <= MIXING_LIMIT)
+    return np.logical_and(judged & (b > rounding + residual), mixing <= MIXING_LIMIT)
 
 
 class HigherMoments:
@@ -144,12 +139,10 @@ class HigherMoments:
 
     def add(self, rows: Array) -> None:
         """Add signals, one in a row."""
-        for block in blocks_of(rows, self._modes.dtype.type):
+        for block in blocks_of(rows, self._modes.dtype.type, self._shift):
             self._add(block)
 
     def _add(self, rows: Array) -> None:
-        if self._shift is not None:
-            rows = rows - self._shift.astype(rows.dtype, copy=False)
         y = (rows @ self._modes.T).astype(np.float64, copy=False) / self._unit
         square = y * y
         blas.dgemm(1.0, square.T, square.T, 1.0, self.fourth.T, trans_b=True, overwrite_c=True)

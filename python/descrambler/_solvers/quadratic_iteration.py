@@ -15,7 +15,7 @@ from ..criteria import Criterion
 from ..criteria._base import QuadraticForm
 from ..criteria._quadratic import spectral_kernel
 from . import gauge as gauges
-from .exact import all_pairs, in_gauge, link_basis, rounding
+from .exact import all_pairs, in_gauge, is_blurred, link_basis, rounding
 from .lbfgs import MESSAGES, Objective, Settings, run, warn_unless_converged
 from .multistart import search
 from .result import Descrambling
@@ -65,6 +65,7 @@ def iterate_quadratic(
         gram=g,
         eigenvalues=np.maximum(exact.values, 0),
         starts=starts,
+        proven=not is_blurred(g.uncertainty, exact, basis),
     )
 
 

@@ -223,6 +223,7 @@ class Descrambling(Tabulated):
         arrays: dict[str, ArrayLike] = {name: getattr(self, name) for name in (*names, *known)}
         whole = is_matlab(path)
         arrays |= {"rotation": self.rotation.matrix} if whole else self.rotation.arrays()
+        arrays["determinant"] = self.rotation.determinant()
         arrays["criterion"] = str(self.criterion)
         texts = ("method", "gauge", "status", "message", "optimality")
         arrays |= {name: str(getattr(self, name)) for name in texts}

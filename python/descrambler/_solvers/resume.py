@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from .._util.files import read_arrays, write_arrays
-from .._util.validate import Array
+from .._geometry.charts import orthogonal
+from .._util.files import documented, read_arrays, write_arrays
+from .._util.validate import Array, real_array, scalar
 from .lbfgs import Cancel, Objective, Outcome, Settings, State
 from .multistart import Optimize
 from .status import Status
@@ -92,18 +93,26 @@ def _save(path: Path, start: Array, done: Outcome) -> None:
 
 def _load(path: Path, objective: Objective, start: Array) -> Outcome:
     arrays = read_arrays(path, SCHEMA)
+    with documented(path, "is no checkpoint of a search"):
+        done = _outcome(arrays)
     if arrays["start"].dtype != start.dtype or not np.array_equal(arrays["start"], start):
         raise ValueError(
             f"checkpoint {path} is of another start: random_state, size or dtype differ"
         )
     value = objective.unit * objective.kernel().value_and_gradient(start)[0]
-    if not np.isclose(value, arrays["history"][0], rtol=1e-3):
+    if not np.isclose(value, done.history[0], rtol=1e-3):
         raise ValueError(f"checkpoint {path} is of other signals, or of another criterion")
-    return Outcome(
-        arrays["rotation"],
-        Status(str(arrays["status"])),
-        int(arrays["n_iter"]),
-        int(arrays["n_eval"]),
-        arrays["history"],
-        float(arrays["gradient_norm"]),
-    )
+    return done
+
+
+def _outcome(arrays: Mapping[str, Array]) -> Outcome:
+    """Return what is stored, checked to be what a search comes to."""
+    rotation = orthogonal("rotation", arrays["rotation"])
+    history = real_array("history", arrays["history"], 1)
+    n_iter, n_eval = (int(scalar(arrays, name, "iu")) for name in ("n_iter", "n_eval"))
+    norm = float(scalar(arrays, "gradient_norm", "f"))
+    status = Status(scalar(arrays, "status", "U"))
+    whole = arrays["start"].shape == rotation.shape and len(history) == n_iter + 1 and norm >= 0
+    if not whole or rotation.dtype != arrays["start"].dtype:
+        raise ValueError("its parts do not fit together")
+    return Outcome(rotation, status, n_iter, n_eval, history, norm)

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import printable
+from ..errors import MissingExtraError, printable
 from . import limits
 from .archive import Archive
 
@@ -95,6 +95,8 @@ def documented(path: str | os.PathLike[str], wrong: str) -> Iterator[None]:
     """
     try:
         yield
+    except MissingExtraError:
+        raise
     except Exception as error:
         reason = {KeyError: f"{error} is missing", MemoryError: "it takes too much memory"}.get(
             type(error), str(error) or type(error).__name__

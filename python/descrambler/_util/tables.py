@@ -12,6 +12,9 @@ Class = TypeVar("Class", bound=type)
 LONGEST = 60
 """Characters of one value in a repr."""
 
+# With what a spreadsheet begins a formula.
+FORMULA = ("=", "+", "-", "@")
+
 
 def text_table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the rows as lines, columns aligned."""
@@ -19,6 +22,14 @@ def text_table(rows: Sequence[Sequence[str]]) -> list[str]:
     return [
         "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
+    ]
+
+
+def csv_cells(row: Sequence[object]) -> list[object]:
+    """Return cells of which a spreadsheet takes none for a formula: an apostrophe marks such text."""
+    return [
+        f"'{cell}" if isinstance(cell, str) and cell.lstrip().startswith(FORMULA) else cell
+        for cell in row
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -33,15 +34,45 @@ def real_array(name: str, value: ArrayLike, ndim: int, *, finite: bool = True) -
 
 
 def check_unmasked(name: str, value: object) -> None:
-    """Check that no entry is masked: the numbers under a mask would count."""
+    """Check that every entry is stored: none under a mask, which would count, none left out as a zero."""
     if np.ma.is_masked(value):
         raise ValueError(f"{name} must not be masked: fill or drop the masked entries")
+    module, kind = type(value).__module__, type(value).__name__
+    if module.startswith(("scipy.sparse", "sparse.")):
+        raise TypeError(f"{name} must be dense, got a sparse {kind}: pass {name}.toarray()")
+    if module.startswith("torch") and str(getattr(value, "layout", "")).startswith("torch.sparse"):
+        raise TypeError(f"{name} must be dense, got a sparse {kind}: pass {name}.to_dense()")
+    if module.partition(".")[0] == "pandas":
+        _check_columns(name, value)
+
+
+def _check_columns(name: str, table: Any) -> None:
+    """Check that the columns of a table become numbers, as nullable ones and text do not."""
+    dtypes = getattr(table, "dtypes", None)
+    columns = getattr(table, "columns", None)
+    if dtypes is None or columns is None:
+        return
+    for column, dtype in zip(columns, dtypes, strict=True):
+        if not isinstance(dtype, np.dtype) or dtype.kind not in "fiub":
+            raise TypeError(
+                f"{name} must have a dtype of NumPy's real numbers in every column, got {dtype} in "
+                f"column {column!r}: where these are numbers, fill the missing ones and pass "
+                f"{name}.to_numpy(dtype=float)"
+            )
 
 
 def check_real(name: str, dtype: np.dtype[Any]) -> None:
     """Check that a dtype is of real numbers; bfloat16 is that of ml_dtypes."""
     if dtype.kind not in "fiub" and dtype.name != "bfloat16":
         raise TypeError(f"{name} must be a real numeric array, got dtype {dtype}")
+
+
+def scalar(arrays: Mapping[str, NDArray[Any]], name: str, kinds: str) -> Any:
+    """Return the one number, truth value or text in an array; `kinds` are those of its dtype."""
+    value = arrays[name]
+    if value.shape != () or value.dtype.kind not in kinds:
+        raise ValueError(f"{name} must be one value, got dtype {value.dtype}, shape {value.shape}")
+    return value.item()
 
 
 def working_dtype(dtype: DTypeLike) -> type[np.floating[Any]]:

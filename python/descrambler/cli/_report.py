@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._util.files import write_bytes
+from .._util.files import documented, write_bytes
 from ..report import Record, page
 from ._common import force_argument, json_argument, new_file, print_json
 
@@ -34,7 +34,10 @@ def add_to(commands: Commands) -> None:
 def report(options: argparse.Namespace) -> None:
     """Make the page."""
     target = new_file(options.output or options.folder / "report.html", options.force)
-    content = page(Record.load(options.folder / "report.npz")).encode()
+    source = options.folder / "report.npz"
+    record = Record.load(source)
+    with documented(source, "is not a whole report file"):
+        content = page(record).encode()
     write_bytes(target, content)
     if options.json:
         print_json({"output": str(target), "bytes": len(content)})

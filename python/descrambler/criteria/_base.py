@@ -11,9 +11,14 @@ from numpy.typing import ArrayLike
 
 from .. import _core as core
 from .._geometry.link_basis import LinkBasis, circulant_basis, matrix_basis
-from .._signals.gram import Gram, as_gram, gram
+from .._signals.gram import Gram, as_gram
+from .._signals.sums import gram
 from .._util.tables import brief
 from .._util.validate import Array, matrix, square
+
+
+# Decimal digits before the point of the largest values of a criterion, some below the end of float64.
+MOST_DIGITS = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +86,26 @@ class QuadraticForm:
             return circulant_basis(n, cast(Array, self.spectrum))
         return matrix_basis(self.matrix)
 
+    def checked(self, name: str, value: object, data: Data) -> QuadraticForm:
+        """Return the form, whose values for these signals must be within the range of float64.
+
+        Raises
+        ------
+        ValueError
+            If they are not: it names the argument that makes them so large.
+        """
+        a = cast(Array, self.matrix if self.spectrum is None else self.spectrum)
+        largest = float(np.abs(a).max())
+        trace = float(data.gram.matrix.trace())
+        # As logarithms: their product is what may overflow.
+        reach = np.log10(max(largest, 1.0)) + np.log10(max(trace, 1.0))
+        if not (np.isfinite(largest) and np.isfinite(self.constant) and reach <= MOST_DIGITS):
+            raise ValueError(
+                f"{name} must be smaller for these signals, got {value}: the values of the criterion "
+                "are too large for float64"
+            )
+        return self
+
     def __mul__(self, weight: float) -> QuadraticForm:
         spectrum = None if self.spectrum is None else weight * self.spectrum
         matrix = None if self.matrix is None else weight * self.matrix
@@ -136,7 +161,13 @@ class Assembly:
             largest = float(np.abs(dense).max()) or 1.0
             a = np.ascontiguousarray(dense / largest, self.dtype)
             parts.append((largest, core.Quadratic(a, self.b)))
-        unit = sum(abs(weight) * part.scale for weight, part in parts) or 1.0
+        with np.errstate(over="ignore", invalid="ignore"):
+            unit = sum(abs(weight) * part.scale for weight, part in parts) or 1.0
+        if not 0 < unit <= 10.0**MOST_DIGITS:
+            raise ValueError(
+                "the weights of the criteria must be smaller for these signals, or the signals scaled: "
+                f"values reach {unit:.1e}, too large for float64"
+            )
         scaled = [(weight / unit, part) for weight, part in parts]
         return core.WeightedSum(scaled), unit
 
@@ -297,5 +328,7 @@ class WeightedSum(Criterion):
             form = criterion.form(data)
             if form is None:
                 return None
-            total = form * own if total is None else total.plus(form * own, data.n)
+            with np.errstate(over="ignore", invalid="ignore"):
+                form = (form * own).checked(f"the weight of {criterion}", f"{abs(own):g}", data)
+            total = form if total is None else total.plus(form, data.n)
         return None if total is None else replace(total, maximize=self.maximize)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
@@ -77,7 +78,14 @@ class Smoothness(Quadratic):
             If the user's operator acts on another number of points.
         """
         if self.operator is None:
-            return analytic_basis(n, self.order, self.boundary)
+            with np.errstate(over="ignore"):
+                basis = analytic_basis(n, self.order, self.boundary)
+            if not np.isfinite(basis.norm):
+                raise ValueError(
+                    f"order must be smaller for {n} units, got {self.order:g}: the derivative's "
+                    "eigenvalues are too large for float64"
+                )
+            return basis
         operator = np.asarray(self.operator)
         if operator.shape[1] != n:
             raise ValueError(
@@ -88,21 +96,34 @@ class Smoothness(Quadratic):
     def form(self, data: Data) -> QuadraticForm:
         """Return A, by its spectrum where it is periodic."""
         n = data.n
-        if self.operator is None and self.boundary == "periodic":
-            return QuadraticForm(np.arange(n // 2 + 1) ** (2.0 * self.order))
         basis = self.basis(n)
-        return QuadraticForm(
-            matrix=basis.from_modes(basis.eigenvalues[:, None] * basis.to_modes(np.eye(n)))
-        )
+        if self.operator is None and self.boundary == "periodic":
+            form = QuadraticForm(np.arange(n // 2 + 1) ** (2.0 * self.order))
+        else:
+            dense = basis.from_modes(basis.eigenvalues[:, None] * basis.to_modes(np.eye(n)))
+            form = QuadraticForm(matrix=dense)
+        if self.operator is None:
+            return form.checked("order", f"{self.order:g}", data)
+        largest = np.abs(np.asarray(self.operator)).max()
+        return form.checked("operator", f"entries up to {largest:.1e}", data)
 
     def evaluate(self, P: Array, data: Data) -> tuple[float, Array]:
         """Value and gradient ``2 A P B``, in the basis of the link modes."""
         basis = self.basis(data.n)
         modes = np.ascontiguousarray(basis.to_modes(P), P.dtype)
+        if data.gram.factor is not None and P.dtype == np.float64:
+            return _of_factor(basis, modes, data.gram.factor)
         b = data.gram.matrix.astype(P.dtype, copy=False)
         kernel = spectral_kernel(basis.eigenvalues.astype(P.dtype), b)
         value, gradient = kernel.value_and_gradient(modes)
         return value, np.ascontiguousarray(basis.from_modes(gradient), P.dtype)
+
+
+def _of_factor(basis: LinkBasis, modes: Array, factor: Array) -> tuple[float, Array]:
+    """Value and gradient as sums of squares: none of them is lost beside the largest."""
+    response = modes @ factor.T
+    slope = 2 * basis.eigenvalues[:, None] * response
+    return float(np.sum(slope * response)) / 2, basis.from_modes(slope @ factor)
 
 
 def spectral_kernel(a: Array, b: Array) -> core.Criterion:
@@ -122,7 +143,7 @@ class Autocorrelation(Quadratic):
     Parameters
     ----------
     lag : int
-        Shift along the link axis.
+        Shift along the link axis; on a ring of n points, whole turns are none.
     boundary : {"periodic", "open"}
         Whether the link axis is a ring, or its ends overlap with nothing.
 
@@ -134,7 +155,8 @@ class Autocorrelation(Quadratic):
     Raises
     ------
     ValueError
-        If the lag is not an integer from 1 on, or the boundary unknown.
+        If the lag is not an integer from 1 on, reaches beyond an open link axis, or the boundary is
+        unknown.
     """
 
     lag: int = 1
@@ -144,7 +166,9 @@ class Autocorrelation(Quadratic):
 
     def __post_init__(self) -> None:
         choice("boundary", self.boundary, ("periodic", "open"))
-        if self.lag != int(self.lag) or self.lag < 1:
+        # An integer may be longer than any float.
+        whole = isinstance(self.lag, Integral) or float(self.lag).is_integer()
+        if not whole or self.lag < 1:
             raise ValueError(f"lag must be an integer from 1 on, got {self.lag!r}")
 
     def __str__(self) -> str:
@@ -152,11 +176,16 @@ class Autocorrelation(Quadratic):
 
     def form(self, data: Data) -> QuadraticForm:
         """Return A: half a shift forth, half a shift back."""
-        n = data.n
+        n, lag = data.n, int(self.lag)
         if self.boundary == "periodic":
-            spectrum = np.cos(2 * np.pi * self.lag * np.arange(n // 2 + 1) / n)
-            return QuadraticForm(spectrum, maximize=True)
-        shift = (np.eye(n, k=self.lag) + np.eye(n, k=-self.lag)) / 2
+            # Whole turns of the ring are none; as integers, which do not round.
+            turns = lag % n * np.arange(n // 2 + 1) % n
+            return QuadraticForm(np.cos(2 * np.pi * turns / n), maximize=True)
+        if lag >= n:
+            raise ValueError(
+                f"lag must be below {n}, the number of units, on an open link axis, got {lag}"
+            )
+        shift = (np.eye(n, k=lag) + np.eye(n, k=-lag)) / 2
         return QuadraticForm(matrix=shift, maximize=True)
 
 
@@ -221,6 +250,7 @@ class TargetCovariance(Quadratic):
 
     def __post_init__(self) -> None:
         target = square("target", self.target).astype(np.float64, copy=False)
+        check_squares("target", target)
         if np.abs(target - target.T).max() > 1e-6 * np.abs(target).max():
             raise ValueError("target must be symmetric, as a covariance is")
         object.__setattr__(self, "target", frozen((target + target.T) / 2))
@@ -234,5 +264,7 @@ class TargetCovariance(Quadratic):
         if len(target) != data.n:
             raise ValueError(f"target must be {data.n} x {data.n}, got shape {target.shape}")
         b = data.gram.matrix / data.count
+        check_squares("the second moments of the signals", b)
         constant = float(np.square(b).sum() + np.square(target).sum())
-        return QuadraticForm(None, -2 * target / data.count, constant)
+        form = QuadraticForm(None, -2 * target / data.count, constant)
+        return form.checked("target", f"entries up to {np.abs(target).max():.1e}", data)

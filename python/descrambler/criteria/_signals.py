@@ -19,9 +19,15 @@ from ._base import Assembly, Criterion, Data, QuadraticForm
 RINGS = ("periodic", "open")
 
 
-def _positive(name: str, value: float) -> None:
-    if not (np.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be positive and finite, got {value!r}")
+# Beyond, the rounded corner is all that a float32 or float64 sum sees of a signal, or nothing of it.
+LEAST_WIDTH, MOST_WIDTH = 1e-12, 1e3
+
+
+def _check_width(width: float) -> None:
+    if not LEAST_WIDTH <= width <= MOST_WIDTH:
+        raise ValueError(
+            f"width must be positive, from {LEAST_WIDTH} to {MOST_WIDTH}, got {width!r}"
+        )
 
 
 class _OfSignals(Criterion):
@@ -53,12 +59,12 @@ class Sparsity(_OfSignals):
     Parameters
     ----------
     width : float
-        Rounding w of the corner, in units of the signals' root mean square entry.
+        Rounding w of the corner, in units of the signals' root mean square entry; from 1e-12 to 1e3.
 
     Raises
     ------
     ValueError
-        If the width is not positive and finite.
+        If the width is not within these.
     """
 
     width: float = 0.1
@@ -66,7 +72,7 @@ class Sparsity(_OfSignals):
     symmetry: ClassVar[str] = "permutations"
 
     def __post_init__(self) -> None:
-        _positive("width", self.width)
+        _check_width(self.width)
 
     def __str__(self) -> str:
         return f"sparsity (width {self.width:g})"
@@ -85,21 +91,21 @@ class TotalVariation(_OfSignals):
     Parameters
     ----------
     width : float
-        Rounding w of the corner, in units of the signals' root mean square entry.
+        Rounding w of the corner, in units of the signals' root mean square entry; from 1e-12 to 1e3.
     boundary : {"periodic", "open"}
         Whether the step from the last point to the first counts.
 
     Raises
     ------
     ValueError
-        If the width is not positive and finite, or the boundary unknown.
+        If the width is not within these, or the boundary unknown.
     """
 
     width: float = 0.1
     boundary: str = "periodic"
 
     def __post_init__(self) -> None:
-        _positive("width", self.width)
+        _check_width(self.width)
         choice("boundary", self.boundary, RINGS)
 
     def __str__(self) -> str:
@@ -196,8 +202,12 @@ class Locality(Criterion):
             return None
         n = data.n
         points = self._points(np.arange(n, dtype=np.float64), n)
-        distance = points - self._points(np.array([self.center], np.float64), n)
-        return QuadraticForm(matrix=np.diag(np.square(distance).sum(axis=0)))
+        # On a ring, whole turns are none.
+        center = self.center % n if self.boundary == "periodic" else self.center
+        with np.errstate(over="ignore"):
+            distance = points - self._points(np.array([center], np.float64), n)
+            form = QuadraticForm(matrix=np.diag(np.square(distance).sum(axis=0)))
+        return form.checked("center", f"{self.center:g}", data)
 
     def assemble(self, assembly: Assembly, weight: float) -> None:
         """Add the form, or the term."""

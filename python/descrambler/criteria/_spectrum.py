@@ -71,7 +71,7 @@ class TargetSpectrum(_SpectralTarget):
 
     def __post_init__(self) -> None:
         target = _target("target", self.target)
-        if target.size == 0 or target.min() < 0 or target.sum() == 0:
+        if target.size == 0 or target.min() < 0 or target.max() == 0:
             raise ValueError("target must be a power spectrum: not negative, not all zero")
         object.__setattr__(self, "target", target)
 
@@ -82,8 +82,9 @@ class TargetSpectrum(_SpectralTarget):
         """Half of the power at a frequency belongs to its cosine, half to its sine."""
         target = np.asarray(self.target)
         _expect_length("target", target, n)
-        share = target / np.bincount((np.arange(n) + 1) // 2)
-        return _pairs(share / target.sum(), n)
+        share = target / target.max()
+        spread = np.bincount((np.arange(n) + 1) // 2)
+        return _pairs(share / spread / share.sum(), n)
 
 
 @brief

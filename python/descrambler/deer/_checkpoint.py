@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._util.files import read_arrays, write_arrays
+from .._util.files import documented, read_arrays, write_arrays
 
 SCHEMA = "descrambler.training.v1"
 
@@ -75,12 +75,10 @@ def read_checkpoint(
         If the file is damaged or belongs to other settings.
     """
     arrays = read_arrays(path, SCHEMA)
-    try:
+    with documented(path, "is not a checkpoint of a training"):
         found = json.loads(str(arrays.pop("settings")))
         states = [TrainState(int(row[0]), *map(float, row[1:])) for row in arrays.pop("states")]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a checkpoint of a training: {error}") from error
-    different = {name for name in settings if settings[name] != found.get(name)}
+        different = {name for name in settings if settings[name] != found.get(name)}
     if different:
         name = min(different)
         raise ValueError(

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import criteria
-from .._geometry.rotation import from_arrays
-from .._signals.gram import Gram, gram
+from .._signals.gram import Gram
+from .._signals.sums import gram
+from .._solvers.archive import checked_rotation, mask
 from .._solvers.descramble import descramble, descramble_gram
 from .._solvers.result import Descrambling
-from .._util.files import read_arrays, write_arrays
-from .._util.validate import Array, check_unmasked, require_extra
+from .._util.files import documented, read_arrays, write_arrays
+from .._util.validate import Array, check_unmasked, require_extra, scalar
 from ..criteria import Smoothness
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class Descrambler(base.ClassNamePrefixFeaturesOutMixin, base.TransformerMixin, b
         validation.check_is_fitted(self)
         arrays: dict[str, ArrayLike] = {
             "parameters": json.dumps(_plain(self.get_params() | {"criterion": None})),
+            "determinant": self.rotation_.determinant(),
             **self.rotation_.arrays(),
         }
         arrays |= {name: getattr(self, f"{name}_") for name in _FITTED}
@@ -148,18 +150,32 @@ class Descrambler(base.ClassNamePrefixFeaturesOutMixin, base.TransformerMixin, b
             If the file is not such a file.
         """
         arrays = read_arrays(path, SCHEMA)
-        estimator = cls(**json.loads(str(arrays["parameters"])))
+        with documented(path, "is not a saved Descrambler"):
+            return cls._of(arrays)
+
+    @classmethod
+    def _of(cls, arrays: dict[str, Any]) -> Descrambler:
+        """Return the estimator of which these are the arrays, checked to be of one size."""
+        estimator = cls(**json.loads(scalar(arrays, "parameters", "U")))
         estimator.criterion = _criterion(_part(arrays, "criterion."))
-        estimator.rotation_ = from_arrays(arrays)
-        for name in _FITTED:
-            setattr(estimator, f"{name}_", arrays[name][()])
+        estimator.rotation_ = checked_rotation(arrays)
+        n = estimator.rotation_.n
+        for name in ("resolved", "sign_resolved"):
+            setattr(estimator, f"{name}_", mask(arrays, name, n))
+        for name in ("objective", "gap"):
+            setattr(estimator, f"{name}_", float(scalar(arrays, name, "f")))
         parts = _part(arrays, "gram.")
         if "count" in parts:
-            parts["count"] = int(parts["count"])
+            parts["count"] = int(scalar(parts, "count", "iu"))
         estimator.gram_ = Gram(**parts) if parts else None
-        estimator.n_features_in_ = estimator._n_features_out = estimator.rotation_.n
+        if estimator.gram_ is not None and estimator.gram_.n != n:
+            raise ValueError(f"its Gram matrix has {estimator.gram_.n} units, its rotation {n}")
+        estimator.n_features_in_ = estimator._n_features_out = n
         if "feature_names_in" in arrays:
-            estimator.feature_names_in_ = arrays["feature_names_in"].astype(object)
+            names = arrays["feature_names_in"]
+            if names.dtype.kind != "U" or names.shape != (n,):
+                raise ValueError(f"feature_names_in must be {n} names")
+            estimator.feature_names_in_ = names.astype(object)
         return estimator
 
     def _rows(self, X: ArrayLike, *, reset: bool) -> Array:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .. import _core as core
-from .._signals.gram import Gram, check_not_vanished, finished
+from .._signals.gram import Gram
 from .._signals.sources import Signals, batches
+from .._signals.sums import check_not_vanished, finished
 from .._util.validate import Array
 from ._activations import Activation
 
@@ -46,4 +47,4 @@ def layer_gram(
         count += len(x)
     matrix, summed = total.finish()
     check_not_vanished(matrix.trace(), total.any)
-    return finished(matrix, summed, count)
+    return finished(matrix, summed / count, count)

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._signals.gram import Gram, gram
+from .._signals.gram import Gram
+from .._signals.sums import gram
 from .._util import validate as _validate
 from .._util.validate import Array
 from ..errors import printable

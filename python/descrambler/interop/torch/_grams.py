@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from ..._signals.gram import Gram, check_not_vanished
+from ..._signals.gram import Gram
 from ..._signals.leading_modes import Leading
+from ..._signals.sums import check_not_vanished
 from ..._util.validate import require_extra
 
 if TYPE_CHECKING:

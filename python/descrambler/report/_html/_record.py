@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._util.files import read_arrays, write_arrays
+from ..._util.files import documented, read_arrays, write_arrays
 from ..._util.tables import brief
 from ...axis import Axis, index_axis
 from ...evidence._study import Study
@@ -90,13 +90,11 @@ class Record:
             If the file is not such a file.
         """
         arrays = read_arrays(path, SCHEMA)
-        try:
+        with documented(path, "is not a whole report file"):
             text, scales = json.loads(str(arrays["text"])), json.loads(str(arrays["scales"]))
             pictures = {
                 key: Packed(arrays[f"picture:{key}"], float(scale)) for key, scale in scales.items()
             }
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ValueError(f"{path} is not a whole report file: {error}") from error
         if not isinstance(text, dict) or not text.keys() >= TEXTS:
             raise ValueError(f"{path} is not a whole report file: its text lacks parts")
         start = "number:"

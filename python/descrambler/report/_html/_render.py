@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._util.tables import csv_cells
 from ..._util.validate import require_extra
 from .._colors import MAGNITUDE, signed
 from ._record import Record
@@ -175,7 +176,7 @@ def _findings_csv(record: Record) -> str:
     for finding in record.text["findings"]:
         for null in finding["nulls"] or [dict.fromkeys(parts)]:
             row = [*(finding[n] for n in names), *(null[p] for p in parts), finding["sentence"]]
-            table.writerow(row)
+            table.writerow(csv_cells(row))
     return stream.getvalue()
 
 

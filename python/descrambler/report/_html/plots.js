@@ -31,7 +31,8 @@ function saveCsv(name, rows) {
   setTimeout(() => URL.revokeObjectURL(href), 1000);
 }
 
-const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
+// An apostrophe keeps a spreadsheet from taking text for a formula.
+const quoted = (text) => `"${/^\s*[=+@-]/.test(text) ? "'" : ""}${text.replaceAll('"', '""')}"`;
 
 // Ranges of one kind for two plots that move together. `home` is what is seen at first.
 function twins(bounds, home = bounds) {
