@@ -16,7 +16,6 @@ from .._signals.sums import gram
 from .._util.tables import brief
 from .._util.validate import Array, matrix, square
 
-
 # Decimal digits before the point of the largest values of a criterion, some below the end of float64.
 MOST_DIGITS = 300
 
