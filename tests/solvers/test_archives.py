@@ -92,7 +92,7 @@ def test_any_array_may_be_missing_or_odd(kind, tmp_path):
         ({"eigenvalues": np.arange(6.0)}, "descend"),
         ({"eigenvalues": -np.arange(6.0)}, "descend"),
         ({"resolved": np.ones(5, bool)}, "6 booleans"),
-        ({"status": np.array("splendid")}, "status is unknown"),
+        ({"status": np.array("splendid")}, "not a valid Status"),
         ({"rank": np.array([1, 2])}, "rank must be one value"),
         ({"rank": np.array(7)}, "rank 7"),
         ({"rotation": np.eye(5)}, "rank 6"),
