@@ -499,3 +499,14 @@ class TestSave:
                 random_network(rng).save(path)
         assert path.read_bytes() == before
         assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_takes_tensors_of_pytorch(rng, dtype):
+    torch = pytest.importorskip("torch")
+    network = random_network(rng, dtype=np.float32)
+    x = torch.randn(9, 7).to(getattr(torch, dtype)).requires_grad_()
+    plain = x.detach().float().numpy()
+    np.testing.assert_array_equal(network(x), network(plain))
+    np.testing.assert_array_equal(network.signals(x, layer=1), network.signals(plain, layer=1))
+    np.testing.assert_array_equal(network.gram(iter([x])).matrix, network.gram(plain).matrix)

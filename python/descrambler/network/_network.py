@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._signals.gram import Gram
 from .._signals.sums import gram
 from .._util import validate as _validate
+from .._util.arrays import as_numpy
 from .._util.validate import Array
 from ..errors import printable
 from ._activations import Activation, Renormalize
@@ -119,7 +120,8 @@ class Network:
         Parameters
         ----------
         x : array_like of shape (m, n_in)
-            Samples in rows. float32 through float32 weights stays float32.
+            Samples in rows. float32 through float32 weights stays float32. Tensors of PyTorch
+            are taken without their gradients, bfloat16 as float32.
         batch_size : int
             Rows that are in work at a time.
 
@@ -133,7 +135,7 @@ class Network:
             If `x` is not a finite real matrix with `n_in` columns and at least one row.
         """
         _validate.check_unmasked("x", x)
-        rows = np.asarray(x)
+        rows = as_numpy(x)
         return _collect(self._run(rows, self.layers, batch_size), rows)
 
     def signals(
@@ -163,7 +165,7 @@ class Network:
             If an argument has the wrong type or shape or is out of range.
         """
         _validate.check_unmasked("x", x)
-        rows = np.asarray(x)
+        rows = as_numpy(x)
         return _collect(self.batches(rows, layer, tap, batch_size), rows)
 
     def batches(
@@ -224,7 +226,7 @@ class Network:
     ) -> Iterator[Array]:
         for part in parts:
             _validate.check_unmasked("x", part)
-            rows = np.asarray(part)
+            rows = as_numpy(part)
             if rows.ndim != 2 or rows.shape[1] != self.n_in:
                 raise ValueError(f"x must have shape (m, {self.n_in}), got {rows.shape}")
             for first in range(0, max(len(rows), 1), batch_size):

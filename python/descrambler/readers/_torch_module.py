@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,22 +11,14 @@ from numpy.typing import NDArray
 
 from .._util.validate import require_extra
 from ..errors import WeightFileError
-from ..network._layers import BatchNorm, Layer, Linear
-from ..network._network import Activation, Network
+from ..network._network import Network
+from . import _torch_live as live
 from ._build import blame, refuse_layer
+from ._chain import Chain, Step
+from ._compare import apart, check, leading, probes
+from ._torch_steps import Steps, of_function, of_module
 
-# The names of functions, methods and (in lower case) modules that have no parameters of their own.
-_PLAIN = {
-    "exp": "exponential",
-    "hardsigmoid": "hard_sigmoid",
-    "relu": "relu",
-    "selu": "selu",
-    "sigmoid": "logistic",
-    "silu": "silu",
-    "softsign": "softsign",
-    "tanh": "tanh",
-}
-_NOTHING = {"alphadropout", "alpha_dropout", "contiguous", "dropout", "identity"}
+Array = NDArray[Any]
 
 
 def is_module(source: Any) -> bool:
@@ -37,150 +29,246 @@ def is_module(source: Any) -> bool:
 
 def read(module: Any) -> Network:
     """Read a network; see `descrambler.readers.load`."""
-    name = type(module).__name__
-    layers: list[Layer] = []
-    before: list[Any] = []
-    sizes: set[Any] = set()  # numbers of rows and columns, not signals
-    for node in _trace(module, name):
-        place = f"layer {_title(node)}"
-        if node.op == "placeholder" and node.args:
-            continue  # an argument that has a default
-        inputs = [given for given in node.all_input_nodes if given not in sizes]
-        if _is_size(node, sizes):
-            sizes.add(node)
-            continue
-        if node.op == "get_attr":
-            raise refuse_layer(name, f"{place}: uses weights without a layer")
-        if inputs != before:
-            raise refuse_layer(name, f"{place}: does not take the output of the one before it")
-        if node.op not in ("placeholder", "output"):
-            layers += _step(module, node, name, place, layers)
-        before = [node]
+    inner = live.unwrapped(module)
+    name = type(inner).__name__
+    with live.quiet():
+        twin = live.copied(inner, name)
+        forward = _Forward(twin, name)
+        forward.walk()
+        if any(part._forward_pre_hooks for part in twin.modules()):
+            # These may compute weights anew, such as those of weight_norm.
+            forward.run(next(probes(forward.layers())))
+            forward.walk()
+        layers = forward.layers()
+        check(
+            name,
+            layers,
+            forward.run,
+            scaler=leading(step for _, steps in forward.found for step in steps),
+            before=forward.before_last,
+            explain=forward.explain,
+        )
     with blame(name):
         return Network(layers)
 
 
-def _trace(module: Any, name: str) -> Any:
-    """Return the steps of the forward pass."""
+class _Forward:
+    """The forward pass of a copy: its steps, and the numbers that pass between them."""
+
+    def __init__(self, twin: Any, name: str) -> None:
+        self._twin, self._name = twin, name
+        self._program = _traced(twin, name)
+        self.found: list[tuple[Any, list[Step]]] = []
+        self._shape: tuple[int, ...] = ()
+
+    def layers(self, count: int | None = None) -> list[Any]:
+        """Return the layers of all steps, or of the first ones."""
+        chain = Chain()
+        with blame(self._name):
+            for _, steps in self.found[:count]:
+                chain.add(*steps)
+            return chain.layers()
+
+    def walk(self) -> None:
+        """Find what each step is; WeightFileError names the one that has no place in a chain."""
+        self.found, chain, before = [], Chain(), None
+        known: dict[Any, Any] = {}  # constants
+        sizes: set[Any] = set()  # numbers of rows and columns, not signals
+        for node in self._program.graph.nodes:
+            if node.op == "placeholder":
+                if node.args:
+                    known[node] = node.args[0]  # an argument that has a default
+                    continue
+                if before is not None:
+                    raise refuse_layer(self._name, f"{node.name!r}: a second input")
+                before = node
+                continue
+            inputs = [given for given in node.all_input_nodes if given not in known]
+            if not inputs and node.op != "output":
+                known[node] = self._constant(node, known)
+            elif _is_size(node, inputs, sizes):
+                sizes.add(node)
+            elif [given for given in inputs if given not in sizes] != [before]:
+                what = "does not take the output of the one before it"
+                raise refuse_layer(self._name, f"{_place(node)}: {what}{self._hint()}")
+            elif node.op != "output":
+                steps = self._step(node, before, known, chain)
+                with blame(self._name, _place(node)):
+                    chain.add(*steps)
+                self._note_shape(node, known, chain)
+                self.found.append((node, steps))
+                before = node
+
+    def _constant(self, node: Any, known: dict[Any, Any]) -> Any:
+        fx = require_extra("torch.fx", "torch", "reading a PyTorch module")
+        interpreter = fx.Interpreter(self._program)
+        interpreter.env = dict(known)
+        try:
+            return interpreter.run_node(node)
+        # A step of the user's code.
+        except Exception as error:
+            raise WeightFileError(f"{self._name}, {_place(node)}: fails ({error})") from error
+
+    def _step(self, node: Any, before: Any, known: dict[Any, Any], chain: Chain) -> list[Step]:
+        """Return what one step of the forward pass is."""
+        place = _place(node)
+        if node.op == "call_module":
+            part = self._program.get_submodule(node.target)
+            place += f" ({part})"
+            if "quant" in type(part).__module__ and not hasattr(part, "weight_fake_quant"):
+                raise WeightFileError(f"{self._name}, {place}: {live.remedy(part)}")
+            with blame(self._name, place):
+                steps: Steps = of_module(part, chain)
+        else:
+            kind = getattr(node.target, "__name__", node.target)
+            place += f" ({kind})"
+            given = [known.get(a, a) if _hashable(a) else a for a in node.args]
+            options = {k: known.get(a, a) if _hashable(a) else a for k, a in node.kwargs.items()}
+            with blame(self._name, place):
+                steps = of_function(kind, given, options, before, chain)
+        if steps is None:
+            what = "not a dense layer or an activation that is known"
+            raise refuse_layer(self._name, f"{place}: {what}{self._hint()}")
+        return steps
+
+    def _hint(self) -> str:
+        """Name the parts that compute more than their weights show."""
+        found = live.remedies(self._twin)
+        return f" ({found})" if found else ""
+
+    def _note_shape(self, node: Any, known: dict[Any, Any], chain: Chain) -> None:
+        """Keep the shape of a sample that a constant has, before the samples are made flat."""
+        shapes = [tuple(getattr(known.get(a), "shape", ())) for a in node.all_input_nodes]
+        for shape in shapes:
+            if not self._shape and len(shape) > 2 and chain.width == int(np.prod(shape)):
+                self._shape = shape[1:]
+
+    def run(self, rows: Array) -> Array:
+        """Return the outputs of the copy."""
+        found = live.rows_of(self._tried(self._twin, rows))
+        return np.empty(0) if found is None else found
+
+    def _tried(self, program: Callable[[Any], Any], rows: Array) -> Any:
+        try:
+            return program(live.tensor(rows, self._twin, self._shape))
+        # The forward pass is the user's code.
+        except Exception as error:
+            raise WeightFileError(
+                f"{self._name}: it cannot be run on rows of {rows.shape[1]} numbers, so what was "
+                f"read cannot be checked ({error}).{self._hint()}"
+            ) from error
+
+    def before_last(self, rows: Array) -> Array:
+        """Return the signals that the last activation takes."""
+        places = [k for k, (_, steps) in enumerate(self.found) if steps]
+        inputs = self._signals(rows)
+        return inputs[self.found[places[-1] - 1][0]] if len(places) > 1 else rows
+
+    def _signals(self, rows: Array) -> dict[Any, Array]:
+        """Return what each step gives, up to the first that fails."""
+        fx = require_extra("torch.fx", "torch", "reading a PyTorch module")
+        seen: dict[Any, Array] = {}
+
+        class Watched(fx.Interpreter):  # type: ignore[name-defined, misc]
+            def run_node(self, n: Any) -> Any:
+                value = super().run_node(n)
+                found = live.rows_of(value)
+                if found is not None:
+                    seen[n] = found.copy()  # before a later step writes to it
+                return value
+
+        self._tried(Watched(self._program).run, rows)
+        return seen
+
+    def explain(self) -> str:
+        """Name the first step that gives something else than its layer, and what to do."""
+        hint = self._hint().strip(" ()")
+        for rows in probes(self.layers()):
+            if not hint and not np.array_equal(self.run(rows), self.run(rows), equal_nan=True):
+                return f"Its output is random; {self._random()}"
+            signals = self._signals(rows)
+            for count, (node, _) in enumerate(self.found, 1):
+                part = self._layers_up_to(count)
+                if part and node in signals and apart(part, rows, signals[node])[0] > 1:
+                    return self._blamed(node)
+        return hint or (
+            "Its forward pass does more than its trace shows; pass the part of it that is a "
+            "chain, or capture its dense layers with ds.interop.torch.capture"
+        )
+
+    def _random(self) -> str:
+        for node, _ in self.found:
+            if "dropout" in str(getattr(node.target, "__name__", "")):
+                return f"{_place(node)}: give it training=self.training"
+        return "descrambler reads what is the same at each run"
+
+    def _layers_up_to(self, count: int) -> list[Any]:
+        try:
+            return self.layers(count)
+        except ValueError:
+            return []  # no linear layer yet
+
+    def _blamed(self, node: Any) -> str:
+        text = ""
+        if node.op == "call_module":
+            part = self._program.get_submodule(node.target)
+            text = live.remedy(part) or (
+                f"its class {type(part).__module__}.{type(part).__qualname__} computes something "
+                "else; replace it by an nn.Linear that computes the same"
+            )
+        return f"First at {_place(node)}{text and ': '}{text}"
+
+
+def _traced(twin: Any, name: str) -> Any:
+    """Return the forward pass as a program of single steps."""
     torch = require_extra("torch", "torch", "reading a PyTorch module")
     fx = require_extra("torch.fx", "torch", "reading a PyTorch module")
+    whole = (torch.nn.Linear, torch.nn.BatchNorm1d)
+
+    class Tracer(fx.Tracer):  # type: ignore[name-defined, misc]
+        def is_leaf_module(self, m: Any, module_qualified_name: str) -> bool:
+            quantized = "quant" in type(m).__module__
+            return quantized or isinstance(m, whole) or super().is_leaf_module(m, "")
+
+    # In a container, since a single layer would be traced into.
+    root = torch.nn.Sequential(twin)
     try:
-        # In a container, since a single layer would be traced into.
-        return fx.symbolic_trace(torch.nn.Sequential(module)).graph.nodes
+        return fx.GraphModule(root, Tracer().trace(root))
     # The forward pass is the user's code, run with stand-ins for numbers.
     except Exception as error:
+        hint = live.remedies(twin)
         raise WeightFileError(
-            f"{name}: its forward pass cannot be traced ({error}); pass the part of it that is a "
-            "chain, or capture its dense layers with ds.interop.torch.capture"
+            f"{name}: its forward pass cannot be traced ({error}){hint and '; '}{hint}; pass the "
+            "part of it that is a chain, or capture its dense layers with ds.interop.torch.capture"
         ) from error
 
 
-def _title(node: Any) -> str:
-    return repr(node.target.removeprefix("0.") if node.op == "call_module" else node.name)
-
-
-def _is_size(node: Any, sizes: set[Any]) -> bool:
-    """Tell whether a step is ``x.size(0)``, ``x.shape`` or an entry of it."""
-    if node.op == "call_method":
-        return bool(node.target == "size")
-    kind = getattr(node.target, "__name__", "")
-    if kind == "getattr":
-        return bool(node.args[1] == "shape")
-    return kind == "getitem" and node.args[0] in sizes
-
-
-def _step(module: Any, node: Any, name: str, place: str, before: Sequence[Layer]) -> list[Layer]:
-    """Return what one step of the forward pass is."""
+def _place(node: Any) -> str:
+    """Name a step by the path of its module; a function by its name, and the module that calls it."""
     if node.op == "call_module":
-        step = module.get_submodule(node.target.removeprefix("0").removeprefix("."))
-        kind, options = type(step).__name__.lower(), vars(step)
-        shown = f"{place} ({step})"
-        if kind in _WEIGHTED:
-            with blame(name, shown):
-                return [_WEIGHTED[kind](step)]
-    else:
-        kind = getattr(node.target, "__name__", node.target)
-        options = _arguments(kind, node)
-        shown = f"{place} ({kind})"
-    found = [] if _keeps(kind, options, before) else _fixed(kind, options)
-    if found is None:
-        raise refuse_layer(name, f"{shown}: not a dense layer or an activation that is known")
-    return found
+        path = _path(node.target)
+        return f"layer {path!r}" if path else "the module"
+    around = _path(next(reversed(node.meta.get("nn_module_stack") or {"": ""})))
+    return f"layer {node.name!r}" + (f" in {around!r}" if around else "")
 
 
-def _arguments(kind: str, node: Any) -> dict[str, Any]:
-    """Return the options of a function by name: the first argument is the signal."""
-    names = _POSITIONS.get(kind, ())
-    return dict(zip(names, node.args[1:], strict=False)) | dict(node.kwargs)
+def _path(target: str) -> str:
+    """Return the path of a module without the container that it is traced in."""
+    return target.removeprefix("0").removeprefix(".")
 
 
-_POSITIONS = {
-    "elu": ("alpha",),
-    "flatten": ("start_dim", "end_dim"),
-    "gelu": ("approximate",),
-    "hardtanh": ("min_val", "max_val"),
-    "leaky_relu": ("negative_slope",),
-    "reshape": ("rows", "columns"),
-    "softmax": ("dim",),
-    "softplus": ("beta", "threshold"),
-    "view": ("rows", "columns"),
-}
+def _is_size(node: Any, inputs: list[Any], sizes: set[Any]) -> bool:
+    """Tell whether a step gives a size or a dtype: ``x.size(0)``, ``x.shape`` or an entry of it."""
+    if all(given in sizes for given in inputs):
+        return bool(node.op != "output")
+    if node.op == "call_method":
+        return bool(node.target in ("size", "dim"))
+    if getattr(node.target, "__name__", "") == "getattr":
+        return bool(node.args[1] in ("shape", "dtype", "device", "ndim"))
+    return False
 
 
-def _fixed(kind: str, options: dict[str, Any]) -> list[Layer] | None:
-    """Return the activation of a function or a module without weights; None if not known."""
-    kind = {"leakyrelu": "leaky_relu"}.get(kind, kind)
-    if kind in _PLAIN:
-        return [Activation(_PLAIN[kind])]
-    match kind, options:
-        case "leaky_relu", _:
-            return [Activation("leaky_relu", float(options.get("negative_slope", 0.01)))]
-        case "elu", _ if options.get("alpha", 1) == 1:
-            return [Activation("elu")]
-        case "gelu", _ if options.get("approximate", "none") in ("none", "tanh"):
-            tanh = options.get("approximate") == "tanh"
-            return [Activation("gelu_tanh" if tanh else "gelu")]
-        case "hardtanh", _ if (options.get("min_val", -1), options.get("max_val", 1)) == (-1, 1):
-            return [Activation("hard_tanh")]
-        # Beyond its threshold PyTorch leaves out what is below rounding, of float32.
-        case "softplus", _ if options.get("beta", 1) == 1 and options.get("threshold", 20) >= 20:
-            return [Activation("softplus")]
-        case "softmax", {"dim": 1 | -1}:
-            return [Activation("softmax")]
-    return None
-
-
-def _keeps(kind: str, options: dict[str, Any], before: Sequence[Layer]) -> bool:
-    """Tell whether a step leaves the rows as they are."""
-    if kind in ("view", "reshape"):
-        widths = [layer.n_out for layer in before if isinstance(layer, Linear)]
-        columns = options.get("columns")
-        return columns == -1 or (type(columns) is int and (not widths or columns == widths[-1]))
-    if kind == "flatten":
-        return (options.get("start_dim", 0), options.get("end_dim", -1)) == (1, -1)
-    return kind in _NOTHING
-
-
-def _numbers(tensor: Any) -> NDArray[Any]:
-    """Return a tensor as an array; half precision becomes float32, which holds it exactly."""
-    values = tensor.detach().cpu()
-    if values.dtype.itemsize < 4:
-        values = values.float()
-    return np.asarray(values.numpy())
-
-
-def _linear(step: Any) -> Linear:
-    bias = None if step.bias is None else _numbers(step.bias)
-    return Linear(_numbers(step.weight), bias)
-
-
-def _batch_norm(step: Any) -> BatchNorm:
-    if step.running_mean is None:
-        raise ValueError("has no running statistics, so it depends on the other samples")
-    scale = None if step.weight is None else _numbers(step.weight)
-    offset = None if step.bias is None else _numbers(step.bias)
-    mean, variance = _numbers(step.running_mean), _numbers(step.running_var)
-    return BatchNorm(mean, variance, scale, offset, step.eps)
-
-
-_WEIGHTED: dict[str, Callable[[Any], Layer]] = {"linear": _linear, "batchnorm1d": _batch_norm}
+def _hashable(value: Any) -> bool:
+    return getattr(type(value), "__hash__", None) is not None and not isinstance(
+        value, slice | tuple
+    )
