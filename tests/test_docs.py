@@ -13,6 +13,14 @@ BLOCKS = [
 ]
 
 
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *(ROOT / "docs").glob("*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_has_a_path_of_somebodys_machine(page):
+    assert not re.findall(r"(?:/(?:work|home|root|Users)/|[A-Z]:\\)\S*", page.read_text())
+
+
 # The reference's algorithm is shown as it is used: with too few iterations.
 @pytest.mark.filterwarnings("ignore::descrambler.ConvergenceWarning")
 @pytest.mark.parametrize("code", BLOCKS)
