@@ -15,7 +15,12 @@ from released import traces
 
 import descrambler as ds
 
-SHORT = {"supported": "yes", "not found": "no", "not testable": "not testable"}
+SHORT = {
+    "learnt": "learnt",
+    "present": "present",
+    "not found": "no",
+    "not testable": "not testable",
+}
 
 
 def interpreted(network: ds.Network, nulls: int, inputs: int) -> ds.Interpretation:
@@ -26,6 +31,8 @@ def interpreted(network: ds.Network, nulls: int, inputs: int) -> ds.Interpretati
         network,
         data.traces,
         nulls=nulls,
+        reference=ds.deer.kernel(data.time, data.distance),
+        controls=ds.deer.controls() if network.n_linear == 2 else None,
         nuisance=backgrounds,
         wanted=form_factors,
         input_axis=ds.Axis("time", "µs", data.time[0], data.time[-1], "frequency", "MHz"),

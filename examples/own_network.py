@@ -44,7 +44,7 @@ def main() -> None:
     )
     print(result)
     for finding in result.findings:
-        if finding.verdict == "supported":
+        if finding.verdict in ("learnt", "present"):
             print(finding.sentence)
     options.output.mkdir(parents=True, exist_ok=True)
     result.report(options.output / "report.html")

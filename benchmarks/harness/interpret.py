@@ -48,8 +48,8 @@ class Interpreting:
         self._checked(self.ours())
 
     def _checked(self, result: ds.Interpretation) -> None:
-        assert len(result.kinds) == len(self.finished) == 7
-        assert sum(finding.verdict == "supported" for finding in result.findings) >= 5
+        assert len(result.kinds) == len(self.finished) == 8
+        assert sum(finding.verdict == "present" for finding in result.findings) >= 3
 
     def rows(self, scale: Scale) -> Iterator[Row]:
         """Interpret once."""

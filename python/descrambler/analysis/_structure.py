@@ -106,6 +106,11 @@ def mode_purity(vectors: ArrayLike, values: ArrayLike) -> float:
     return float(weight @ purity / weight.sum()) if weight.any() else np.nan
 
 
+def expected_purity(n: int) -> float:
+    """Return the mean `mode_purity` of random vectors on n units, for n of 8 and more."""
+    return float(np.log(n / 2) + 0.5772) / (n / 2)
+
+
 def link_energy(rows: Array) -> Array:
     """Energy of each row at each frequency 0, 1, ... n // 2: pairs cos, sin are added."""
     n = rows.shape[1]

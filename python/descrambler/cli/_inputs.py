@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,12 @@ from .._util.files import open_arrays
 from .._util.validate import Array
 from ..network._network import Network
 from ..readers import _mat as mat
+from ..readers import load
+
+Controls: TypeAlias = dict[str, list[Network]]
+
+SUFFIXES = (".npz", ".mat", ".pt", ".pth", ".onnx", ".keras", ".h5", ".hdf5", ".safetensors")
+"""Of files in a folder of controls that are read as networks."""
 
 KINDS = ".npy, .npz or .mat with one matrix, or .csv; one sample in a row"
 
@@ -27,6 +34,55 @@ def read_inputs(path: Path, network: Network) -> Array:
     ------
     ValueError
         If the file does not hold exactly one matrix with as many columns as the network has inputs.
+    """
+    x = read_matrix(path)
+    if x.shape[1] != network.n_in:
+        raise ValueError(f"{path} must hold an array of shape (m, {network.n_in}), found {x.shape}")
+    return x
+
+
+def read_controls(folders: Sequence[Path], activations: Sequence[str] | None) -> Controls:
+    """Read the networks in folders; a folder's name is the kind of its controls.
+
+    A folder without networks of its own stands for its subfolders.
+
+    Raises
+    ------
+    ValueError
+        If there is no such folder, no network in it, or a kind is given twice.
+    """
+    controls: Controls = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise ValueError(f"--controls {folder}: there is no such folder")
+        parts = [folder] if _networks(folder) else sorted(filter(Path.is_dir, folder.iterdir()))
+        for part in parts:
+            paths = _networks(part)
+            if not paths:
+                raise ValueError(f"--controls {part}: there is no network file in this folder")
+            if part.name in controls:
+                raise ValueError(
+                    f"--controls: two folders are named {part.name}, which is the kind of their controls"
+                )
+            controls[part.name] = [load(path, activations) for path in paths]
+        if not parts:
+            raise ValueError(f"--controls {folder}: there is no network file in this folder")
+    return controls
+
+
+def _networks(folder: Path) -> list[Path]:
+    return sorted(
+        path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES
+    )
+
+
+def read_matrix(path: Path) -> Array:
+    """Read the one matrix of an .npy, .npz, .mat or .csv file.
+
+    Raises
+    ------
+    ValueError
+        If the file does not hold exactly one matrix.
     """
     with path.open("rb") as stream:
         head = stream.read(128)
@@ -47,8 +103,8 @@ def read_inputs(path: Path, network: Network) -> Array:
             f"found {len(numeric)}"
         )
     (x,) = numeric.values()
-    if x.ndim != 2 or x.shape[1] != network.n_in:
-        raise ValueError(f"{path} must hold an array of shape (m, {network.n_in}), found {x.shape}")
+    if x.ndim != 2:
+        raise ValueError(f"{path} must hold a matrix, found an array of shape {x.shape}")
     return x
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,6 @@ from .. import deer
 from .._util.validate import Array
 from ..axis import Axis, index_axis
 from ..deer.figures import replica_figure
-from ..evidence._findings import Finding
 from ..evidence._interpret import Interpretation, interpret
 from ..evidence.detectors import Axes
 from ..evidence.nulls import KINDS
@@ -30,7 +29,7 @@ from ._common import (
     progress,
     save_figure,
 )
-from ._inputs import read_inputs
+from ._inputs import read_controls, read_inputs, read_matrix
 from ._pictures import draw_network
 
 if TYPE_CHECKING:
@@ -67,10 +66,25 @@ def add_to(commands: Commands) -> None:
         "--initial", type=Path, metavar="NET", help="the same network before training"
     )
     parser.add_argument(
+        "--controls",
+        type=Path,
+        nargs="+",
+        metavar="FOLDER",
+        default=(),
+        help="folders of networks trained by the same recipe on targets permuted once (folder named once) or at "
+        "every step (anew); further kinds by the names of their folders. At least 19 of each for 'learnt'",
+    )
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        metavar="K",
+        help="map that the network may invert, one input per row, one output per column: inputs = K outputs",
+    )
+    parser.add_argument(
         "--nulls",
         type=int,
-        default=200,
-        help="draws of each null (default: 200); 0: pictures and numbers, no verdicts",
+        default=50,
+        help="draws of each null, at most (default: 50); 0: pictures and numbers, no verdicts",
     )
     parser.add_argument(
         "--null-inputs",
@@ -101,7 +115,7 @@ def add_to(commands: Commands) -> None:
         nargs="+",
         choices=("inputs", "outputs"),
         default=(),
-        help="whose neighbors are none, such as several signals in a row: nothing is said of their order",
+        help="axes without a natural order (e.g. several signals concatenated); order-dependent findings are not tested",
     )
     output_argument(parser)
     json_argument(parser)
@@ -119,9 +133,19 @@ def demo(options: argparse.Namespace) -> None:
     )
     if not options.json:
         print(f"{_widths(network)}: a DEERNet, {DEMO_INPUTS} simulated DEER traces")
-    settings = DEMO_NULLS, DEMO_INPUTS, 0
+    backgrounds, form_factors = deer.variations()
     result = _interpret(
-        network, data.traces, None, axes, settings, options.output, deer.variations(), ()
+        network,
+        data.traces,
+        axes,
+        options.output,
+        (),
+        nulls=DEMO_NULLS,
+        null_inputs=DEMO_INPUTS,
+        nuisance=backgrounds,
+        wanted=form_factors,
+        reference=deer.kernel(data.time, data.distance),
+        controls=deer.controls(),
     )
     save_figure(_replica(network), options.output / "replica")
     _print(result, options)
@@ -146,7 +170,6 @@ def interpret_file(options: argparse.Namespace) -> None:
         untrained = network.initial if initial is None else initial
         draw_network(network, untrained, x, options.output, as_json=options.json)
         return
-    settings = options.nulls, options.null_inputs, options.seed
     nuisance, wanted = (
         None if path is None else read_inputs(path, network)
         for path in (options.nuisance, options.wanted)
@@ -154,19 +177,26 @@ def interpret_file(options: argparse.Namespace) -> None:
     axes = _axes(options, network)
     files = options.network, options.inputs
     result = _interpret(
-        network, x, initial, axes, settings, options.output, (nuisance, wanted), files
+        network,
+        x,
+        axes,
+        options.output,
+        files,
+        initial=initial,
+        nulls=options.nulls,
+        null_inputs=options.null_inputs,
+        random_state=options.seed,
+        nuisance=nuisance,
+        wanted=wanted,
+        reference=None if options.reference is None else read_matrix(options.reference),
+        controls=read_controls(options.controls, options.activations),
     )
     _print(result, options)
 
 
-def _plain(finding: Finding) -> dict[str, Any]:
-    nulls = {name: summary._asdict() for name, summary in finding.nulls.items()}
-    return {**asdict(finding), "nulls": nulls}
-
-
 def _print(result: Interpretation, options: argparse.Namespace) -> None:
     if options.json:
-        print_json([_plain(finding) for finding in result.findings])
+        print_json([finding.to_dict() for finding in result.findings])
         return
     print(result)
     print(f"report.md, figures (.png, .svg) and arrays (.npz) are in {options.output}/")
@@ -195,29 +225,22 @@ def _axes(options: argparse.Namespace, network: Network) -> Axes:
 def _interpret(
     network: Network,
     x: Array,
-    initial: Network | None,
     axes: Axes,
-    settings: tuple[int, int, int],
     output: Path,
-    directions: tuple[Array | None, Array | None],
     files: Sequence[Path],
+    **settings: Any,
 ) -> Interpretation:
     """Interpret; write report, arrays and figures."""
-    nulls, null_inputs, seed = settings
-    kinds = len(KINDS) - (initial is None and network.initial is None)
-    with progress(nulls * kinds + network.n_linear + 3) as step:
+    kinds = len(KINDS) - (settings.get("initial") is None and network.initial is None)
+    controls = sum(map(len, settings["controls"].values()))
+    with progress(settings["nulls"] * kinds + controls + network.n_linear + 3) as step:
         result = interpret(
             network,
             x,
-            initial,
-            nulls=nulls,
-            null_inputs=null_inputs,
-            random_state=seed,
             input_axis=axes.inputs,
             output_axis=axes.outputs,
-            nuisance=directions[0],
-            wanted=directions[1],
             progress=each(step),
+            **settings,
         )
         result.save(output)
         record(result, files).save(output / "report.npz")

@@ -1,63 +1,32 @@
-"""Findings: measured values, what nulls make of them, and a verdict."""
+"""Findings: measured values, what nulls and controls make of them, and a verdict."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
 from .._util.tables import brief
 from .._util.validate import Array
-from ..network._network import Network
-from ._significance import step_down_max_t
+from ._claims import Claim, reached, strengths
+from ._significance import found_with_power, step_down_max_t, student_t
 from ._study import Study
-from .detectors import Axes, Detector
+from ._verdicts import (
+    LEVEL,
+    NOT_FOUND,
+    NOT_TESTABLE,
+    ORDER,
+    TRUE,
+    Comparison,
+    decide,
+    kind_of,
+    label,
+    p_text,
+)
+from .detectors import Axes
 from .nulls import Null
-
-LEVEL = 0.05
-"""Family-wise error at which a finding is supported."""
-
-SUPPORTED = "supported"
-NOT_FOUND = "not found"
-NOT_TESTABLE = "not testable"
-EXPLAINED = "explained by "
-
-
-class Claim(NamedTuple):
-    """A detector at one place of a network: layer k, or 0 for the network as a whole.
-
-    `barred` says why it is not to be measured there, empty where it is.
-    """
-
-    detector: Detector
-    layer: int
-    barred: str = ""
-
-    @property
-    def where(self) -> str:
-        """Name of the place."""
-        return f"layer {self.layer}" if self.layer else "network"
-
-
-class NullSummary(NamedTuple):
-    """What one kind of null made of one statistic.
-
-    Attributes
-    ----------
-    mean, sd : float
-        Of the draws.
-    effect : float
-        Distance of the value from the mean, in the direction that counts, in units of sd.
-    p : float
-        Corrected for the whole family.
-    """
-
-    mean: float
-    sd: float
-    effect: float
-    p: float
 
 
 @brief
@@ -76,15 +45,31 @@ class Finding:
     unit : str
     rotation_matters : bool
         Whether the value depends on the descrambling rotation P.
-    nulls : mapping of str to NullSummary
+    threshold : float
+        What the value must reach for the feature to be there at all.
+    margin : float
+        How far it must be from the mean of every null.
+    nulls : mapping of str to Comparison
         By null kind.
+    controls : mapping of str to Comparison
+        By kind of trained controls: "once", "anew", or your own names.
     strongest : str
-        Null kind with the largest p and, among equals, the smallest effect; empty where none applies.
+        The null or the controls that decided the verdict: the one that comes closest, by p and among equals
+        by effect. Empty where none applies.
     effect, p : float
-        Of the strongest null. Each p is corrected for the whole family of claims.
+        Of the strongest. Each p is corrected for the whole family of claims.
+    p_floor : float
+        Smallest p that so many draws can give.
+    n_draws : int
+        Draws of the strongest.
     verdict : str
-        "supported", "explained by ..." (the null that comes closest), "not found" or "not testable".
+        "learnt", "present", "explained by ..." (what decided), "not found" or "not testable".
+    detectable : float
+        Value that would be found with a power of 80 %, were the scatter that of the draws.
     sentence : str
+    used : str
+        What the loss does when the feature is removed, and when as much is removed at random; empty
+        where no targets were given or the feature cannot be removed.
     """
 
     what: str
@@ -92,30 +77,40 @@ class Finding:
     value: float
     unit: str
     rotation_matters: bool
-    nulls: Mapping[str, NullSummary]
+    threshold: float
+    margin: float
+    nulls: Mapping[str, Comparison]
+    controls: Mapping[str, Comparison]
     strongest: str
     effect: float
     p: float
+    p_floor: float
+    n_draws: int
     verdict: str
+    detectable: float
     sentence: str
+    used: str = ""
 
+    @property
+    def decisive(self) -> Comparison | None:
+        """The comparison that decided the verdict."""
+        named = {**self.nulls, **{label(kind): c for kind, c in self.controls.items()}}
+        return named.get(self.strongest)
 
-def claims(network: Network, detectors: Sequence[Detector], axes: Axes) -> tuple[Claim, ...]:
-    """Return every detector at every place of the network that it applies to."""
-    return tuple(
-        Claim(d, layer, d.barred_by(axes)) for d in detectors for layer in d.places(network)
-    )
+    @property
+    def p_text(self) -> str:
+        """P as a reader should see it: with ``<=`` where more draws might make it smaller."""
+        return "-" if np.isnan(self.p) else p_text(self.p, self.p_floor)
 
-
-def measure(study: Study, family: Sequence[Claim], null: Null | None = None) -> Array:
-    """Values of the claims, NaN where there is none or the null does not apply, shape (d,)."""
-    values = np.full(len(family), np.nan)
-    for index, (detector, layer, barred) in enumerate(family):
-        if barred or (layer and not study.raw(layer).any()):
-            continue  # nothing can be said of zeros
-        if null is None or not detector.reason_against(null):
-            values[index] = detector.statistic(study, layer)
-    return values
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain lists, numbers and strings, for JSON; NaN stays."""
+        plain: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        for name in ("nulls", "controls"):
+            plain[name] = {
+                kind: {**c._asdict(), "values": c.values.tolist()}
+                for kind, c in plain[name].items()
+            }
+        return plain
 
 
 def judge(
@@ -123,9 +118,10 @@ def judge(
     family: Sequence[Claim],
     observed: Array,
     draws: Mapping[Null, Array],
+    controls: Mapping[str, Array],
     axes: Axes,
 ) -> tuple[Finding, ...]:
-    """Turn values and their null draws into findings.
+    """Turn values, their null draws and their controls into findings.
 
     Parameters
     ----------
@@ -135,95 +131,172 @@ def judge(
     observed : ndarray, shape (d,)
     draws : mapping of Null to ndarray, shape (n, d)
         NaN in the columns of claims to which the null does not apply.
+    controls : mapping of str to ndarray, shape (n, d)
+        By kind; the kind "true" holds networks that were trained on the true targets.
     axes : Axes
     """
-    summaries: list[dict[str, NullSummary]] = [{} for _ in family]
-    for null, values in draws.items():
-        columns = [
-            j
-            for j, claim in enumerate(family)
-            if np.isfinite(observed[j]) and not claim.detector.reason_against(null)
-        ]
-        if columns:
-            for j, summary in zip(
-                columns, _summaries(family, observed, values, columns), strict=True
-            ):
-                summaries[j][null.name] = summary
+    true = controls.get(TRUE)
+    kinds = {kind: values for kind, values in controls.items() if kind != TRUE}
+    by_null = {null.name: compared(family, observed, v) for null, v in draws.items()}
+    by_control = {kind: compared(family, observed, v) for kind, v in kinds.items()}
+    shown = None if true is None else _shown(family, true, kinds)
+    needed = _detectable(family, [*draws.values(), *kinds.values()])
     return tuple(
-        _finding(study, claim, float(value), nulls, axes)
-        for claim, value, nulls in zip(family, observed, summaries, strict=True)
+        _finding(
+            study,
+            claim,
+            float(observed[j]),
+            {name: found[j] for name, found in by_null.items() if j in found},
+            {name: found[j] for name, found in by_control.items() if j in found},
+            None if shown is None else shown[j],
+            needed[j],
+            axes,
+        )
+        for j, claim in enumerate(family)
     )
 
 
-def _summaries(
-    family: Sequence[Claim], observed: Array, draws: Array, columns: list[int]
-) -> list[NullSummary]:
-    sign = np.array([family[j].detector.sign for j in columns])
-    value, null = sign * observed[columns], sign * draws[:, columns]
-    # A draw without a value cannot be told from an extreme one.
-    null = np.where(
-        np.isfinite(null), null, np.maximum(value, np.nanmax(null, axis=0, initial=-np.inf))
-    )
-    p = step_down_max_t(value, null)
-    mean, sd = null.mean(axis=0), null.std(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        effect = np.where(value == mean, 0.0, (value - mean) / sd)
+def compared(family: Sequence[Claim], observed: Array, draws: Array) -> dict[int, Comparison]:
+    """Hold values against draws of one kind by the max-T test with floors; by column.
+
+    Claims without a value in any of the networks leave the family.
+    """
+    pooled = np.vstack([observed, draws])
+    columns = _with_values(draws)
+    if not columns:
+        return {}
+    part = [family[j] for j in columns]
+    values = strengths(part, pooled[:, columns])
+    p = step_down_max_t(values[0], values[1:], reached(part, pooled[:, columns]))
+    t = student_t(values[0], values[1:])
+    found = {}
+    for place, j in enumerate(columns):
+        size = family[j].detector.size(draws[:, j])
+        found[j] = Comparison(
+            float(np.nanmean(size)),
+            float(np.nanstd(size)),
+            float(t[place]),
+            float(p[place]),
+            len(draws),
+            draws[:, j],
+        )
+    return found
+
+
+def _with_values(draws: Array) -> list[int]:
+    """Columns in which at least one draw has a value."""
+    return [int(j) for j in np.flatnonzero(np.isfinite(draws).any(axis=0))]
+
+
+def _shown(family: Sequence[Claim], true: Array, controls: Mapping[str, Array]) -> list[bool]:
+    """Which claims most networks trained on the true targets show, against every kind of controls."""
+    beyond = reached(family, true)
+    for values in controls.values():
+        for i, row in enumerate(true):
+            found = compared(family, row, values)
+            allowed = max(LEVEL, 1 / (1 + len(values)) + 1e-9)
+            beyond[i] &= [j in found and found[j].p <= allowed for j in range(len(family))]
+    return [bool(x) for x in beyond.mean(axis=0) > 0.5]
+
+
+def _detectable(family: Sequence[Claim], kinds: Sequence[Array]) -> list[float]:
+    """Value of each claim that every kind's test would find with a power of 80 %."""
+    values = np.array([claim.floor for claim in family])
+    strongest = strengths(family, values[None])[0] if family else values
+    for draws in kinds:
+        columns = _with_values(draws)
+        if not columns:
+            continue
+        part = [family[j] for j in columns]
+        scaled = strengths(part, draws[:, columns])
+        level = max(LEVEL, 1 / (1 + len(draws)) + 1e-9)
+        needed = found_with_power(scaled, reached(part, draws[:, columns]), level)
+        strongest[columns] = np.maximum(strongest[columns], needed)
     return [
-        NullSummary(float(s * m), float(d), float(e), float(q))
-        for s, m, d, e, q in zip(sign, mean, sd, effect, p, strict=True)
+        float(claim.detector.from_strength(s)) for claim, s in zip(family, strongest, strict=True)
     ]
 
 
 def _finding(
-    study: Study, claim: Claim, value: float, nulls: dict[str, NullSummary], axes: Axes
+    study: Study,
+    claim: Claim,
+    value: float,
+    nulls: dict[str, Comparison],
+    controls: dict[str, Comparison],
+    shown_by_true: bool | None,
+    detectable: float,
+    axes: Axes,
 ) -> Finding:
     detector = claim.detector
-    strongest, effect, p = "", float("nan"), float("nan")
     text = f"{detector.name[0].upper()}{detector.name[1:]}, {claim.where}"
-    verdict, ending = NOT_TESTABLE, claim.barred or detector.missing
-    if nulls:
-        strongest = max(nulls, key=lambda name: (nulls[name].p, -nulls[name].effect))
-        effect, p = nulls[strongest].effect, nulls[strongest].p
-        verdict = _verdict(detector, value, strongest, nulls)
-        ending = f"{_ending(detector, verdict, nulls[strongest], strongest)}; p = {p:.2g}"
+    word, strongest, decisive = NOT_TESTABLE, "", None
+    ending = claim.barred or detector.missing
+    if np.isfinite(value) and not (nulls or controls):
+        ending = "no null was drawn that applies"
+    elif np.isfinite(value):
+        decision = decide(detector, value, claim.floor, nulls, controls, shown_by_true)
+        word, strongest = decision.word, decision.decided_by
+        decisive = (nulls | {label(kind): c for kind, c in controls.items()})[strongest]
         text = detector.sentence(study, claim.layer, axes)
+        ending = _ending(claim, word, decision.note, decisive, strongest, detectable)
     return Finding(
         what=detector.name,
         where=claim.where,
         value=value,
         unit=detector.unit,
         rotation_matters=detector.rotation_matters,
+        threshold=claim.floor,
+        margin=detector.margin,
         nulls=nulls,
+        controls=controls,
         strongest=strongest,
-        effect=effect,
-        p=p,
-        verdict=verdict,
-        sentence=f"{text}: {verdict} ({ending}).",
+        effect=float("nan") if decisive is None else decisive.effect,
+        p=float("nan") if decisive is None else decisive.p,
+        p_floor=float("nan") if decisive is None else decisive.p_floor,
+        n_draws=0 if decisive is None else decisive.n,
+        verdict=word,
+        detectable=float("nan") if decisive is None else detectable,
+        sentence=f"{text}: {word} ({ending}).",
     )
 
 
-def _verdict(
-    detector: Detector, value: float, strongest: str, nulls: Mapping[str, NullSummary]
+def _ending(
+    claim: Claim, word: str, note: str, decisive: Comparison, name: str, detectable: float
 ) -> str:
-    sign = detector.sign
-    if sign * value < sign * detector.floor:
-        return NOT_FOUND
-    nearest = max(nulls, key=lambda name: sign * nulls[name].mean)
-    if sign * (value - nulls[nearest].mean) < detector.margin:
-        return EXPLAINED + nearest
-    return SUPPORTED if nulls[strongest].p <= LEVEL else EXPLAINED + strongest
+    unit = f" {claim.detector.unit}" if claim.detector.unit else ""
+    against = f"{name} {decisive.mean:.3g} ± {decisive.sd:.2g}{unit}"
+    if word == NOT_FOUND:
+        bound = "at most" if claim.detector.tail == "lower" else "at least"
+        return (
+            f"{bound} {claim.floor:.3g}{unit} would count, and {detectable:.3g}{unit} would be found with a "
+            f"power of 80 %; {against}"
+        )
+    parts = [note] if note else []
+    t = f"t = {decisive.effect:.1f}"
+    return "; ".join([*parts, f"closest: {against}, {t}", f"p {_equal(decisive)}"])
 
 
-def _ending(detector: Detector, verdict: str, null: NullSummary, name: str) -> str:
-    unit = f" {detector.unit}" if detector.unit else ""
-    against = f"{name} {null.mean:.3g} ± {null.sd:.2g}{unit}"
-    if verdict == NOT_FOUND:
-        bound = "at least" if detector.tail == "upper" else "at most"
-        return f"{bound} {detector.floor:g}{unit} would count; {against}"
-    return f"strongest null: {against}"
+def _equal(decisive: Comparison) -> str:
+    text = p_text(decisive.p, decisive.p_floor)
+    return text if text.startswith("<") else f"= {text}"
 
 
 def ordered(findings: Sequence[Finding]) -> list[Finding]:
-    """Sort findings: supported first, then explained, not found, not testable."""
-    ranks = {SUPPORTED: 0, NOT_FOUND: 2, NOT_TESTABLE: 3}
-    return sorted(findings, key=lambda finding: ranks.get(finding.verdict, 1))
+    """Sort findings: learnt first, then present, explained, not found, not testable.
+
+    The inverse of a reference map leads the table.
+    """
+    ranks = {word: rank for rank, word in enumerate(ORDER)}
+    return sorted(
+        findings,
+        key=lambda finding: (
+            finding.what != "inverse of the reference",
+            ranks[kind_of(finding.verdict)],
+        ),
+    )
+
+
+def counts(findings: Sequence[Finding]) -> dict[str, int]:
+    """Return the number of findings of each kind of verdict, in the order of `ORDER`."""
+    kinds = [kind_of(finding.verdict) for finding in findings]
+    return {word: kinds.count(word) for word in ORDER}

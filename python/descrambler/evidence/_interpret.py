@@ -1,40 +1,47 @@
-"""A network interpreted with evidence: descrambled, measured, and held against null draws."""
+"""A network interpreted with evidence: descrambled, measured, and held against nulls and controls."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from threadpoolctl import threadpool_limits
 
-from .._util.parallel import Executor, mapping
-from .._util.progress import Progress, reporting
+from .._util.parallel import Executor
+from .._util.progress import Progress
 from .._util.seeds import seed_of
 from .._util.validate import Array, matrix
 from ..analysis._jacobian import directions_matrix
 from ..axis import Axis, index_axis
 from ..network._network import Network
-from ._findings import Claim, claims, judge, measure
+from ._checks import check_controls, check_inputs, distinct_rows
+from ._claims import claims, measure, with_flaws
+from ._draws import measured_controls, measured_nulls
+from ._findings import judge
 from ._interpretation import Interpretation
 from ._study import Study
-from .detectors import DETECTORS, Axes, Detector, rejection
-from .nulls import KINDS, UNTRAINED, Null, Setting, draw
+from .detectors import DETECTORS, Axes, Detector, kernel_order, reference_inverse, rejection
+from .detectors._reference import reference_matrix
+from .nulls import KINDS, UNTRAINED, Setting
 
 __all__ = ["Interpretation", "interpret"]
+
+LEAST_NULLS = 20
+"""Draws of a null kind from which on p = 0.05 can be reached."""
 
 
 def interpret(
     network: Network,
     inputs: ArrayLike,
-    initial: Network | None = None,
+    initial: Network | Callable[[int], Network] | None = None,
     *,
-    nulls: int = 200,
+    controls: Mapping[str, Sequence[Network]] | None = None,
+    nulls: int = 50,
     null_inputs: int = 2000,
     random_state: int | np.random.Generator | None = 0,
     input_axis: Axis | None = None,
     output_axis: Axis | None = None,
+    reference: ArrayLike | None = None,
     nuisance: ArrayLike | None = None,
     wanted: ArrayLike | None = None,
     detectors: Sequence[Detector] = DETECTORS,
@@ -42,32 +49,43 @@ def interpret(
     executor: Executor | None = None,
     progress: Progress = False,
 ) -> Interpretation:
-    """Descramble a network, look for what it may have learnt, and test it against nulls.
+    """Descramble a network, look for what it may have learnt, and test it against nulls and controls.
 
     Parameters
     ----------
     network : Network
         With at least two linear layers.
     inputs : array_like, shape (m, n_in)
-        What the network sees, one sample in a row: real data, not noise.
-    initial : Network, optional
-        The same network before training; by default ``network.initial``. Without one there is no null
-        of untrained networks.
+        What the network sees, one sample in a row: real data, not noise. At least 30 distinct rows;
+        claims that depend on P need as many as the layer has units.
+    initial : Network or callable, optional
+        The same network before training; by default ``network.initial``. Or a function from a seed to
+        a network of a fresh initialization. Without one there is no null of untrained networks.
+    controls : mapping of str to sequence of Network, optional
+        Networks of the same shape, trained by the same recipe on targets without meaning: "once", on
+        targets that were permuted once; "anew", on targets permuted anew at every step. At least 19 of
+        each for the verdict "learnt". Further kinds under names of your own must be beaten too.
+        Networks of the kind "true", trained on the true targets by the recipe of the controls, must
+        show a claim that is to be "learnt".
     nulls : int
-        Draws of each null kind, at least 20.
+        Largest number of draws of each null kind, at least 20. A kind is drawn no further once no verdict
+        depends on it.
     null_inputs : int
-        Inputs, drawn once and shared, on which the findings and their nulls are measured; all where
-        there are fewer.
+        Inputs, drawn once and shared, on which the findings, their nulls and the controls are measured;
+        all where there are fewer.
     random_state : int, Generator or None
         Seed. Every draw has its own, so that the number of threads changes nothing.
     input_axis, output_axis : Axis, optional
-        What inputs and outputs are; plain numbers otherwise. What rests on the order of an axis with
+        What inputs and outputs are; plain numbers otherwise. What depends on the order of an axis with
         ``ordered=False`` is not testable.
+    reference : array_like, shape (n_in, n_out), optional
+        A known linear map from outputs to inputs, ``inputs = reference @ outputs``, which the network may
+        have learnt to invert: ``ds.deer.kernel(time, distance)`` for DEER.
     nuisance, wanted : array_like, shape (any, n_in), optional
-        Directions in which the inputs vary for reasons that do not, and that do matter: differences
-        between baselines, say, and between noise-free signals.
+        Directions of the inputs that the network should ignore, and those that it should respond to:
+        differences between baselines, say, and between noise-free signals.
     detectors : sequence of Detector
-        What to look for, beside the rejection of the nuisance.
+        What to look for, beside the inverse of the reference and the rejection of the nuisance.
     threads : int or None
         Threads of this process that share the draws; None for one thread per processor.
     executor : Executor, optional
@@ -75,7 +93,7 @@ def interpret(
         ``client.get_executor()`` of a Dask client.
     progress : bool or callable
         True shows a bar of the draws. A function is called after each with a step, which has `done`,
-        `total` and `label`, the null kind.
+        `total` and `label`, the null kind or the kind of controls.
 
     Returns
     -------
@@ -84,55 +102,82 @@ def interpret(
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind, shape or value.
+        If an argument is of the wrong kind, shape or value, or the inputs are useless: all the same,
+        or fewer than 30 distinct rows.
     """
-    if nulls < 20:
-        raise ValueError(f"nulls must be at least 20, to reach p = 0.05, got {nulls}")
+    if nulls < LEAST_NULLS:
+        raise ValueError(f"nulls must be at least {LEAST_NULLS}, to reach p = 0.05, got {nulls}")
     if null_inputs < 2:
         raise ValueError(f"null_inputs must be at least 2, got {null_inputs}")
     study = Study(network, matrix("inputs", inputs))
     assert study.inputs is not None
+    check_inputs(study.inputs)
+    given = check_controls(network, controls)
     entropy = seed_of(random_state)
-    shared = _shared(study.inputs, null_inputs, entropy)
-    setting = Setting(network, shared, initial or network.initial)
-    directions = _directions("nuisance", nuisance, network), _directions("wanted", wanted, network)
+    shared = _shared(study.inputs, max(null_inputs, _widest(network)), entropy)
     axes = Axes(
         input_axis or index_axis("input", network.n_in),
         output_axis or index_axis("output", network.n_out),
     )
-    family = claims(network, (*detectors, rejection(*directions)), axes)
+    setting = _setting(network, shared, initial, axes)
+    looked_for = _detectors(network, detectors, reference, nuisance, wanted)
+    measured = study if shared is study.inputs else Study(network, shared)
+    n_distinct = distinct_rows(shared)
+    family = with_flaws(measured, claims(network, looked_for, axes, n_distinct))
+    observed = measure(measured, family)
     kinds = tuple(
         kind
         for kind in KINDS
-        if (kind is not UNTRAINED or setting.initial is not None)
-        and any(kind in claim.detector.nulls for claim in family if not claim.barred)
+        if (kind is not UNTRAINED or setting.initial is not None or setting.init is not None)
+        and any(not c.detector.reason_against(kind) for c in family if not c.barred)
     )
-    one = partial(_measured, setting=setting, family=family, entropy=entropy)
-    draws: dict[Null, Array] = {kind: np.empty((nulls, len(family))) for kind in kinds}
-    jobs = [(kind, number) for kind in kinds for number in range(nulls)]
-    with (
-        # In small products the threads of a BLAS wait for each other most of the time.
-        threadpool_limits(1, user_api="blas"),
-        mapping(threads, executor) as apply,
-        reporting(progress, len(jobs), "draw") as report,
-    ):
-        for done, ((kind, number), row) in enumerate(zip(jobs, apply(one, jobs), strict=True), 1):
-            draws[kind][number] = row
-            report(done, kind.name)
-    measured = study if shared is study.inputs else Study(network, shared)
+    work = threads, executor, progress
+    control_values = measured_controls(given, setting, family, *work)
+    draws = measured_nulls(kinds, setting, family, observed, nulls, entropy, *work)
     return Interpretation(
         study=study,
-        findings=judge(measured, family, measure(measured, family), draws, axes),
+        findings=judge(measured, family, observed, draws, control_values, axes),
         axes=axes,
         n_nulls=nulls,
+        n_controls={kind: len(networks) for kind, networks in given.items()},
         kinds=kinds,
         setting=setting,
         seed=entropy,
     )
 
 
+def _setting(
+    network: Network,
+    inputs: Array,
+    initial: Network | Callable[[int], Network] | None,
+    axes: Axes,
+) -> Setting:
+    ordered = axes.inputs.ordered, axes.outputs.ordered
+    if callable(initial) and not isinstance(initial, Network):
+        return Setting(network, inputs, None, initial, ordered)
+    return Setting(network, inputs, initial or network.initial, None, ordered)
+
+
+def _detectors(
+    network: Network,
+    detectors: Sequence[Detector],
+    reference: ArrayLike | None,
+    nuisance: ArrayLike | None,
+    wanted: ArrayLike | None,
+) -> tuple[Detector, ...]:
+    """Return the inverse of the reference first, the rejection of the nuisance last."""
+    kernel = None if reference is None else reference_matrix(reference, network)
+    directions = _directions("nuisance", nuisance, network), _directions("wanted", wanted, network)
+    return reference_inverse(kernel), kernel_order(kernel), *detectors, rejection(*directions)
+
+
 def _directions(name: str, value: ArrayLike | None, network: Network) -> Array | None:
     return None if value is None else directions_matrix(name, value, network.n_in)
+
+
+def _widest(network: Network) -> int:
+    """Units of the widest link dimension: so many inputs a claim that depends on P needs."""
+    return max(network.linear(k).n_out for k in range(1, network.n_linear))
 
 
 def _shared(inputs: Array, count: int, entropy: int) -> Array:
@@ -141,11 +186,3 @@ def _shared(inputs: Array, count: int, entropy: int) -> Array:
     rng = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(len(KINDS),)))
     chosen: Array = inputs[np.sort(rng.choice(len(inputs), count, replace=False))]
     return chosen
-
-
-def _measured(
-    job: tuple[Null, int], setting: Setting, family: Sequence[Claim], entropy: int
-) -> Array:
-    """Values of all claims on one draw of a null kind, shape (d,)."""
-    kind, number = job
-    return measure(draw(setting, kind, entropy, number), family, kind)

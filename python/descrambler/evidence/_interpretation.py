@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +16,9 @@ from .._util.files import write_arrays, write_bytes
 from .._util.tables import brief, html_table, text_table
 from .._util.validate import Array
 from ..analysis import two_sided_spectrum
-from ._findings import Finding, ordered
+from ._findings import Finding, counts, ordered
 from ._study import Study
+from ._verdicts import Comparison, label
 from .detectors import Axes
 from .nulls import Null, Setting, draw
 
@@ -52,7 +53,7 @@ class Layer:
 @brief
 @dataclass(frozen=True, eq=False)
 class Interpretation:
-    """What was found in a network, and by what right.
+    """The findings for one network, and the nulls and controls that they were tested against.
 
     Attributes
     ----------
@@ -61,7 +62,9 @@ class Interpretation:
     findings : tuple of Finding
     axes : Axes
     n_nulls : int
-        Draws of each null kind.
+        Largest number of draws of each null kind.
+    n_controls : mapping of str to int
+        Trained controls by kind.
     kinds : tuple of Null
         The null kinds that were drawn.
     setting : Setting
@@ -74,6 +77,7 @@ class Interpretation:
     findings: tuple[Finding, ...]
     axes: Axes
     n_nulls: int
+    n_controls: Mapping[str, int]
     kinds: tuple[Null, ...]
     setting: Setting
     seed: int
@@ -159,8 +163,8 @@ class Interpretation:
             "where",
             "P matters",
             "value",
-            "strongest null",
-            "effect",
+            "closest null or controls",
+            "t",
             "p",
             "verdict",
         )
@@ -173,12 +177,18 @@ class Interpretation:
         return html_table(self.table(), self.summary())
 
     def summary(self) -> str:
-        """Return how many claims are supported, and against what, in a sentence."""
-        supported = sum(finding.verdict == "supported" for finding in self.findings)
+        """Return how many claims have which verdict, and against what, in a sentence."""
+        words = ", ".join(f"{n} {word}" for word, n in counts(self.findings).items() if n)
         return (
-            f"{supported} of {len(self.findings)} claims supported: {self.n_nulls} draws of each of "
-            f"{len(self.kinds)} null kinds, all on the same {self.n_null_inputs} inputs; p corrected for the family"
+            f"{len(self.findings)} claims: {words or 'none'}. Up to {self.n_nulls} draws of each of "
+            f"{len(self.kinds)} null kinds, {self._controls()}, all on the same {self.n_null_inputs} inputs; p "
+            "corrected for the family"
         )
+
+    def _controls(self) -> str:
+        if not self.n_controls:
+            return "no trained controls"
+        return ", ".join(f"{n} controls of {label(kind)}" for kind, n in self.n_controls.items())
 
     def report(
         self, path: str | os.PathLike[str], files: Sequence[str | os.PathLike[str]] = ()
@@ -235,9 +245,16 @@ class Interpretation:
             "value",
             "unit",
             "rotation_matters",
+            "threshold",
+            "margin",
             "effect",
             "p",
+            "p_floor",
+            "n_draws",
+            "detectable",
+            "strongest",
             "verdict",
+            "used",
             "sentence",
         )
         arrays: dict[str, ArrayLike] = {
@@ -245,24 +262,39 @@ class Interpretation:
         }
         for null in self.kinds:
             columns = [finding.nulls.get(null.name) for finding in self.findings]
-            for key in ("mean", "sd", "effect", "p"):
-                arrays[f"{null.name}.{key}"] = np.array(
-                    [np.nan if column is None else getattr(column, key) for column in columns]
-                )
+            arrays |= _columns(null.name, columns)
+        for kind in self.n_controls:
+            columns = [finding.controls.get(kind) for finding in self.findings]
+            arrays |= _columns(f"controls.{kind}", columns)
         return arrays | {"n_nulls": self.n_nulls, "n_null_inputs": self.n_null_inputs}
+
+
+def _columns(name: str, comparisons: Sequence[Comparison | None]) -> dict[str, ArrayLike]:
+    """Arrays of one null kind or one kind of controls: a row for each finding."""
+    arrays: dict[str, ArrayLike] = {}
+    for key in ("mean", "sd", "effect", "p", "n"):
+        arrays[f"{name}.{key}"] = np.array(
+            [np.nan if c is None else getattr(c, key) for c in comparisons]
+        )
+    most = max((c.n for c in comparisons if c is not None), default=0)
+    values = np.full((len(comparisons), most), np.nan)
+    for row, comparison in zip(values, comparisons, strict=True):
+        if comparison is not None:
+            row[: comparison.n] = comparison.values
+    return arrays | {f"{name}.values": values}
 
 
 def _row(finding: Finding) -> tuple[str, ...]:
     unit = f" {finding.unit}" if finding.unit else ""
     start = (finding.what, finding.where, "yes" if finding.rotation_matters else "no")
-    if not finding.nulls:
+    null = finding.decisive
+    if null is None:
         return (*start, "-", "-", "-", "-", finding.verdict)
-    null = finding.nulls[finding.strongest]
     return (
         *start,
         f"{finding.value:.3g}{unit}",
         f"{finding.strongest} {null.mean:.3g} ± {null.sd:.2g}",
         f"{finding.effect:.1f}",
-        f"{finding.p:.2g}",
+        finding.p_text,
         finding.verdict,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._util.validate import Array
 
@@ -10,10 +11,14 @@ from .._util.validate import Array
 ROUNDING = 1e-9
 # Values nearer than this part of the spread count as equal.
 TIE = 1e-3
+# Normal quantile of a power of 80 %.
+POWER_80 = 0.8416
+
+Mask = NDArray[np.bool_]
 
 
 def standardized(observed: Array, draws: Array) -> tuple[Array, Array]:
-    """Values and null draws in units of their common spread, about their common mean.
+    """Values and draws in units of their common spread, about their common mean.
 
     The observed value counts as one more draw: where the null holds, all are then exchangeable.
 
@@ -21,6 +26,7 @@ def standardized(observed: Array, draws: Array) -> tuple[Array, Array]:
     ----------
     observed : ndarray, shape (d,)
     draws : ndarray, shape (n, d)
+        NaN where there is no value; every column has at least one value, here or in `observed`.
 
     Returns
     -------
@@ -28,35 +34,42 @@ def standardized(observed: Array, draws: Array) -> tuple[Array, Array]:
     draws : ndarray, shape (n, d)
     """
     pooled = np.vstack([observed, draws])
-    center = pooled.mean(axis=0)
-    spread = np.maximum(pooled.std(axis=0), ROUNDING * (1 + np.abs(center)))
+    center = np.nanmean(pooled, axis=0)
+    spread = np.maximum(np.nanstd(pooled, axis=0), ROUNDING * (1 + np.abs(center)))
     scaled: Array = (pooled - center) / spread
     return scaled[0], scaled[1:]
 
 
-def step_down_max_t(observed: Array, draws: Array) -> Array:
+def step_down_max_t(observed: Array, draws: Array, reached: Mask | None = None) -> Array:
     """Return the adjusted p of each value, upper tail, by Westfall and Young's step-down max-T.
 
     The family-wise error is controlled, and the draws of all statistics being joint, statistics that
-    say the same thing cost nothing.
+    say the same thing cost nothing. Where the null holds, the observed row and the draws are
+    exchangeable, so the test is exact whatever the tails and the correlations of the statistics.
 
     Parameters
     ----------
     observed : ndarray, shape (d,)
     draws : ndarray, shape (n, d)
-        One row a draw of all statistics.
+        One row per draw of all statistics. NaN where there is no value.
+    reached : ndarray of bool, shape (n + 1, d), optional
+        Which values count: first row the observed ones, then the draws. The others, and NaN, are minus
+        infinity to the test, for observed values and draws alike.
 
     Returns
     -------
     ndarray, shape (d,)
-        In (0, 1], at least 1 / (n + 1).
+        In (0, 1], at least 1 / (n + 1); 1 where the observed value does not count.
 
     Notes
     -----
     Westfall and Young, Resampling-Based Multiple Testing, Wiley 1993, algorithm 4.1, with the
     observed values counted among the draws.
     """
-    values, null = standardized(observed, draws)
+    scores = np.vstack(standardized(observed, draws))
+    counted = np.isfinite(scores) if reached is None else reached & np.isfinite(scores)
+    scores = np.where(counted, scores, -np.inf)
+    values, null = scores[0], scores[1:]
     order = np.argsort(-values, kind="stable")
     # Of the values not yet rejected, the largest in each draw.
     running = np.maximum.accumulate(null[:, order[::-1]], axis=1)[:, ::-1]
@@ -64,3 +77,60 @@ def step_down_max_t(observed: Array, draws: Array) -> Array:
     adjusted = np.empty(len(values))
     adjusted[order] = np.maximum.accumulate((1 + exceeded) / (1 + len(draws)))
     return adjusted
+
+
+def student_t(observed: Array, draws: Array) -> Array:
+    """Distance of each value from the mean of its draws, in units of the error of one more draw.
+
+    ``(v - mean) / (sd sqrt(1 + 1 / n))`` with n - 1 degrees of freedom: an effect size, not a verdict,
+    since draws have heavier tails than normal ones.
+    """
+    count = np.count_nonzero(np.isfinite(draws), axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        center = np.nanmean(draws, axis=0)
+        spread = np.nanstd(draws, axis=0) * np.sqrt(count / np.maximum(count - 1, 1))
+        t: Array = (observed - center) / (spread * np.sqrt(1 + 1 / np.maximum(count, 1)))
+    return np.where(observed == center, 0.0, t)
+
+
+def found_with_power(draws: Array, reached: Mask, level: float) -> Array:
+    """Return the strength of each statistic that would be significant in 80 % of cases.
+
+    The single-step critical value of the max-T test, plus the normal 80 % quantile times the
+    draws' spread: a network whose strength scatters as the draws do is found with a power of 80 %.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (n, d)
+    reached : ndarray of bool, shape (n, d)
+    level : float
+
+    Returns
+    -------
+    ndarray, shape (d,)
+        Infinite where there are too few draws for the level.
+    """
+    allowed = int(np.floor(level * (1 + len(draws)) + 1e-9)) - 1
+    if allowed < 0:
+        return np.full(draws.shape[1], np.inf)
+    center, spread = np.nanmean(draws, axis=0), np.nanstd(draws, axis=0)
+    scores = (draws - center) / np.maximum(spread, ROUNDING * (1 + np.abs(center)))
+    largest = np.where(reached & np.isfinite(scores), scores, -np.inf).max(axis=1)
+    critical = np.sort(largest)[::-1][allowed]
+    lifted: Array = spread * POWER_80
+    return lifted + center + critical * spread if np.isfinite(critical) else lifted - np.inf
+
+
+def least_draws(level: float) -> int:
+    """Draws from which on a value beyond all of them has p at or below the level."""
+    return int(np.ceil(1 / level - 1e-9)) - 1
+
+
+def settled(exceeded: Array, draws: int, level: float) -> Mask:
+    """Whether so many draws at least as large already forbid p <= level at the full number of draws.
+
+    The adjusted p is never below ``(1 + exceeded) / (1 + draws)``, so that drawing no further changes no
+    verdict: the level is kept (curtailed sampling; compare Besag and Clifford, Biometrika 78, 1991).
+    """
+    forbidden: Mask = (1 + exceeded) / (1 + draws) > level
+    return forbidden

@@ -106,6 +106,10 @@ class Study:
         pairs = zip(taps, weights[1:], strict=True)
         return tuple(Link(k, signals, after) for k, (signals, after) in enumerate(pairs, 1))
 
+    def links_of(self, layer: int) -> list[int]:
+        """Numbers of the link dimensions on the sides of a layer."""
+        return [k for k in (layer - 1, layer) if 1 <= k < self.network.n_linear]
+
     def raw(self, layer: int) -> Array:
         """``W_k`` as the network has it."""
         return self.network.linear(layer).weight

@@ -1,7 +1,7 @@
-"""Null kinds: worlds in which nothing was learnt, each with its own weights and its own inputs.
+"""Null kinds: networks in which nothing was learnt, each kind with its own weights and inputs.
 
-A finding counts only if such worlds do not show it too. One draw of a null is a network on inputs, a
-:class:`~descrambler.study.Study`, on which everything is measured as it was on the trained network.
+A finding counts only if such networks do not show it too. One draw of a null is a network on inputs, a
+:class:`~descrambler.Study`, on which everything is measured as it was on the trained network.
 """
 
 from __future__ import annotations
@@ -35,18 +35,38 @@ class Setting:
     inputs : ndarray, shape (m, n_in)
     initial : Network or None
         The same network before training.
+    init : callable or None
+        From a seed to a network of a fresh initialization.
+    ordered : pair of bool
+        Whether the order of the inputs and of the outputs means something.
     """
 
     network: Network
     inputs: Array
     initial: Network | None
+    init: Callable[[int], Network] | None = None
+    ordered: tuple[bool, bool] = (True, True)
 
-    @cached_property
+    @property
     def singular_values(self) -> list[Array]:
         """Singular values of each layer's weights, descending."""
+        return [values for _, values, _ in self.factors]
+
+    @cached_property
+    def factors(self) -> list[tuple[Array, Array, Array]]:
+        """Singular value decomposition of each layer's weights: U, values, V^T."""
+        return [
+            scipy.linalg.svd(x.weight.astype(np.float64), full_matrices=False, check_finite=False)
+            for x in self.network.linears
+        ]
+
+    @cached_property
+    def initial_values(self) -> list[Array]:
+        """Singular values of each layer's initial weights."""
+        assert self.initial is not None
         return [
             scipy.linalg.svdvals(x.weight.astype(np.float64), check_finite=False)
-            for x in self.network.linears
+            for x in self.initial.linears
         ]
 
     @cached_property
@@ -70,9 +90,9 @@ class Null:
     weights, inputs : str
         Whose they are.
     purpose : str
-        What a finding must owe to nothing but.
+        What this null contains instead of learning; a finding must exceed it.
     draw : callable
-        From a :class:`Setting` and a Generator to a :class:`~descrambler.study.Study`.
+        From a :class:`Setting` and a Generator to a :class:`~descrambler.Study`.
     """
 
     name: str
@@ -126,15 +146,15 @@ def _frame(rng: np.random.Generator, n: int, r: int) -> Array:
 
 
 def _untrained(setting: Setting, rng: np.random.Generator) -> Study:
+    if setting.init is not None:
+        return Study(setting.init(int(rng.integers(2**31))), setting.inputs)
     assert setting.initial is not None
-
-    def shuffled(values: Array) -> Array:
-        return rng.permutation(values.ravel()).reshape(values.shape)
-
-    layers = [
-        Linear(shuffled(x.weight), None if x.bias is None else shuffled(x.bias))
-        for x in setting.initial.linears
-    ]
+    layers = []
+    for linear, values in zip(setting.initial.linears, setting.initial_values, strict=True):
+        turned = _rotated(rng, linear, values).weight
+        # The entries of a bias have no structure: a shuffle is a fresh draw.
+        bias = None if linear.bias is None else rng.permutation(linear.bias)
+        layers.append(Linear(turned, bias))
     return Study(_with_linears(setting.initial, layers), setting.inputs)
 
 
@@ -176,6 +196,29 @@ def _components(setting: Setting, rng: np.random.Generator) -> Study:
     return _with_first(setting, mixed, rng)
 
 
+def _phases(rng: np.random.Generator, vectors: Array) -> Array:
+    """Columns with the signs of their cosine components drawn anew, made orthonormal again."""
+    spectrum = scipy.fft.dct(vectors, axis=0, norm="ortho")
+    spectrum *= rng.choice([-1.0, 1.0], size=spectrum.shape)
+    q, triangle = scipy.linalg.qr(
+        scipy.fft.idct(spectrum, axis=0, norm="ortho"), mode="economic", check_finite=False
+    )
+    signs: Array = q * np.where(np.diagonal(triangle) < 0, -1.0, 1.0)
+    return signs
+
+
+def _smooth(setting: Setting, rng: np.random.Generator) -> Study:
+    layers, last = [], len(setting.network.linears) - 1
+    for k, (linear, (u, values, vt)) in enumerate(
+        zip(setting.network.linears, setting.factors, strict=True)
+    ):
+        r = len(values)
+        left = _phases(rng, u) if k == last and setting.ordered[1] else _frame(rng, len(u), r)
+        right = _phases(rng, vt.T) if k == 0 and setting.ordered[0] else _frame(rng, vt.shape[1], r)
+        layers.append(_drawn((left * values) @ right.T, linear, rng))
+    return Study(_with_linears(setting.network, layers), setting.inputs)
+
+
 def _white(setting: Setting, rng: np.random.Generator) -> Study:
     x = _rms(setting.inputs) * rng.standard_normal(setting.inputs.shape)
     return Study(_turned_network(setting, rng), x.astype(setting.inputs.dtype))
@@ -187,7 +230,7 @@ def _weights_alone(setting: Setting, rng: np.random.Generator) -> Study:
 
 UNTRAINED = Null(
     "untrained",
-    "the initial ones, their entries shuffled within each layer: a fresh draw of the same initialization",
+    "Haar-random singular vectors with the initial singular values: a fresh draw that keeps the structure of the initialization, such as orthogonality; or your own `initial` function",
     "yours",
     "the architecture and the initialization",
     _untrained,
@@ -205,6 +248,13 @@ HAAR = Null(
     "yours",
     "the trained singular values",
     _turned,
+)
+SMOOTH = Null(
+    "smooth directions",
+    "each trained layer's singular values; singular vectors along ordered axes keep their spectrum and get random signs of their cosine components, the others are Haar-random",
+    "yours",
+    "smoothness along the axes and the trained singular values (not enough by itself: training on anything makes more)",
+    _smooth,
 )
 NOISE = Null(
     "colored noise",
@@ -235,7 +285,7 @@ WEIGHTS_ALONE = Null(
     _weights_alone,
 )
 
-KINDS = (UNTRAINED, RANDOM, HAAR, NOISE, COMPONENTS, WHITE, WEIGHTS_ALONE)
+KINDS = (UNTRAINED, RANDOM, HAAR, SMOOTH, NOISE, COMPONENTS, WHITE, WEIGHTS_ALONE)
 """All kinds, in the order of the table in ``docs/nulls.md``."""
 
 

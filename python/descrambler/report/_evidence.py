@@ -67,8 +67,9 @@ def _pair(result: Interpretation, layer: int) -> Pair:
 def _closest(result: Interpretation, what: str) -> Null:
     """Return the null kind that a finding on the whole network is nearest to."""
     finding = next(f for f in result.findings if f.what == what and f.where == "network")
-    name = finding.strongest or result.kinds[0].name
-    return next(null for null in result.kinds if null.name == name)
+    nearest = max(finding.nulls, key=lambda name: finding.nulls[name].p, default="")
+    kinds = [null for null in result.kinds if null.name == nearest]
+    return kinds[0] if kinds else result.kinds[0]
 
 
 def response_figure(result: Interpretation, *, ax: Place = None) -> Figure:

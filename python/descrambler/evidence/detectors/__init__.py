@@ -2,8 +2,9 @@
 
 from ._detector import Axes, Detector
 from ._filters import BAND_PASS, LOW_PASS, NOTCH, rejection
-from ._maps import FREQUENCY_MAP, LINK_MAP, LINK_ORDER
-from ._structure import CYCLIC, DIAGONAL, LOW_RANK, ORTHOGONAL, POLYNOMIALS, SINUSOIDS
+from ._maps import FREQUENCY_MAP, JOINT_ORDER, LINK_MAP, LINK_ORDER
+from ._reference import kernel_order, reference_inverse
+from ._structure import DIAGONAL, LOW_RANK, ORTHOGONAL, POLYNOMIALS, SINUSOIDS
 
 DETECTORS = (
     LOW_PASS,
@@ -12,13 +13,13 @@ DETECTORS = (
     FREQUENCY_MAP,
     LINK_MAP,
     LINK_ORDER,
+    JOINT_ORDER,
     LOW_RANK,
     ORTHOGONAL,
     POLYNOMIALS,
     SINUSOIDS,
-    CYCLIC,
     DIAGONAL,
 )
 """All of them, in the order of tables."""
 
-__all__ = ["DETECTORS", "Axes", "Detector", "rejection"]
+__all__ = ["DETECTORS", "Axes", "Detector", "kernel_order", "reference_inverse", "rejection"]

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import scipy  # its submodules load at first use
+from numpy.typing import NDArray
 
 from ..._util.tables import brief
+from ..._util.validate import Array
 from ...axis import Axis
 from ...network._network import Network
 from .._study import Study
-from ..nulls import COMPONENTS, HAAR, KINDS, NOISE, RANDOM, UNTRAINED, WEIGHTS_ALONE, WHITE, Null
+from ..nulls import (
+    COMPONENTS,
+    HAAR,
+    KINDS,
+    NOISE,
+    RANDOM,
+    SMOOTH,
+    UNTRAINED,
+    WEIGHTS_ALONE,
+    WHITE,
+    Null,
+)
 
-Tail = Literal["upper", "lower"]
+Tail = Literal["upper", "lower", "both"]
+Scale = Literal["plain", "correlation", "share"]
+# Correlations and shares this near to their ends, and decibels beyond this, are not told apart.
+EDGE, MOST = 1e-12, 300.0
 
 
 class Axes(NamedTuple):
@@ -40,10 +59,11 @@ class Detector:
         From a network to the layers it can be measured on; 0 is the network as a whole.
     statistic : callable
         From a :class:`~descrambler.study.Study` and a layer to the value, NaN where there is none.
-    tail : {"upper", "lower"}
-        Which side of the nulls counts.
-    floor : float
-        What the value must reach for the feature to be there at all.
+    tail : {"upper", "lower", "both"}
+        Which side of the nulls counts; "both": the absolute value.
+    floor : float or callable
+        What the value must reach for the feature to be there at all; a function of the network and the
+        layer where it depends on their widths.
     margin : float
         How far it must be from the mean of every null.
     sentence : callable
@@ -54,6 +74,15 @@ class Detector:
         Why there may be no value.
     along : tuple of str
         The axes on whose order it rests: "inputs", "outputs".
+    scale : {"plain", "correlation", "share"}
+        The natural scale of the value: itself, Fisher's z (atanh), or the logit.
+    stand_in : tuple of str
+        Null kinds that do not count where controls of both kinds are given: trained controls show what
+        the null asks for, and show it better.
+    needs : callable
+        From a network and a layer to why there can be no value; empty where there is.
+    floor_text : str
+        The floor in tables, where it is a function.
     """
 
     name: str
@@ -63,28 +92,71 @@ class Detector:
     places: Callable[[Network], tuple[int, ...]]
     statistic: Callable[[Study, int], float]
     tail: Tail
-    floor: float
+    floor: float | Callable[[Network, int], float]
     margin: float
     sentence: Callable[[Study, int, Axes], str]
     excluded: Mapping[str, str] = field(default_factory=dict)
     missing: str = "it has no value here"
     along: tuple[Literal["inputs", "outputs"], ...] = ()
+    scale: Scale = "plain"
+    stand_in: tuple[str, ...] = ()
+    needs: Callable[[Network, int], str] = lambda network, layer: ""
+    floor_text: str = ""
 
     @property
     def sign(self) -> int:
         """+1 where large values count, -1 where small ones do."""
-        return 1 if self.tail == "upper" else -1
+        return -1 if self.tail == "lower" else 1
+
+    def floor_at(self, network: Network, layer: int) -> float:
+        """Return what the value must reach at a place."""
+        return self.floor(network, layer) if callable(self.floor) else self.floor
+
+    def size(self, values: Any) -> Any:
+        """Values without their sign where both signs count."""
+        return np.abs(values) if self.tail == "both" else values
+
+    def reaches(self, value: float, floor: float) -> bool:
+        """Whether a value counts; NaN does not."""
+        return bool(self.reach(np.array([value]), floor)[0])
+
+    def reach(self, values: Array, floor: float) -> NDArray[np.bool_]:
+        """Which values count, entry by entry; NaN does not."""
+        with np.errstate(invalid="ignore"):
+            counted: NDArray[np.bool_] = self.sign * self.size(values) >= self.sign * floor
+        return counted
+
+    def strength(self, values: Array) -> Array:
+        """Values on their natural scale, entry by entry: larger is more of the effect."""
+        size = np.asarray(self.size(values), np.float64)
+        if self.scale == "correlation":
+            size = np.arctanh(np.clip(size, EDGE - 1, 1 - EDGE))
+        elif self.scale == "share":
+            size = scipy.special.logit(np.clip(size, EDGE, 1 - EDGE))
+        strength: Array = self.sign * np.clip(size, -MOST, MOST)
+        return strength
+
+    def from_strength(self, strength: float) -> float:
+        """Return the value of a strength."""
+        size = self.sign * strength
+        if self.scale == "correlation":
+            return float(np.tanh(size))
+        return float(scipy.special.expit(size)) if self.scale == "share" else float(size)
 
     def barred_by(self, axes: Axes) -> str:
         """Return why the axes leave nothing to measure, empty where they do not."""
         unordered = [name for name in self.along if not getattr(axes, name).ordered]
-        return f"it rests on the order of the {unordered[0]}, which have none" if unordered else ""
+        return (
+            f"it depends on the order of the {unordered[0]}, and the {unordered[0]} are unordered"
+            if unordered
+            else ""
+        )
 
     def reason_against(self, null: Null) -> str:
         """Return why a null does not apply, empty where it does."""
         if null.name in self.excluded:
             return self.excluded[null.name]
-        if not self.rotation_matters and null in _MADE_BY_ROTATION:
+        if not self.rotation_matters and null.name in _MADE_BY_ROTATION:
             return NO_ROTATION
         return ""
 
@@ -94,14 +166,20 @@ class Detector:
         return tuple(null for null in KINDS if not self.reason_against(null))
 
 
-_MADE_BY_ROTATION = (NOISE, COMPONENTS, WHITE, WEIGHTS_ALONE)
+_MADE_BY_ROTATION = (WHITE.name, WEIGHTS_ALONE.name)
+WORLDS_OF_INPUTS = (NOISE.name, COMPONENTS.name)
+"""Nulls whose first weights are sums of inputs, as those of every trained network are, controls too."""
 
-NO_ROTATION = (
-    "P plays no part in the value, and this null asks what P and the inputs make by themselves"
-)
+NO_ROTATION = "P plays no part in the value, and this null only tests what P and the inputs make by themselves"
 SAME_VALUES = "leaves the singular values, and so the value, as they are"
+SAME_RESPONSE = (
+    "keeps each layer's response along its ordered axes, and so the value, nearly as they are"
+)
 LATER_LAYER = "changes the first layer alone: random weights for this one"
-TAUTOLOGY = "weights smooth by themselves give the greatest value whatever they are, and have no part in P here"
+NO_INPUTS = "it has no signals to join with the weights"
+TAUTOLOGY = (
+    "under this null each layer is smoothed by its own weights, so any weights reach the maximum"
+)
 
 
 def whole(network: Network) -> tuple[int, ...]:
@@ -140,13 +218,19 @@ def inner(network: Network) -> tuple[int, ...]:
 
 
 __all__ = [
+    "COMPONENTS",
     "HAAR",
     "LATER_LAYER",
+    "NOISE",
+    "NO_INPUTS",
     "NO_ROTATION",
     "RANDOM",
+    "SAME_RESPONSE",
     "SAME_VALUES",
+    "SMOOTH",
     "TAUTOLOGY",
     "UNTRAINED",
+    "WORLDS_OF_INPUTS",
     "Axes",
     "Detector",
 ]

@@ -16,8 +16,19 @@ from ...analysis import (
     pass_band,
     upper_band_level,
 )
+from ...network._network import Network
 from .._study import Study
-from ._detector import Axes, Detector, whole, whole_and_first
+from ..nulls import SMOOTH
+from ._detector import SAME_RESPONSE, WORLDS_OF_INPUTS, Axes, Detector, whole, whole_and_first
+
+LEAST_POINTS = 4
+
+
+def needs_points(network: Network, layer: int) -> str:
+    """Say that there are too few inputs for a response."""
+    if network.n_in >= LEAST_POINTS:
+        return ""
+    return f"it needs at least {LEAST_POINTS} inputs, and this network has {network.n_in}"
 
 
 def response(study: Study, layer: int) -> Array:
@@ -52,8 +63,8 @@ def _frequency(cycles: float, n: int, axes: Axes) -> str:
 def _low_pass_sentence(study: Study, layer: int, axes: Axes) -> str:
     n = study.network.n_in
     return (
-        f"{_subject(layer)} answers to {axes.inputs.frequency_name} above {_frequency(n / 4, n, axes)} "
-        f"{_low_pass(study, layer):.1f} dB less than at its peak"
+        f"{_subject(layer)} responds {_low_pass(study, layer):.1f} dB more weakly to {axes.inputs.frequency_name} above "
+        f"{_frequency(n / 4, n, axes)} than at its peak"
     )
 
 
@@ -62,15 +73,15 @@ def _band_pass_sentence(study: Study, layer: int, axes: Axes) -> str:
     band = pass_band(frequencies(n), response(study, layer))
     return (
         f"{_subject(layer)} passes {axes.inputs.frequency_name} from {_frequency(band.low, n, axes)} to "
-        f"{_frequency(band.high, n, axes)} (-3 dB) and answers at least "
-        f"{_band_pass(study, layer):.1f} dB less far below and far above"
+        f"{_frequency(band.high, n, axes)} (-3 dB) and responds at least "
+        f"{_band_pass(study, layer):.1f} dB more weakly far below and far above"
     )
 
 
 def _notch_sentence(study: Study, layer: int, axes: Axes) -> str:
     return (
-        f"{_subject(layer)} answers to what is constant along the {axes.inputs.name} axis "
-        f"{_notch(study, layer):.1f} dB less than at its peak"
+        f"{_subject(layer)} responds {_notch(study, layer):.1f} dB more weakly to a constant along the "
+        f"{axes.inputs.name} axis than at its peak"
     )
 
 
@@ -92,6 +103,8 @@ def rejection(nuisance: Array | None, wanted: Array | None) -> Detector:
         margin=3.0,
         sentence=partial(_rejection_sentence, directions),
         missing="no nuisance and wanted directions were given",
+        excluded={SMOOTH.name: SAME_RESPONSE},
+        stand_in=WORLDS_OF_INPUTS,
     )
 
 
@@ -107,8 +120,8 @@ def _rejection(directions: Directions, study: Study, layer: int) -> float:
 
 def _rejection_sentence(directions: Directions, study: Study, layer: int, axes: Axes) -> str:
     return (
-        f"{_subject(layer)} answers to the nuisance directions {_rejection(directions, study, layer):.1f} dB "
-        "less than to the wanted ones"
+        f"{_subject(layer)} responds {_rejection(directions, study, layer):.1f} dB more weakly to the "
+        "nuisance directions than to the wanted ones"
     )
 
 
@@ -124,6 +137,9 @@ LOW_PASS = Detector(
     margin=3.0,
     sentence=_low_pass_sentence,
     along=("inputs",),
+    excluded={SMOOTH.name: SAME_RESPONSE},
+    stand_in=WORLDS_OF_INPUTS,
+    needs=needs_points,
 )
 BAND_PASS = Detector(
     name="band-pass",
@@ -140,6 +156,9 @@ BAND_PASS = Detector(
     margin=3.0,
     sentence=_band_pass_sentence,
     along=("inputs",),
+    excluded={SMOOTH.name: SAME_RESPONSE},
+    stand_in=WORLDS_OF_INPUTS,
+    needs=needs_points,
 )
 NOTCH = Detector(
     name="notch at zero",
@@ -153,4 +172,7 @@ NOTCH = Detector(
     margin=3.0,
     sentence=_notch_sentence,
     along=("inputs",),
+    excluded={SMOOTH.name: SAME_RESPONSE},
+    stand_in=WORLDS_OF_INPUTS,
+    needs=needs_points,
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from ...analysis import (
@@ -11,9 +14,10 @@ from ...analysis import (
     mode_order,
     output_frequencies,
 )
+from ...network._network import Network
 from .._study import Study
-from ..nulls import COMPONENTS, NOISE
-from ._detector import LATER_LAYER, Axes, Detector, first, last, whole
+from ..nulls import COMPONENTS, NOISE, WEIGHTS_ALONE
+from ._detector import LATER_LAYER, NO_INPUTS, WORLDS_OF_INPUTS, Axes, Detector, first, last, whole
 
 LEAST_POINTS = 8
 
@@ -23,7 +27,7 @@ def _order(study: Study) -> float:
 
 
 def _frequency_map(study: Study, layer: int) -> float:
-    return abs(_order(study))
+    return _order(study)
 
 
 def _frequency_map_sentence(study: Study, layer: int, axes: Axes) -> str:
@@ -56,45 +60,65 @@ def _link_map_sentence(study: Study, layer: int, axes: Axes) -> str:
     assert found is not None
     return (
         f"In P W_1, the strongest {axes.inputs.frequency_name} goes as the power {found.exponent:.2f} ± {found.error:.2f} "
-        f"of link frequency (evidence for a ridge: {found.evidence:.2f} nats a link frequency)"
+        f"of link frequency (evidence for a ridge: {found.evidence:.2f} nats per link frequency)"
     )
-
-
-def _link_order_signed(study: Study) -> float:
-    return mode_order(study.weights(study.network.n_linear))
 
 
 def _link_order(study: Study, layer: int) -> float:
-    return abs(_link_order_signed(study))
+    return mode_order(study.weights(layer))
 
 
-def _link_order_sentence(study: Study, layer: int, axes: Axes) -> str:
-    rho = _link_order_signed(study)
+def _joint_order(study: Study, layer: int) -> float:
+    """By the paper's recipe for the last layer: the next weights are appended to the signals."""
+    return mode_order(study.links[layer - 2].joint.rotation.right(study.raw(layer)))
+
+
+def _order_sentence(
+    order: Callable[[Study, int], float], name: str, study: Study, layer: int, axes: Axes
+) -> str:
+    rho = order(study, layer)
     direction = "rises" if rho > 0 else "falls"
+    reading = "" if rho > 0 else ", as Amey et al. read their Fig. 3"
     return (
-        f"In W_{layer} P^T, the link frequency that feeds an output {direction} with its "
-        f"{axes.outputs.name} (rank correlation {rho:+.2f})"
+        f"In W_{layer} P^T{name}, the link frequency that feeds an output {direction} with its "
+        f"{axes.outputs.name} (rank correlation {rho:+.2f}){reading}"
     )
+
+
+def _needs_outputs(network: Network, layer: int) -> str:
+    if network.n_out >= LEAST_POINTS:
+        return ""
+    return f"it needs at least {LEAST_POINTS} outputs, and this network has {network.n_out}"
+
+
+def _needs_square(network: Network, layer: int) -> str:
+    n_out, n_in = network.linear(layer).weight.shape
+    if min(n_out, n_in) >= LEAST_POINTS:
+        return ""
+    return f"it needs at least {LEAST_POINTS} inputs and units, and layer {layer} has {n_in} and {n_out}"
 
 
 FREQUENCY_MAP = Detector(
     name="frequency map",
-    formula="rank correlation, without sign, of an output's place with the mean input frequency of its row of the mean Jacobian",
+    formula="rank correlation of an output's place with the mean input frequency of its row of the mean Jacobian",
     unit="",
     rotation_matters=False,
     places=whole,
     statistic=_frequency_map,
-    tail="upper",
+    tail="both",
     floor=0.6,
     margin=0.3,
     sentence=_frequency_map_sentence,
     along=("inputs", "outputs"),
+    scale="correlation",
+    stand_in=WORLDS_OF_INPUTS,
+    needs=_needs_outputs,
 )
 LINK_MAP = Detector(
     name="link frequency map",
     formula=(
         "excess over 1 of the exponent of input frequency against link frequency in P W_1, times the evidence "
-        "for that ridge (nats a link frequency)"
+        "for that ridge (nats per link frequency)"
     ),
     unit="",
     rotation_matters=True,
@@ -105,18 +129,41 @@ LINK_MAP = Detector(
     margin=0.1,
     sentence=_link_map_sentence,
     along=("inputs",),
+    needs=_needs_square,
 )
 LINK_ORDER = Detector(
     name="link order",
-    formula="rank correlation, without sign, of an output's place with the mean link frequency of its row of W_n P^T",
+    formula="rank correlation of an output's place with the mean link frequency, above zero, of its row of W_n P^T",
     unit="",
     rotation_matters=True,
     places=last,
     statistic=_link_order,
-    tail="upper",
+    tail="both",
     floor=0.6,
     margin=0.3,
-    sentence=_link_order_sentence,
+    sentence=partial(_order_sentence, _link_order, ""),
     along=("outputs",),
+    scale="correlation",
+    needs=_needs_outputs,
     excluded={NOISE.name: LATER_LAYER, COMPONENTS.name: LATER_LAYER},
+)
+JOINT_ORDER = Detector(
+    name="link order, joint",
+    formula="the same with P from the signals and W_n together (the paper's recipe for its Fig. 3)",
+    unit="",
+    rotation_matters=True,
+    places=last,
+    statistic=_joint_order,
+    tail="both",
+    floor=0.6,
+    margin=0.3,
+    sentence=partial(_order_sentence, _joint_order, " (joint recipe)"),
+    along=("outputs",),
+    scale="correlation",
+    needs=_needs_outputs,
+    excluded={
+        NOISE.name: LATER_LAYER,
+        COMPONENTS.name: LATER_LAYER,
+        WEIGHTS_ALONE.name: NO_INPUTS,
+    },
 )

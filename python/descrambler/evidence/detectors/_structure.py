@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ...analysis import (
     diagonal_share,
     expected_diagonal_share,
-    irrep_energy,
     mode_purity,
     off_diagonal_share,
     participation_ratio,
     shape_share,
 )
+from ...analysis._structure import expected_purity
 from ...network._network import Network
 from .._study import Study
-from ..nulls import COMPONENTS, HAAR, NOISE, WEIGHTS_ALONE, WHITE
+from ..nulls import COMPONENTS, HAAR, NOISE, SMOOTH, WEIGHTS_ALONE, WHITE
 from ._detector import (
     LATER_LAYER,
+    SAME_RESPONSE,
     SAME_VALUES,
     TAUTOLOGY,
+    WORLDS_OF_INPUTS,
     Axes,
     Detector,
     every,
-    inner,
     last,
     later,
 )
 
 N_SHAPES = 5
+# Excess of the diagonal share that rounding makes.
+ROUNDING = 1e-9
 
 SAME_ORTHOGONAL = "orthogonal columns have equal singular values, and any weights with these have orthogonal columns"
 
@@ -52,8 +53,8 @@ def _columns(study: Study, layer: int) -> float:
 
 def _columns_sentence(study: Study, layer: int, axes: Axes) -> str:
     return (
-        f"Descrambled columns of layer {layer} are orthogonal but for {_columns(study, layer):.1%} "
-        "of the squared products"
+        f"{_columns(study, layer):.1%} of the energy of W^T W of descrambled layer {layer} is off the diagonal "
+        "(orthogonal columns: 0 %)"
     )
 
 
@@ -71,22 +72,6 @@ def _polynomials_sentence(study: Study, layer: int, axes: Axes) -> str:
         f"The {N_SHAPES} leading output vectors of layer {layer} are polynomials in {axes.outputs.name} of degree "
         f"below {N_SHAPES}, to {polynomials:.2f} of their energy (Chebyshev's and Legendre's span the same "
         f"space; as many cosines: {cosines:.2f})"
-    )
-
-
-def _cyclic(study: Study, layer: int) -> float:
-    """Agreement of link frequencies on both sides beyond chance (Cohen's kappa of the energies)."""
-    table = irrep_energy(study.weights(layer))
-    n = min(table.shape)
-    agreed = float(np.trace(table[:n, :n]))
-    chance = float(table.sum(axis=1)[:n] @ table.sum(axis=0)[:n])
-    return (agreed - chance) / (1 - chance) if chance < 1 else float("nan")
-
-
-def _cyclic_sentence(study: Study, layer: int, axes: Axes) -> str:
-    return (
-        f"Layer {layer}, descrambled on both sides, keeps link frequencies apart as a map that commutes with "
-        f"shifts does: agreement {_cyclic(study, layer):.2f} beyond chance"
     )
 
 
@@ -108,14 +93,15 @@ def _diagonal_share(study: Study, layer: int) -> tuple[float, float]:
 
 def _diagonal(study: Study, layer: int) -> float:
     share, expected = _diagonal_share(study, layer)
-    return (share - expected) / (1 - expected) if expected < 1 else float("nan")
+    # Equal singular values: diagonal after any rotation, so there is no excess to speak of.
+    return (share - expected) / (1 - expected) if expected < 1 - ROUNDING else 0.0
 
 
 def _diagonal_sentence(study: Study, layer: int, axes: Axes) -> str:
     share, expected = _diagonal_share(study, layer)
     return (
-        f"Layer {layer} is a rotation away from a matrix with {share:.2f} of its energy on the diagonal, where "
-        f"its singular values in random directions give {expected:.2f}"
+        f"After the best rotation {share:.0%} of the energy of layer {layer} is on the diagonal; random matrices with "
+        f"the same singular values reach {expected:.0%}"
     )
 
 
@@ -127,9 +113,27 @@ def _sinusoids(study: Study, layer: int) -> float:
 
 def _sinusoids_sentence(study: Study, layer: int, axes: Axes) -> str:
     return (
-        f"Link-side singular vectors of layer {layer} hold {_sinusoids(study, layer):.2f} of their energy in one link "
-        "frequency each: it reads the principal axes of its signals apart"
+        f"Each link-side singular vector of layer {layer} has on average {_sinusoids(study, layer):.0%} of its energy at "
+        "one link frequency"
     )
+
+
+def _purity_floor(network: Network, layer: int) -> float:
+    """Return what a layer reaches that is sinusoids to two thirds and noise else, at any width."""
+    chance = expected_purity(network.linear(layer).n_in)
+    return chance + 0.2 * (1 - chance)
+
+
+def _needs_two(network: Network, layer: int) -> str:
+    size = min(network.linear(layer).weight.shape)
+    return "" if size > 1 else f"layer {layer} has a single input or unit"
+
+
+def _needs_units(network: Network, layer: int) -> str:
+    n_out, n_in = network.linear(layer).weight.shape
+    if n_in >= 8 and n_out > 1:
+        return ""
+    return f"it needs at least 8 units and 2 outputs, and layer {layer} has {n_in} and {n_out}"
 
 
 LOW_RANK = Detector(
@@ -143,7 +147,10 @@ LOW_RANK = Detector(
     floor=0.5,
     margin=0.1,
     sentence=_rank_sentence,
-    excluded={HAAR.name: SAME_VALUES},
+    excluded={HAAR.name: SAME_VALUES, SMOOTH.name: SAME_VALUES},
+    scale="share",
+    stand_in=WORLDS_OF_INPUTS,
+    needs=_needs_two,
 )
 ORTHOGONAL = Detector(
     name="orthogonal columns",
@@ -158,11 +165,14 @@ ORTHOGONAL = Detector(
     sentence=_columns_sentence,
     excluded={
         HAAR.name: SAME_ORTHOGONAL,
+        SMOOTH.name: SAME_ORTHOGONAL,
         WHITE.name: SAME_ORTHOGONAL,
         WEIGHTS_ALONE.name: SAME_ORTHOGONAL,
         NOISE.name: LATER_LAYER,
         COMPONENTS.name: LATER_LAYER,
     },
+    scale="share",
+    needs=_needs_two,
 )
 POLYNOMIALS = Detector(
     name="polynomial outputs",
@@ -176,23 +186,9 @@ POLYNOMIALS = Detector(
     margin=0.2,
     sentence=_polynomials_sentence,
     along=("outputs",),
-)
-CYCLIC = Detector(
-    name="cyclic structure",
-    formula="Cohen's kappa of the energy between link frequencies of both sides",
-    unit="",
-    rotation_matters=True,
-    places=inner,
-    statistic=_cyclic,
-    tail="upper",
-    floor=0.3,
-    margin=0.2,
-    sentence=_cyclic_sentence,
-    excluded={
-        NOISE.name: LATER_LAYER,
-        COMPONENTS.name: LATER_LAYER,
-        WEIGHTS_ALONE.name: TAUTOLOGY,
-    },
+    scale="share",
+    excluded={SMOOTH.name: SAME_RESPONSE},
+    stand_in=WORLDS_OF_INPUTS,
 )
 DIAGONAL = Detector(
     name="diagonal",
@@ -209,6 +205,7 @@ DIAGONAL = Detector(
     margin=0.3,
     sentence=_diagonal_sentence,
     excluded={WEIGHTS_ALONE.name: TAUTOLOGY},
+    needs=_needs_two,
 )
 SINUSOIDS = Detector(
     name="link sinusoids",
@@ -218,12 +215,15 @@ SINUSOIDS = Detector(
     places=later,
     statistic=_sinusoids,
     tail="upper",
-    floor=0.5,
-    margin=0.2,
+    floor=_purity_floor,
+    floor_text="≥ chance + 0.2 (1 - chance), chance = (log(n/2) + 0.58) / (n/2) of n units",
+    margin=0.1,
     sentence=_sinusoids_sentence,
     excluded={
         NOISE.name: LATER_LAYER,
         COMPONENTS.name: LATER_LAYER,
         WEIGHTS_ALONE.name: TAUTOLOGY,
     },
+    scale="share",
+    needs=_needs_units,
 )

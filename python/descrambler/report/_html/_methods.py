@@ -36,11 +36,13 @@ def methods(
         f"A network of {study.network.n_linear} linear layers ({'-'.join(map(str, widths))}) was interpreted with "
         f"descrambler {versions['descrambler']} [1]. Every link dimension was descrambled for smoothness by the exact "
         f"solution, in the canonical gauge, from the signals of {len(study.inputs)} inputs. "
-        f"{len(interpretation.findings)} claims were tested against {interpretation.n_nulls} draws of each of "
-        f"{len(interpretation.kinds)} null kinds ({kinds}), all on the same {interpretation.n_null_inputs} inputs, seed "
-        f"{interpretation.seed}; p values are corrected for the whole family (Westfall-Young step-down max-T), and a "
-        f"claim is supported where its value passes its threshold, exceeds the mean of every null by its margin and has "
-        f"p <= 0.05 against every null. [1] {CITATION}."
+        f"{len(interpretation.findings)} claims were tested against up to {interpretation.n_nulls} draws of each of "
+        f"{len(interpretation.kinds)} null kinds ({kinds}) and {_controls(interpretation)}, all on the same "
+        f"{interpretation.n_null_inputs} inputs, seed {interpretation.seed}; p values are corrected for the whole family, "
+        "within each kind (Westfall-Young step-down max-T with thresholds). A claim is present where its value passes "
+        "its threshold, exceeds the mean of every null by its margin and has p <= 0.05 against every kind; it is learnt "
+        "where it is also beyond at least 19 networks trained on targets permuted once and 19 on targets permuted at "
+        f"every step, each kind by itself. [1] {CITATION}."
     )
     hashes = {
         "weights (SHA-256)": _digest(*_weights(study.network)),
@@ -49,6 +51,13 @@ def methods(
     hashes |= {f"file {path.name} (SHA-256)": _file_digest(path) for path in map(Path, files)}
     seed = {"seed": str(interpretation.seed)}
     return {"paragraph": paragraph, "rows": list((seed | hashes | versions).items())}
+
+
+def _controls(interpretation: Interpretation) -> str:
+    counts = interpretation.n_controls
+    if not counts:
+        return "no trained control networks"
+    return ", ".join(f"{n} control networks ({kind})" for kind, n in counts.items())
 
 
 def _weights(network: Network) -> list[Array]:

@@ -277,15 +277,22 @@ def _axis_record(axis: Axis | None, n: int) -> dict[str, Any]:
 
 def _findings(interpretation: Interpretation) -> list[dict[str, Any]]:
     from ...evidence._findings import ordered
+    from ...evidence._verdicts import label, p_text
 
     rows = []
     for finding in ordered(interpretation.findings):
-        names = ("what", "where", "unit", "rotation_matters", "strongest", "verdict", "sentence")
+        names = (
+            *("what", "where", "unit", "rotation_matters", "strongest", "verdict", "sentence"),
+            *("p_text", "n_draws", "used"),
+        )
         row = {name: getattr(finding, name) for name in names}
-        row |= {name: _finite(getattr(finding, name)) for name in ("value", "effect", "p")}
+        numbers = ("value", "threshold", "margin", "detectable", "effect", "p", "p_floor")
+        row |= {name: _finite(getattr(finding, name)) for name in numbers}
+        named = {**finding.nulls, **{label(k): c for k, c in finding.controls.items()}}
         row["nulls"] = [
-            {"name": name, **{k: _finite(v) for k, v in null._asdict().items()}}
-            for name, null in finding.nulls.items()
+            {"name": name, "n": c.n, "p_text": p_text(c.p, c.p_floor)}
+            | {k: _finite(getattr(c, k)) for k in ("mean", "sd", "effect", "p")}
+            for name, c in named.items()
         ]
         rows.append(row)
     return rows

@@ -23,8 +23,9 @@ LARGEST = 4_900_000
 SCRIPTS = ("plots.js", "layers.js", "page.js")
 
 VERDICTS = {
-    "supported": ("supported", "●", "beats its threshold and every null"),
-    "explained": ("explained", "◐", "a null shows as much"),
+    "learnt": ("learnt", "●", "beyond every null and every kind of trained controls"),
+    "present": ("present", "◉", "beyond every null; controls are missing"),
+    "explained": ("explained", "◐", "a null or a control shows as much"),
     "not found": ("missing", "○", "below its threshold"),
     "not testable": ("untestable", "–", "no value or no null that applies"),
 }
@@ -139,7 +140,8 @@ def _row(finding: dict[str, Any]) -> dict[str, Any]:
     kind, symbol, _ = VERDICTS.get(start, VERDICTS["not testable"])
     where = str(finding["where"])
     nulls = [
-        {"name": null["name"]} | {k: _short(null[k]) for k in ("mean", "sd", "effect", "p")}
+        {"name": null["name"], "n": null["n"], "p": null["p_text"]}
+        | {k: _short(null[k]) for k in ("mean", "sd", "effect")}
         for null in finding["nulls"]
     ]
     strongest = [
@@ -156,7 +158,9 @@ def _row(finding: dict[str, Any]) -> dict[str, Any]:
         "layer": where.removeprefix("layer ") if where.startswith("layer ") else "",
         "value": _short(finding["value"]) + unit,
         "effect": _short(finding["effect"]),
-        "p": _short(finding["p"]),
+        "p": finding["p_text"],
+        "threshold": _short(finding["threshold"]),
+        "detectable": _short(finding["detectable"]),
         "nulls": nulls,
         "strongest": strongest[0] if strongest else "–",
     }
@@ -170,8 +174,11 @@ def _findings_csv(record: Record) -> str:
     """Return the findings with one row for each null kind."""
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator="\n")
-    names = ("verdict", "what", "where", "value", "unit", "rotation_matters", "effect", "p")
-    parts = ("name", "mean", "sd", "effect", "p")
+    names = (
+        *("verdict", "what", "where", "value", "unit", "rotation_matters", "threshold", "margin"),
+        *("detectable", "strongest", "effect", "p", "p_floor", "n_draws", "used"),
+    )
+    parts = ("name", "n", "mean", "sd", "effect", "p")
     table.writerow([*names, *(f"null {part}" for part in parts), "sentence"])
     for finding in record.text["findings"]:
         for null in finding["nulls"] or [dict.fromkeys(parts)]:

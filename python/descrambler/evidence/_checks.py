@@ -1,0 +1,91 @@
+"""Inputs and controls that would make verdicts worthless, refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from .._util.validate import Array
+from ..network._network import Network
+
+LEAST_DISTINCT = 30
+"""Distinct inputs below which nothing is judged."""
+
+
+def distinct_rows(inputs: Array) -> int:
+    """Return the number of different rows."""
+    return len(np.unique(np.ascontiguousarray(inputs), axis=0))
+
+
+def check_inputs(inputs: Array) -> None:
+    """Refuse inputs on which a network shows nothing.
+
+    Raises
+    ------
+    ValueError
+        If all rows are the same, or fewer than 30 are distinct.
+    """
+    distinct = distinct_rows(inputs)
+    if distinct == 1 and len(inputs) > 1:
+        raise ValueError("inputs must vary, but all rows are the same: give real data")
+    if distinct < LEAST_DISTINCT:
+        raise ValueError(
+            f"inputs must have at least {LEAST_DISTINCT} distinct rows, got {distinct}: too few to judge a network by"
+        )
+
+
+def check_controls(
+    network: Network, controls: Mapping[str, Sequence[Network]] | None
+) -> dict[str, tuple[Network, ...]]:
+    """Return the controls by kind.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not networks of the shape of the one that is judged, are that network, or one
+        of them is given twice.
+    """
+    if controls is None:
+        return {}
+    if not isinstance(controls, Mapping):
+        raise TypeError(
+            'controls must be a mapping such as {"once": [...], "anew": [...]}, got '
+            f"{type(controls).__name__}"
+        )
+    seen = {_weights(network): "the network that is judged"}
+    checked: dict[str, tuple[Network, ...]] = {}
+    for kind, networks in controls.items():
+        checked[str(kind)] = tuple(networks)
+        for number, control in enumerate(checked[str(kind)]):
+            name = f"controls[{kind!r}][{number}]"
+            _check_shape(name, control, network)
+            weights = _weights(control)
+            if weights in seen:
+                raise ValueError(
+                    f"{name} has the weights of {seen[weights]}: each control needs a start of its own"
+                )
+            seen[weights] = name
+    return {kind: networks for kind, networks in checked.items() if networks}
+
+
+def _check_shape(name: str, control: Network, network: Network) -> None:
+    if not isinstance(control, Network):
+        raise TypeError(
+            f"{name} must be a Network (ds.load reads files), got {type(control).__name__}"
+        )
+    shapes = [
+        [net.linear(k).weight.shape for k in range(1, net.n_linear + 1)]
+        for net in (control, network)
+    ]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"{name} must have the layers of the network, weights of shapes {shapes[1]}, got {shapes[0]}"
+        )
+
+
+def _weights(network: Network) -> bytes:
+    return b"".join(
+        network.linear(k).weight.astype(np.float64).tobytes()
+        for k in range(1, network.n_linear + 1)
+    )
