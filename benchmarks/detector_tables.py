@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from descrambler.evidence.detectors import DETECTORS, Detector, rejection
+from descrambler.evidence.detectors import (
+    DETECTORS,
+    Detector,
+    kernel_order,
+    reference_inverse,
+    rejection,
+)
 from descrambler.evidence.nulls import KINDS
 
-ALL = (*DETECTORS, rejection(None, None))
+ALL = (reference_inverse(None), kernel_order(None), *DETECTORS, rejection(None, None))
 
 
 def markdown() -> str:
@@ -24,7 +30,7 @@ def _rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 def _kinds() -> Iterator[str]:
     rows = ((null.name, null.weights, null.inputs, null.purpose) for null in KINDS)
     return _rows(
-        ("null", "whose weights", "whose inputs", "a finding must owe more than this"), rows
+        ("null", "whose weights", "whose inputs", "explanation that this null rules out"), rows
     )
 
 
@@ -35,9 +41,11 @@ def _detectors() -> Iterator[str]:
 
 def _detector(detector: Detector) -> tuple[str, ...]:
     unit = f" {detector.unit}" if detector.unit else ""
-    sign = "≥" if detector.tail == "upper" else "≤"
+    sign = "≤" if detector.tail == "lower" else "≥"
     matters = "yes" if detector.rotation_matters else "no"
-    least = f"{sign} {detector.floor:g}{unit}"
+    least = detector.floor_text or f"{sign} {detector.floor:g}{unit}"
+    if detector.tail == "both":
+        least += " without sign"
     return detector.name, detector.formula, matters, least, f"{detector.margin:g}{unit}"
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.fft
 import scipy.stats
 from benchmarks import detector_tables as table
 from threadpoolctl import threadpool_limits
@@ -90,6 +91,28 @@ def test_a_statistic_that_the_null_leaves_as_it_is_is_no_evidence():
     assert step_down_max_t(np.array([0.3 + 1e-13]), draws)[0] == 1
 
 
+KEEP_VALUES = ("random directions", "smooth directions", "white inputs", "weights alone")
+
+
+def test_smooth_directions_keep_spectra_along_ordered_axes_only():
+    rng = np.random.default_rng(0)
+    t = (np.arange(64) + 0.5) / 64
+    slow = np.linalg.qr(np.cos(np.pi * np.outer(t, np.arange(1, 5))))[0]
+    first = rng.standard_normal((12, 4)) @ slow.T
+    net = ds.Network([ds.Linear(first), ds.Activation("tanh"), ds.Linear(first.T)])
+    smooth = {kind.name: kind for kind in KINDS}["smooth directions"]
+
+    def fast(weights):  # share of the energy beyond the planted frequencies
+        spectrum = np.square(scipy.fft.dct(weights, axis=1, norm="ortho")).sum(axis=0)
+        return spectrum[8:].sum() / spectrum.sum()
+
+    for ordered, expected in (((True, False), (True, False)), ((False, True), (False, True))):
+        setting = Setting(net, traces(100, 64), None, None, ordered)
+        study = smooth.draw(setting, np.random.default_rng(1))
+        found = fast(study.raw(1)) < 0.01, fast(study.raw(2).T) < 0.01
+        assert found == expected
+
+
 def test_nulls_are_what_they_say():
     rng = np.random.default_rng(0)
     net, initial = network(rng, bias=True), network(rng, bias=True)
@@ -104,9 +127,11 @@ def test_nulls_are_what_they_say():
             assert w.shape == own.shape
             assert not np.allclose(w, own)
             if kind.name == "untrained":
-                values = initial.linear(k).weight
-                np.testing.assert_array_equal(np.sort(w, axis=None), np.sort(values, axis=None))
-            elif kind.name in ("random directions", "white inputs", "weights alone"):
+                values = np.linalg.svd(initial.linear(k).weight, compute_uv=False)
+                np.testing.assert_allclose(np.linalg.svd(w, compute_uv=False), values)
+                bias, own = study.network.linear(k).bias, initial.linear(k).bias
+                np.testing.assert_array_equal(np.sort(bias), np.sort(own))
+            elif kind.name in KEEP_VALUES:
                 values = np.linalg.svd(own, compute_uv=False)
                 np.testing.assert_allclose(np.linalg.svd(w, compute_uv=False), values)
             else:
@@ -163,15 +188,25 @@ def interpreted():
 def test_findings_have_a_verdict_by_a_null(interpreted):
     _, _, result = interpreted
     places = [len(d.places(result.study.network)) for d in DETECTORS]
-    assert len(result.findings) == sum(places) + 1
-    for finding in result.findings[:-1]:
+    assert len(result.findings) == sum(places) + 3
+    for finding in result.findings[2:-1]:
         assert finding.nulls
         assert 0 < finding.p <= 1
-        assert finding.p == max(s.p for s in finding.nulls.values())
-        assert finding.verdict != "supported"
+        assert finding.verdict not in ("learnt", "present")
         assert finding.verdict in finding.sentence
+        decisive = finding.decisive
+        assert (finding.p, finding.n_draws) == (decisive.p, len(decisive.values))
+        assert finding.p_floor == 1 / (1 + finding.n_draws)
+        if finding.verdict == "not found":
+            assert finding.p == 1
+            assert finding.detectable != finding.value
     text = " ".join(finding.sentence for finding in result.findings)
     assert "time frequency above 3.88 1/µs" in text
+    kinds = {f.verdict.split(" by ")[0] for f in result.findings}
+    assert all(
+        f"{sum(f.verdict.startswith(k) for f in result.findings)} {k}" in result.summary()
+        for k in kinds
+    )
     assert "distance" in text
 
 
@@ -193,17 +228,25 @@ def test_layers_are_descrambled_and_saved(interpreted, tmp_path):
         assert finding.sentence in report
 
 
+def drawn(result):
+    return [{name: c.mean for name, c in f.nulls.items()} for f in result.findings]
+
+
 def test_threads_and_scrambling_change_nothing(interpreted):
     net, x, result = interpreted
     initial = result.setting.initial
     threads = ds.interpret(net, x, initial, nulls=20, threads=3)
-    assert [f.p for f in threads.findings[:-1]] == [f.p for f in result.findings[:-1]]
+    assert [f.p for f in threads.findings[2:-1]] == [f.p for f in result.findings[2:-1]]
     other = ds.interpret(net, x, initial, nulls=20, random_state=1)
-    assert [f.nulls for f in other.findings] != [f.nulls for f in result.findings]
+    assert drawn(other) != drawn(result)
     generators = [np.random.default_rng(5) for _ in range(2)]
     first, again = (ds.interpret(net, x, initial, nulls=20, random_state=g) for g in generators)
-    assert [f.nulls for f in first.findings] == [f.nulls for f in again.findings]
-    assert [f.nulls for f in first.findings] != [f.nulls for f in result.findings]
+    assert drawn(first) == drawn(again)
+    assert drawn(first) != drawn(result)
+
+
+# Testable only with directions or a reference map.
+GIVEN = ("inverse of the reference", "kernel match", "nuisance rejection")
 
 
 def test_what_rests_on_order_is_not_testable_without_it():
@@ -221,7 +264,7 @@ def test_what_rests_on_order_is_not_testable_without_it():
     }
     for finding in result.findings:
         assert (finding.verdict == "not testable") == (
-            finding.what in barred or finding.what == "nuisance rejection"
+            finding.what in barred or finding.what in GIVEN
         )
     names = [name for name, _ in evidence_figures(result)]
     assert "response" not in names

@@ -13,7 +13,7 @@ import descrambler as ds
 from descrambler.axis import Axis
 from descrambler.deer import TrainState
 from descrambler.deer.figures import learning_curve
-from descrambler.evidence._findings import Finding, NullSummary
+from descrambler.evidence._findings import Comparison, Finding
 from descrambler.evidence._interpret import Interpretation
 from descrambler.evidence._study import Study
 from descrambler.evidence.nulls import Setting
@@ -104,16 +104,27 @@ def test_notebook_table_of_a_descrambling():
 
 def test_notebook_table_of_an_interpretation(study):
     evil, nan = "<script>x</script>", float("nan")
-    nulls = {"untrained": NullSummary(1.0, 0.5, 8.0, 0.005), evil: NullSummary(2.0, 0.5, 6.0, 0.01)}
+    draws = np.zeros(200)
+    nulls = {
+        "untrained": Comparison(1.0, 0.5, 8.0, 1 / 201, 200, draws),
+        evil: Comparison(2.0, 0.5, 6.0, 0.01, 200, draws),
+    }
+    decided = 6.0, 0.01, 1 / 201, 200
     found = Finding(
-        "low-pass", "network", 5.0, "dB", False, nulls, evil, 6.0, 0.01, "supported", "It is."
+        *("low-pass", "network", 5.0, "dB", False, 3.0, 1.0, nulls, {}, evil),
+        *(*decided, "present", 4.0, "It is."),
     )
-    missing = Finding(evil, "layer 2", nan, "", True, {}, "", nan, nan, "not testable", "")
+    nothing = nan, nan, nan, 0
+    missing = Finding(
+        *(evil, "layer 2", nan, "", True, 0.5, 0.1, {}, {}, ""),
+        *(*nothing, "not testable", nan, ""),
+    )
     text = Interpretation(
         study=study,
         findings=(missing, found),
         axes=None,
         n_nulls=200,
+        n_controls={},
         kinds=(),
         setting=Setting(study.network, study.inputs, None),
         seed=0,

@@ -138,6 +138,7 @@ def untested(network, inputs):
         findings=(),
         axes=Axes(index_axis("input", network.n_in), index_axis("output", network.n_out)),
         n_nulls=0,
+        n_controls={},
         kinds=tuple(kind for kind in KINDS if kind is not UNTRAINED),
         setting=Setting(network, x, None),
         seed=0,

@@ -82,7 +82,7 @@ def response_figure(result: Interpretation, *, ax: Place = None) -> Figure:
         Where to; a new figure otherwise.
     """
     null = _closest(result, "low-pass")
-    draws = [result.draw(null, number) for number in range(min(N_DRAWS, result.n_nulls))]
+    draws = [result.draw(null, number) for number in range(N_DRAWS)]
     inputs, n = result.axes.inputs, result.study.network.n_in
     frequency = frequencies(n) / (n * inputs.step(n))
     figure, (axes,) = panel_axes(ax, (1, 2), (8.6, 4.2), sharey=True)
