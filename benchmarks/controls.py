@@ -134,6 +134,29 @@ def link_order(rng, strength, x):
     return network(first, mixed(bumps(place), strength, rng) @ modes_after(first, x))
 
 
+def joint_order(rng, strength, x):
+    """The same, the weights falling with link frequency as the signals do: the joint recipe keeps the order."""
+    first = normal(rng, UNITS, N)
+    place = (np.arange(UNITS) + 1) // 2 / (UNITS // 2)
+    falling = bumps(place) * 0.93 ** np.arange(UNITS)
+    return network(first, mixed(falling, strength, rng) @ modes_after(first, x))
+
+
+def reference() -> np.ndarray:
+    """The DEER kernel on the axes of the inputs, shape (n_in, n_out)."""
+    data = ds.deer.simulate(1, n_points=N)
+    return ds.deer.kernel(data.time, data.distance)
+
+
+def inverse(rng, strength, x):
+    """A regularized inverse of the kernel, spread over both layers."""
+    u, s, vt = np.linalg.svd(reference())
+    gains = np.sqrt(s / (s**2 + (0.3 * s[0]) ** 2))[:UNITS]
+    turn = rotation(rng)
+    first = mixed((turn * gains) @ u[:, :UNITS].T, strength, rng)
+    return network(first, mixed((vt[:UNITS].T * gains) @ turn.T, strength, rng))
+
+
 def chebyshev(rng, strength, x):
     shapes = np.polynomial.chebyshev.chebvander(np.linspace(-1, 1, N), 4)
     gains = rng.uniform(0.7, 1.3, 5)
@@ -191,7 +214,11 @@ PLANTS = {
     "nuisance rejection": Plant(rejecting, (("nuisance rejection", "network"),)),
     "power-law map": Plant(power_law, (("frequency map", "network"),)),
     "power-law map of the link": Plant(link_map, (("link frequency map", "layer 1"),)),
+    "inverse of a kernel": Plant(
+        inverse, (("inverse of the reference", "network"), ("kernel match", "network"))
+    ),
     "ordered link": Plant(link_order, (("link order", "layer 2"),)),
+    "ordered link of falling weight": Plant(joint_order, (("link order, joint", "layer 2"),)),
     "low rank": Plant(low_rank, (("low rank", "layer 1"),)),
     "orthogonal columns": Plant(orthogonal, (("orthogonal columns", "layer 2"),)),
     "Chebyshev output": Plant(chebyshev, (("polynomial outputs", "layer 2"),)),
@@ -214,6 +241,7 @@ def positive(job: tuple[str, float, int]) -> list[bool]:
     planted = PLANTS[name].build(rng, strength, x)
     initial = ds.nulls.random_counterpart(planted, rng)
     settings = {"nulls": NULLS, "random_state": seed, "threads": 1, "detectors": family(name)}
+    settings["reference"] = reference()
     result = ds.interpret(planted, x, initial, **settings, **directions())
     verdicts = {(f.what, f.where): f.verdict for f in result.findings}
     return [verdicts[target] in FOUND for target in PLANTS[name].targets]

@@ -155,11 +155,11 @@ class _Ridge:
         excess = n * line - line.sum(axis=1, keepdims=True)
         share = self._share(excess)
         likelihood = 1 + share * excess
-        value = np.sum(self.spectra * np.log(likelihood), axis=1)
+        value = np.einsum("ij,ij->i", self.spectra, np.log(likelihood))
         weight = share * self.spectra / likelihood
         pull = (n * weight - weight.sum(axis=1, keepdims=True)) * line
-        by_center = np.sum(pull * away, axis=1) / variance
-        by_variance = np.sum(pull * (spread - 1), axis=1) / (2 * variance)
+        by_center = np.einsum("ij,ij->i", pull, away) / variance
+        by_variance = np.einsum("ij,ij->i", pull, spread - 1) / (2 * variance)
         by_log_width = by_variance * 2 * np.square(ratio * center)
         by_offset = by_center * center + by_log_width
         gradient = np.stack([by_offset, by_offset * self.lever, by_log_width], axis=1)
@@ -168,11 +168,15 @@ class _Ridge:
     def _share(self, excess: Array) -> Array:
         """Maximize over the share in (0, 1), row by row, a concave function: Newton's method."""
         share = np.full((len(excess), 1), 0.3)
+        slope = np.empty_like(excess)
         for _ in range(6):
-            slope = excess / (1 + share * excess)
-            first = np.sum(self.spectra * slope, axis=1, keepdims=True)
-            second = np.sum(self.spectra * np.square(slope), axis=1, keepdims=True)
-            share = np.clip(share + first / np.maximum(second, 1e-300), *_SHARES)
+            np.multiply(share, excess, out=slope)
+            slope += 1
+            np.divide(excess, slope, out=slope)
+            first = np.einsum("ij,ij->i", self.spectra, slope)
+            second = np.einsum("ij,ij,ij->i", self.spectra, slope, slope)
+            step = first / np.maximum(second, 1e-300)
+            share = np.minimum(np.maximum(share + step[:, None], _SHARES[0]), _SHARES[1])
         return share
 
     def loss(self, theta: Array) -> tuple[float, Array]:

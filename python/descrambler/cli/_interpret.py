@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ._common import Commands
 
 DEMO_INPUTS = 2000
-DEMO_NULLS = 50
+DEMO_NULLS = 20
 REPLICA_TRACES = 1000
 
 

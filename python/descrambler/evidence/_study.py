@@ -110,6 +110,16 @@ class Study:
         """Numbers of the link dimensions on the sides of a layer."""
         return [k for k in (layer - 1, layer) if 1 <= k < self.network.n_linear]
 
+    @cached_property
+    def silent(self) -> frozenset[tuple[int, int]]:
+        """Link dimensions and sides (0 before, 1 after the activation) whose signals do not vary."""
+        return frozenset(
+            (link.layer, side)
+            for link in self.links
+            for side, signals in enumerate(link.signals)
+            if np.array_equal(signals, np.broadcast_to(signals[:1], signals.shape))
+        )
+
     def raw(self, layer: int) -> Array:
         """``W_k`` as the network has it."""
         return self.network.linear(layer).weight
