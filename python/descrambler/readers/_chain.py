@@ -32,10 +32,18 @@ class Chain:
     ----------
     width : int, optional
         Number of inputs, where it is known before the first linear layer.
+
+    Attributes
+    ----------
+    scaler : Affine or None
+        The map that was folded into the first layer, from before it.
+    notes : list of str
+        What users should know of the layers that were made.
     """
 
     def __init__(self, width: int | None = None) -> None:
         self.width = width
+        self.scaler: Affine | None = None
         self.notes: list[str] = []
         self._layers: list[Linear | Activation | Renormalize] = []
         self._waiting: Affine | None = None
@@ -64,6 +72,11 @@ class Chain:
         self._settle()
         return self._layers
 
+    @property
+    def length(self) -> int:
+        """Number of layers so far; a map that waits is no layer yet."""
+        return len(self._layers)
+
     def ends_with(self, activation: str) -> bool:
         """Tell whether the last step was the activation of this name."""
         last = self._layers[-1] if self._layers and self._waiting is None else None
@@ -80,6 +93,8 @@ class Chain:
             self._settle()
         elif self._waiting is not None:
             self._waiting.check(linear.n_in)
+            if not self._layers:
+                self.scaler = self._waiting
             linear = fold_before(self._waiting, linear)
             self._waiting = None
         self._layers.append(linear)

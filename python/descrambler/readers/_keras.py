@@ -16,12 +16,24 @@ from ._keras_chain import chain, refuse_keras
 from ._keras_layers import State, add
 from ._keras_weights import Weights
 from ._signal import of_input
+from ._verify import Runtime, verified
 
 _READER = Path(__file__).with_name("_keras_child.py")
+_RUNTIME = Runtime("Keras", ("keras",), "Keras", Path(__file__).with_name("_keras_verify_child.py"))
 
 
 def read(path: Path, activations: Activations = None) -> Network:
     """Read a network; see `descrambler.readers.load`."""
+    return _read(path, activations)[0]
+
+
+def read_verified(path: Path, activations: Activations = None) -> Network:
+    """Read a network, and compare it with what Keras makes of the file."""
+    network, state = _read(path, activations)
+    return verified(path, network, _RUNTIME, state.chain.scaler)
+
+
+def _read(path: Path, activations: Activations) -> tuple[Network, State]:
     refuse_activations(path, activations)
     find_extra("h5py", "keras", f"reading {path}")
     arrays = _isolated.read(path, "Keras", _READER)
@@ -41,7 +53,7 @@ def read(path: Path, activations: Activations = None) -> Network:
                 raise refuse_keras(path, f"{layer}: not a dense layer or an activation as known")
         state.chain.notes.extend(weights.check_all_used())
     with blame(path):
-        return Network(state.chain.layers())
+        return Network(state.chain.layers(), notes=state.chain.notes), state
 
 
 def _input_shape(options: list[Any]) -> list[int | None] | None:

@@ -7,31 +7,53 @@ from pathlib import Path
 from .._util.validate import find_extra
 from ..network._network import Activation, Network
 from . import _isolated
-from ._build import Activations, blame, malformed, refuse_activations
+from ._build import Activations, blame, listing, malformed, refuse_activations
 from ._chain import Chain, arithmetic
 from ._onnx_forms import SIGNAL, Term, Terms
 from ._onnx_graph import Graph, Node, graph, refuse_onnx
 from ._onnx_steps import State, step
 from ._signal import of_input
+from ._verify import NotVerified, Runtime, verified
 
 _READER = Path(__file__).with_name("_onnx_child.py")
+_RUNTIME = Runtime(
+    "ONNX Runtime", ("onnxruntime",), ".onnx", Path(__file__).with_name("_onnx_verify_child.py")
+)
 
 
 def read(path: Path, activations: Activations = None) -> Network:
     """Read a network; see `descrambler.readers.load`."""
+    return _read(path, activations)[0]
+
+
+def read_verified(path: Path, activations: Activations = None) -> Network:
+    """Read a network, and compare it with what ONNX Runtime makes of the file."""
+    network, state = _read(path, activations)
+    if state.inexact is not None:
+        raise NotVerified(
+            f"{path}: not verified, since ONNX Runtime computes {state.inexact} inexactly; load it "
+            "without verify=True"
+        )
+    values = [state.value] if state.before is None else [state.value, state.before]
+    start = of_input(state.graph.shape, columns=_weights_first(state.graph))
+    batch = [start.batch, state.end]
+    sizes = None if state.graph.shape is None else list(start.sizes)
+    return verified(
+        path, network, _RUNTIME, state.chain.scaler, values=values, sizes=sizes, batch=batch
+    )
+
+
+def _read(path: Path, activations: Activations) -> tuple[Network, State]:
     refuse_activations(path, activations)
-    return read_until(path)[0]
-
-
-def read_until(path: Path) -> tuple[Network, str]:
-    """Return a network, and the name of the value that it computes, most often the output."""
     find_extra("onnx", "onnx", f"reading {path}")
     arrays = _isolated.read(path, ".onnx", _READER)
     with malformed(path, ".onnx"):
         found = graph(path, arrays)
         state = _walk(found)
+    if found.unused:
+        state.chain.notes.append(f"not used by any operation: {listing(found.unused)}")
     with blame(path):
-        return Network(state.chain.layers()), state.value
+        return Network(state.chain.layers(), notes=state.chain.notes), state
 
 
 def _walk(found: Graph) -> State:
@@ -40,15 +62,19 @@ def _walk(found: Graph) -> State:
     state = State(found, Chain(signal.width), signal, found.input)
     terms: Terms | None = None
     for nodes, value in found.chain():
-        state.value = value if state.dropped is None else state.value
+        if state.dropped is None:
+            state.value, state.end = value, state.signal.batch
+        length = state.chain.length
         with blame(found.path, str(nodes[-1])):
             if len(nodes) == 1 and nodes[0].inputs.count(value) < 2:
                 step(state, nodes[0], value)
             else:
                 terms = Terms() if terms is None else terms
                 _composed(state, nodes, value, terms)
+        if state.chain.length != length:
+            state.before = value if state.chain.length == length + 1 else None
     if state.dropped is None:
-        state.value = found.output
+        state.value, state.end = found.output, state.signal.batch
     return state
 
 

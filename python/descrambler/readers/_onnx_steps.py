@@ -24,13 +24,20 @@ _FLOATS = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}
 
 @dataclass
 class State:
-    """What has been read so far: the layers, the shape of the signal, and what was left out."""
+    """What has been read so far: the layers, the shape of the signal, and what was left out.
+
+    ``value`` is what the layers compute and ``end`` its axis of samples, ``before`` the value
+    before the last activation, ``inexact`` what ONNX Runtime does not compute to rounding.
+    """
 
     graph: Graph
     chain: Chain
     signal: Signal
     value: str
     dropped: Node | None = None
+    end: int | None = None
+    before: str | None = None
+    inexact: str | None = None
 
     def refuse_after_drop(self, node: Node) -> None:
         """Refuse what changes the signal after an operation that was left out."""
@@ -235,6 +242,7 @@ def _logarithm(state: State) -> list[Affine | Activation] | None:
     for name in ("logistic", "softmax"):
         if state.chain.ends_with(name):
             state.chain.remove_last()
+            state.inexact = f"the logarithm of a {name} function"
             return [Activation(f"log_{name}")]
     return None
 
