@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 import zipfile
 
 import forked
@@ -166,3 +167,36 @@ def test_bfloat16(archive, tmp_path, kind):
     network = load(path)
     assert network.linear(1).weight.dtype == np.float32
     np.testing.assert_allclose(network(X), wanted, rtol=1e-5)
+
+
+def test_work_grows_as_the_file(tmp_path):
+    def work(n):
+        path, calls = tmp_path / "net.h5", 0
+        config = {"name": "m", "layers": [dense(f"d{k}", 1) for k in range(n)]}
+        with h5py.File(path, "w") as file:
+            text = json.dumps({"class_name": "Sequential", "config": config}).encode()
+            file.attrs["model_config"] = text
+            for k in range(n):
+                file[f"model_weights/d{k}/kernel"] = np.ones((1, 1), "f4")
+
+        def count(_frame, event, _what):
+            nonlocal calls
+            calls += event in ("call", "c_call")
+
+        sys.setprofile(count)
+        try:
+            load(path)
+        finally:
+            sys.setprofile(None)
+        return calls
+
+    work(10)
+    assert work(400) < 4.5 * work(100)
+
+
+def test_too_many_layers(archive):
+    config = {
+        "class_name": "Sequential",
+        "config": [layer("Dropout", f"d{k}") for k in range(10_001)],
+    }
+    refuse(archive({}, config), "10001 layers")

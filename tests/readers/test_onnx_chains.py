@@ -299,7 +299,7 @@ class TestNamesWhatIsThere:
             (b"", "an empty file"),
             (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
             (b"<!DOCTYPE html><html></html>", "web page"),
-            (b"\x08\x01\x12\x02\x0a\x00", "saved_model.pb"),
+            (b"\x08\x01\x12\x02\x0a\x00", "holds no graph|SavedModel"),
         ],
     )
     def test_other_files(self, tmp_path, content, message):

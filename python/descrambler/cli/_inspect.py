@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from .._util.config import configuration, show_config
 from ..network._activations import Activation, Renormalize
 from ..network._layers import Linear, describe
+from ..network._network import Network
 from ..readers import load
+from ..readers._verify import NotVerified
 from ._common import json_argument, network_arguments, print_json
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def add_to(commands: Commands) -> None:
 
 def inspect(options: argparse.Namespace) -> None:
     """Print the layers of a network and where it comes from."""
-    network = load(options.network, options.activations)
+    network, verified = _load(options)
     if options.json:
         print_json(
             {
@@ -46,6 +48,7 @@ def inspect(options: argparse.Namespace) -> None:
                 "initial": network.initial is not None,
                 "provenance": network.provenance,
                 "notes": network.notes,
+                "verified": verified,
             }
         )
         return
@@ -56,6 +59,17 @@ def inspect(options: argparse.Namespace) -> None:
         print(f"note: {note}")
     if network.provenance:
         print(json.dumps(network.provenance, indent=2))
+
+
+def _load(options: argparse.Namespace) -> tuple[Network, bool]:
+    """Return a network and whether it was compared with a runtime; say so if it was not."""
+    try:
+        return load(options.network, options.activations, verify=True), True
+    except NotVerified as error:
+        network = load(options.network, options.activations)
+        reason = str(error).partition("not verified, since ")[2].partition("; load it")[0]
+        notes = [*network.notes, f"not verified: {reason}"]
+    return Network(network.layers, network.initial, network.provenance, notes), False
 
 
 def _description(layer: Linear | Activation | Renormalize) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from . import _sklearn_estimator as estimator
 from . import _state_dict as state_dict
 from . import _torch_module as module
 from ._build import Activations, refuse_activations
+from ._verify import NotVerified
 
 __all__ = ["load"]
 
@@ -30,7 +31,13 @@ _READERS: dict[str, Callable[[Path, Activations], Network]] = {
 }
 
 
-def load(source: str | os.PathLike[str] | Any, activations: Activations = None) -> Network:
+_VERIFIED = {"keras": keras.read_verified, "onnx": onnx.read_verified}
+"""Readers of the formats that have a runtime, which compare the network with it."""
+
+
+def load(
+    source: str | os.PathLike[str] | Any, activations: Activations = None, *, verify: bool = False
+) -> Network:
     """Read a trained network. Nothing in a file is ever executed.
 
     The format of a file is told by its content, else by its suffix (docs/files.md has the keys
@@ -56,10 +63,16 @@ def load(source: str | os.PathLike[str] | Any, activations: Activations = None) 
         For files that hold weights alone: the activation after each linear layer, by the names
         that `Activation` knows. For state dicts also by the names of the layers, in the order of
         the signal.
+    verify : bool
+        For files of ONNX and Keras: also run the file in ONNX Runtime or Keras, which must be
+        installed, and compare the outputs for 192 random inputs. The runtime runs in the same
+        limited process that reads the file. Live models are always compared with themselves.
 
     Returns
     -------
     Network
+        Its `notes` say what was read in another way, what was not used, and whether it was
+        verified.
 
     Raises
     ------
@@ -67,7 +80,8 @@ def load(source: str | os.PathLike[str] | Any, activations: Activations = None) 
         If the file is not one of these, is damaged, holds pickled objects, layers that are not
         known or numbers that make no network, or takes more time or memory to read than the
         limits of the child process that reads it (docs/files.md); the message has the file and
-        the key or the layer.
+        the key or the layer. With `verify`, also if the outputs of the network and the runtime
+        differ, or cannot be compared.
     ReaderProcessError
         If that process cannot do its work here, whatever the file is; the message has the
         environment variable to set.
@@ -80,7 +94,15 @@ def load(source: str | os.PathLike[str] | Any, activations: Activations = None) 
     """
     if isinstance(source, str | os.PathLike):
         path = Path(source)
-        return _READERS[_format.told(path)](path, activations)
+        kind = _format.told(path)
+        if not verify:
+            return _READERS[kind](path, activations)
+        if kind not in _VERIFIED:
+            raise NotVerified(
+                f"{path}: not verified, since no runtime runs {kind} files; load it without "
+                "verify=True and compare network(x) with the outputs of the model"
+            )
+        return _VERIFIED[kind](path, activations)
     refuse_activations(type(source).__name__, activations)
     if module.is_module(source):
         return module.read(source)

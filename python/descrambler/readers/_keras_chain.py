@@ -15,6 +15,8 @@ ADVICE = (
     "by itself, as keras.Model(inputs, outputs).save('part.keras')"
 )
 
+MAX_LAYERS = 10_000
+
 
 @dataclass(frozen=True)
 class Config:
@@ -58,6 +60,8 @@ def chain(path: Path, model: Any) -> tuple[list[Config], list[Config]]:
     if kind not in ("Sequential", "Functional", "Model"):
         raise refuse_keras(path, f"the model: of class {kind!r}, neither Sequential nor Functional")
     given = config["layers"] if isinstance(config, dict) else config
+    if len(given) > MAX_LAYERS:
+        raise refuse_keras(path, f"the model: has {len(given)} layers")
     layers = [_layer(path, entry) for entry in given]
     if len({layer.name for layer in layers}) < len(layers):
         raise WeightFileError(f"{path}: two layers have the same name")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 TEXTS = ("config.json", "metadata.json")
-MAX_TEXT = 2**24
+MAX_TEXT = 2**23
 
 
 class Refused(Exception):
@@ -48,6 +48,8 @@ def flatten(file: Any, config: str, version: str, *, archive: bool) -> dict[str,
     """Return what `contents` does, of an open HDF5 file."""
     import h5py
 
+    if len(config) > MAX_TEXT:
+        raise Refused(f"describes its layers in more than {MAX_TEXT} bytes")
     datasets: dict[str, Any] = {}
     names: dict[str, str] = {}
 

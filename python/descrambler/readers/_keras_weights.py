@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,8 @@ class Weights:
     names: Mapping[str, str]
     archive: bool
     taken: set[str] = field(default_factory=set)
+    _groups: dict[str, dict[int, str]] = field(default_factory=dict)
+    _ordered: list[str] = field(default_factory=list)
 
     def of(
         self, config: Config, names: Sequence[str], unread: Sequence[str] = ()
@@ -50,7 +54,7 @@ class Weights:
 
     def _numbered(self, config: Config, names: Sequence[str]) -> list[str]:
         """Return the paths of the weights of a layer in a .keras file, where they have numbers."""
-        group = self.groups().get(config.name)
+        group = self._groups.get(config.name)
         numbers = {} if group is None else group
         if sorted(numbers) != list(range(len(names))):
             there = ", ".join(f"{p} {self.arrays[p].shape}" for _, p in sorted(numbers.items()))
@@ -64,9 +68,11 @@ class Weights:
     def _named(self, config: Config, names: Sequence[str]) -> list[str]:
         """Return the paths of the weights of a layer in an .h5 file, where they have names."""
         start, found = f"model_weights/{config.name}/", []
+        # In order, so that a file of many layers is not searched through for each.
+        first = bisect_left(self._ordered, start)
+        there = list(takewhile(lambda p: p.startswith(start), islice(self._ordered, first, None)))
         for name in names:
             pattern = re.compile(f"(?:.*/)?{name}(?::0)?")
-            there = [p for p in self.arrays if p.startswith(start)]
             match = [p for p in there if pattern.fullmatch(p[len(start) :])]
             if len(match) != 1:
                 held = listing(there) if there else self._shown()
@@ -77,18 +83,13 @@ class Weights:
             found += match
         return found
 
-    def groups(self) -> Mapping[str, Mapping[int, str]]:
-        """Return the numbered weights of each layer, filled in by `assign`."""
-        return self._groups
-
-    _groups: dict[str, dict[int, str]] = field(default_factory=dict)
-
     def assign(self, layers: Iterable[Config]) -> None:
-        """Find the group of each layer of a .keras file that has weights.
+        """Find the group of each layer of a .keras file that has weights, and sort the paths.
 
         Groups are called by the class of the layer and a number. Keras 3 adds the layer's name;
         where there is none, the groups of a class stand in the order of the layers.
         """
+        self._ordered.extend(sorted(self.arrays))
         groups: dict[str, dict[int, str]] = {}
         labels: dict[str, str] = {}
         roots = set()
