@@ -81,6 +81,12 @@ def add_to(commands: Commands) -> None:
         help="map that the network may invert, one input per row, one output per column: inputs = K outputs",
     )
     parser.add_argument(
+        "--targets",
+        type=Path,
+        metavar="Y",
+        help="what the network should give for the inputs: adds the loss without each feature to the table",
+    )
+    parser.add_argument(
         "--nulls",
         type=int,
         default=50,
@@ -145,6 +151,7 @@ def demo(options: argparse.Namespace) -> None:
         nuisance=backgrounds,
         wanted=form_factors,
         reference=deer.kernel(data.time, data.distance),
+        targets=data.targets,
         controls=deer.controls(),
     )
     save_figure(_replica(network), options.output / "replica")
@@ -189,6 +196,7 @@ def interpret_file(options: argparse.Namespace) -> None:
         nuisance=nuisance,
         wanted=wanted,
         reference=None if options.reference is None else read_matrix(options.reference),
+        targets=None if options.targets is None else read_matrix(options.targets),
         controls=read_controls(options.controls, options.activations),
     )
     _print(result, options)

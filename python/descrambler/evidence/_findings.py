@@ -123,17 +123,8 @@ def judge(
 ) -> tuple[Finding, ...]:
     """Turn values, their null draws and their controls into findings.
 
-    Parameters
-    ----------
-    study : Study
-        What the values were measured on.
-    family : sequence of Claim
-    observed : ndarray, shape (d,)
-    draws : mapping of Null to ndarray, shape (n, d)
-        NaN in the columns of claims to which the null does not apply.
-    controls : mapping of str to ndarray, shape (n, d)
-        By kind; the kind "true" holds networks that were trained on the true targets.
-    axes : Axes
+    A row of values is a network, a column a claim; NaN where a claim has no value or a null does not
+    apply. The controls of the kind "true" were trained on the true targets.
     """
     true = controls.get(TRUE)
     kinds = {kind: values for kind, values in controls.items() if kind != TRUE}

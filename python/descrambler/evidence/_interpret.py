@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .._util.parallel import Executor
 from .._util.progress import Progress
@@ -20,6 +20,7 @@ from ._draws import measured_controls, measured_nulls
 from ._findings import judge
 from ._interpretation import Interpretation
 from ._study import Study
+from ._usage import target_rows, with_usage
 from .detectors import DETECTORS, Axes, Detector, kernel_order, reference_inverse, rejection
 from .detectors._reference import reference_matrix
 from .nulls import KINDS, UNTRAINED, Setting
@@ -42,6 +43,7 @@ def interpret(
     input_axis: Axis | None = None,
     output_axis: Axis | None = None,
     reference: ArrayLike | None = None,
+    targets: ArrayLike | str | None = None,
     nuisance: ArrayLike | None = None,
     wanted: ArrayLike | None = None,
     detectors: Sequence[Detector] = DETECTORS,
@@ -81,6 +83,10 @@ def interpret(
     reference : array_like, shape (n_in, n_out), optional
         A known linear map from outputs to inputs, ``inputs = reference @ outputs``, which the network may
         have learnt to invert: ``ds.deer.kernel(time, distance)`` for DEER.
+    targets : array_like, shape (m, n_out), or "outputs", optional
+        What the network was trained to give for these inputs, or its own outputs. With them each feature
+        that can be removed is removed, and the change of the squared error is set beside that of equal
+        random removals: `Finding.used`.
     nuisance, wanted : array_like, shape (any, n_in), optional
         Directions of the inputs that the network should ignore, and those that it should respond to:
         differences between baselines, say, and between noise-free signals.
@@ -114,7 +120,9 @@ def interpret(
     check_inputs(study.inputs)
     given = check_controls(network, controls)
     entropy = seed_of(random_state)
-    shared = _shared(study.inputs, max(null_inputs, _widest(network)), entropy)
+    wished = target_rows(targets, study)
+    chosen = _chosen(len(study.inputs), max(null_inputs, _widest(network)), entropy)
+    shared = study.inputs if chosen is None else study.inputs[chosen]
     axes = Axes(
         input_axis or index_axis("input", network.n_in),
         output_axis or index_axis("output", network.n_out),
@@ -134,9 +142,14 @@ def interpret(
     work = threads, executor, progress
     control_values = measured_controls(given, setting, family, *work)
     draws = measured_nulls(kinds, setting, family, observed, nulls, entropy, *work)
+    findings = judge(measured, family, observed, draws, control_values, axes)
+    if wished is not None:
+        rng = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(len(KINDS) + 1,)))
+        rows = wished if chosen is None else wished[chosen]
+        findings = with_usage(measured, family, findings, rows, rng)
     return Interpretation(
         study=study,
-        findings=judge(measured, family, observed, draws, control_values, axes),
+        findings=findings,
         axes=axes,
         n_nulls=nulls,
         n_controls={kind: len(networks) for kind, networks in given.items()},
@@ -180,9 +193,10 @@ def _widest(network: Network) -> int:
     return max(network.linear(k).n_out for k in range(1, network.n_linear))
 
 
-def _shared(inputs: Array, count: int, entropy: int) -> Array:
-    if len(inputs) <= count:
-        return inputs
+def _chosen(available: int, count: int, entropy: int) -> NDArray[np.intp] | None:
+    """Numbers of the inputs that findings, nulls and controls share; None for all."""
+    if available <= count:
+        return None
     rng = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(len(KINDS),)))
-    chosen: Array = inputs[np.sort(rng.choice(len(inputs), count, replace=False))]
+    chosen: NDArray[np.intp] = np.sort(rng.choice(available, count, replace=False))
     return chosen

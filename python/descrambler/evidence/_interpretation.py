@@ -18,7 +18,8 @@ from .._util.validate import Array
 from ..analysis import two_sided_spectrum
 from ._findings import Finding, counts, ordered
 from ._study import Study
-from ._verdicts import Comparison, label
+from ._table import columns_of, rows
+from ._verdicts import label
 from .detectors import Axes
 from .nulls import Null, Setting, draw
 
@@ -158,17 +159,7 @@ class Interpretation:
 
     def table(self) -> list[tuple[str, ...]]:
         """Return the findings as rows of text, the first of them the header."""
-        header = (
-            "finding",
-            "where",
-            "P matters",
-            "value",
-            "closest null or controls",
-            "t",
-            "p",
-            "verdict",
-        )
-        return [header, *(_row(finding) for finding in ordered(self.findings))]
+        return rows(ordered(self.findings))
 
     def __str__(self) -> str:
         return "\n".join([self.summary(), *text_table(self.table())])
@@ -261,40 +252,9 @@ class Interpretation:
             name: np.array([getattr(finding, name) for finding in self.findings]) for name in names
         }
         for null in self.kinds:
-            columns = [finding.nulls.get(null.name) for finding in self.findings]
-            arrays |= _columns(null.name, columns)
+            found = [finding.nulls.get(null.name) for finding in self.findings]
+            arrays |= columns_of(null.name, found)
         for kind in self.n_controls:
-            columns = [finding.controls.get(kind) for finding in self.findings]
-            arrays |= _columns(f"controls.{kind}", columns)
+            found = [finding.controls.get(kind) for finding in self.findings]
+            arrays |= columns_of(f"controls.{kind}", found)
         return arrays | {"n_nulls": self.n_nulls, "n_null_inputs": self.n_null_inputs}
-
-
-def _columns(name: str, comparisons: Sequence[Comparison | None]) -> dict[str, ArrayLike]:
-    """Arrays of one null kind or one kind of controls: a row for each finding."""
-    arrays: dict[str, ArrayLike] = {}
-    for key in ("mean", "sd", "effect", "p", "n"):
-        arrays[f"{name}.{key}"] = np.array(
-            [np.nan if c is None else getattr(c, key) for c in comparisons]
-        )
-    most = max((c.n for c in comparisons if c is not None), default=0)
-    values = np.full((len(comparisons), most), np.nan)
-    for row, comparison in zip(values, comparisons, strict=True):
-        if comparison is not None:
-            row[: comparison.n] = comparison.values
-    return arrays | {f"{name}.values": values}
-
-
-def _row(finding: Finding) -> tuple[str, ...]:
-    unit = f" {finding.unit}" if finding.unit else ""
-    start = (finding.what, finding.where, "yes" if finding.rotation_matters else "no")
-    null = finding.decisive
-    if null is None:
-        return (*start, "-", "-", "-", "-", finding.verdict)
-    return (
-        *start,
-        f"{finding.value:.3g}{unit}",
-        f"{finding.strongest} {null.mean:.3g} ± {null.sd:.2g}",
-        f"{finding.effect:.1f}",
-        finding.p_text,
-        finding.verdict,
-    )

@@ -1,6 +1,6 @@
 """Detectors: what is looked for in a network. Thresholds were fixed on planted and random networks."""
 
-from ._detector import Axes, Detector
+from ._detector import Axes, Detector, Part
 from ._filters import BAND_PASS, LOW_PASS, NOTCH, rejection
 from ._maps import FREQUENCY_MAP, JOINT_ORDER, LINK_MAP, LINK_ORDER
 from ._reference import kernel_order, reference_inverse
@@ -22,4 +22,12 @@ DETECTORS = (
 )
 """All of them, in the order of tables."""
 
-__all__ = ["DETECTORS", "Axes", "Detector", "kernel_order", "reference_inverse", "rejection"]
+__all__ = [
+    "DETECTORS",
+    "Axes",
+    "Detector",
+    "Part",
+    "kernel_order",
+    "reference_inverse",
+    "rejection",
+]

@@ -42,6 +42,33 @@ class Axes(NamedTuple):
 
 
 @brief
+class Part(NamedTuple):
+    """What of a network a finding speaks of, to be removed.
+
+    Attributes
+    ----------
+    layer : int
+        Layer whose weights lose the directions; 0: a linear map is taken from the network's outputs.
+    side : {"inputs", "outputs"}
+        Of the layer.
+    directions : ndarray, shape (k, n)
+        Orthonormal rows; for layer 0 the map, of shape (n_out, n_in).
+    """
+
+    layer: int
+    side: Literal["inputs", "outputs"]
+    directions: Array
+
+    def nothing(self) -> Part:
+        """Return a part of the same place that takes nothing away."""
+        return self._replace(directions=0 * self.directions)
+
+
+def no_part(study: Study, layer: int) -> Part | None:
+    """Return that there is nothing to be removed."""
+    return None
+
+
 @dataclass(frozen=True, eq=False)
 class Detector:
     """One kind of finding.
@@ -83,6 +110,9 @@ class Detector:
         From a network and a layer to why there can be no value; empty where there is.
     floor_text : str
         The floor in tables, where it is a function.
+    part : callable
+        From a study and a layer to the :class:`Part` that a finding speaks of; None where it cannot be
+        removed.
     """
 
     name: str
@@ -102,6 +132,7 @@ class Detector:
     stand_in: tuple[str, ...] = ()
     needs: Callable[[Network, int], str] = lambda network, layer: ""
     floor_text: str = ""
+    part: Callable[[Study, int], Part | None] = no_part
 
     @property
     def sign(self) -> int:
@@ -233,4 +264,5 @@ __all__ = [
     "WORLDS_OF_INPUTS",
     "Axes",
     "Detector",
+    "Part",
 ]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TypeAlias
 
+import numpy as np
+import scipy.fft
+
 from ..._util.validate import Array
 from ...analysis import (
     aggregate_response,
@@ -19,7 +22,15 @@ from ...analysis import (
 from ...network._network import Network
 from .._study import Study
 from ..nulls import SMOOTH
-from ._detector import SAME_RESPONSE, WORLDS_OF_INPUTS, Axes, Detector, whole, whole_and_first
+from ._detector import (
+    SAME_RESPONSE,
+    WORLDS_OF_INPUTS,
+    Axes,
+    Detector,
+    Part,
+    whole,
+    whole_and_first,
+)
 
 LEAST_POINTS = 4
 
@@ -50,6 +61,20 @@ def _band_pass(study: Study, layer: int) -> float:
 
 def _notch(study: Study, layer: int) -> float:
     return -notch_depth(response(study, layer))
+
+
+def _band(study: Study, layer: int) -> Part:
+    """Cosines of the pass band, which the first layer loses."""
+    n = study.network.n_in
+    band = pass_band(frequencies(n), response(study, layer))
+    waves = frequencies(n)
+    kept = np.flatnonzero((waves >= band.low) & (waves <= band.high))
+    return Part(1, "inputs", scipy.fft.idct(np.eye(n)[kept], axis=1, norm="ortho"))
+
+
+def _constant(study: Study, layer: int) -> Part:
+    n = study.network.n_in
+    return Part(1, "inputs", np.full((1, n), n**-0.5))
 
 
 def _subject(layer: int) -> str:
@@ -103,12 +128,21 @@ def rejection(nuisance: Array | None, wanted: Array | None) -> Detector:
         margin=3.0,
         sentence=partial(_rejection_sentence, directions),
         missing="no nuisance and wanted directions were given",
+        part=partial(_nuisance, directions),
         excluded={SMOOTH.name: SAME_RESPONSE},
         stand_in=WORLDS_OF_INPUTS,
     )
 
 
 Directions: TypeAlias = tuple[Array, Array] | None
+
+
+def _nuisance(directions: Directions, study: Study, layer: int) -> Part | None:
+    if directions is None:
+        return None
+    q, triangle = np.linalg.qr(directions[0].T.astype(np.float64))
+    size = np.abs(np.diagonal(triangle))
+    return Part(1, "inputs", q.T[size > 1e-10 * size.max()])
 
 
 def _rejection(directions: Directions, study: Study, layer: int) -> float:
@@ -139,6 +173,7 @@ LOW_PASS = Detector(
     along=("inputs",),
     excluded={SMOOTH.name: SAME_RESPONSE},
     stand_in=WORLDS_OF_INPUTS,
+    part=_band,
     needs=needs_points,
 )
 BAND_PASS = Detector(
@@ -158,6 +193,7 @@ BAND_PASS = Detector(
     along=("inputs",),
     excluded={SMOOTH.name: SAME_RESPONSE},
     stand_in=WORLDS_OF_INPUTS,
+    part=_band,
     needs=needs_points,
 )
 NOTCH = Detector(
@@ -174,5 +210,6 @@ NOTCH = Detector(
     along=("inputs",),
     excluded={SMOOTH.name: SAME_RESPONSE},
     stand_in=WORLDS_OF_INPUTS,
+    part=_constant,
     needs=needs_points,
 )

@@ -12,7 +12,7 @@ from ..._util.validate import Array, matrix, own_unit
 from ...analysis import kernel_match
 from ...network._network import Network
 from .._study import Study
-from ._detector import WORLDS_OF_INPUTS, Axes, Detector, whole
+from ._detector import WORLDS_OF_INPUTS, Axes, Detector, Part, whole
 
 # Widths of the Tikhonov filter, by the largest singular value.
 WIDTHS = 10.0 ** -np.arange(0, 5.01, 0.25)
@@ -46,6 +46,14 @@ class Reference:
             return float("nan")
         shared = np.einsum("ij,ij->i", vt @ j, u.T)
         return float((filters @ shared / np.linalg.norm(filters, axis=1)).max() / norm)
+
+    def part(self, jacobian: Array) -> Array:
+        """Return the part of a Jacobian that is the inverse it correlates with most."""
+        u, filters, vt = self._factors
+        shared = np.einsum("ij,ij->i", vt @ jacobian, u.T)
+        f = filters[np.argmax(filters @ shared / np.linalg.norm(filters, axis=1))]
+        part: Array = (vt.T * f) @ u.T * (f @ shared / (f @ f))
+        return part
 
     @cached_property
     def transposed(self) -> Reference | None:
@@ -96,9 +104,14 @@ def reference_inverse(kernel: Array | None) -> Detector:
         margin=0.1,
         sentence=partial(_inverse_sentence, reference),
         missing="no reference map was given",
+        part=partial(_inverse_part, reference),
         scale="correlation",
         stand_in=WORLDS_OF_INPUTS,
     )
+
+
+def _inverse_part(reference: Reference | None, study: Study, layer: int) -> Part | None:
+    return None if reference is None else Part(0, "inputs", reference.part(study.jacobian))
 
 
 def _inverse(reference: Reference | None, study: Study, layer: int) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ...analysis import (
     diagonal_share,
     expected_diagonal_share,
@@ -10,6 +12,7 @@ from ...analysis import (
     participation_ratio,
     shape_share,
 )
+from ...analysis._bases import leading_shapes
 from ...analysis._structure import expected_purity
 from ...network._network import Network
 from .._study import Study
@@ -22,6 +25,7 @@ from ._detector import (
     WORLDS_OF_INPUTS,
     Axes,
     Detector,
+    Part,
     every,
     last,
     later,
@@ -45,6 +49,16 @@ def _rank_sentence(study: Study, layer: int, axes: Axes) -> str:
         f"Layer {layer} uses {participation_ratio(values):.1f} of its {len(values)} dimensions "
         "(participation ratio of the squared singular values)"
     )
+
+
+def _leading(study: Study, layer: int) -> Part:
+    """Return the directions of the inputs that a layer of low rank uses."""
+    _, values, vt = study.singular(layer)
+    return Part(layer, "inputs", vt[: int(np.ceil(participation_ratio(values)))])
+
+
+def _polynomial_part(study: Study, layer: int) -> Part:
+    return Part(layer, "outputs", leading_shapes(study.network.n_out, N_SHAPES, "polynomials").T)
 
 
 def _columns(study: Study, layer: int) -> float:
@@ -151,6 +165,7 @@ LOW_RANK = Detector(
     scale="share",
     stand_in=WORLDS_OF_INPUTS,
     needs=_needs_two,
+    part=_leading,
 )
 ORTHOGONAL = Detector(
     name="orthogonal columns",
@@ -186,6 +201,7 @@ POLYNOMIALS = Detector(
     margin=0.2,
     sentence=_polynomials_sentence,
     along=("outputs",),
+    part=_polynomial_part,
     scale="share",
     excluded={SMOOTH.name: SAME_RESPONSE},
     stand_in=WORLDS_OF_INPUTS,

@@ -1,0 +1,51 @@
+"""Findings as rows of a table, and as columns of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._findings import Finding
+from ._verdicts import Comparison
+
+HEADER = ("finding", "where", "P matters", "value", "closest null or controls", "t", "p")
+
+
+def rows(findings: Sequence[Finding]) -> list[tuple[str, ...]]:
+    """Return the findings as rows of text, the header first; with the losses where targets were given."""
+    if not any(finding.used for finding in findings):
+        return [(*HEADER, "verdict"), *((*_row(f), f.verdict) for f in findings)]
+    header = (*HEADER, "loss without it", "verdict")
+    return [header, *((*_row(f), f.used or "-", f.verdict) for f in findings)]
+
+
+def columns_of(name: str, comparisons: Sequence[Comparison | None]) -> dict[str, ArrayLike]:
+    """Arrays of one null kind or one kind of controls: a row for each finding."""
+    arrays: dict[str, ArrayLike] = {}
+    for key in ("mean", "sd", "effect", "p", "n"):
+        arrays[f"{name}.{key}"] = np.array(
+            [np.nan if c is None else getattr(c, key) for c in comparisons]
+        )
+    most = max((c.n for c in comparisons if c is not None), default=0)
+    values = np.full((len(comparisons), most), np.nan)
+    for row, comparison in zip(values, comparisons, strict=True):
+        if comparison is not None:
+            row[: comparison.n] = comparison.values
+    return arrays | {f"{name}.values": values}
+
+
+def _row(finding: Finding) -> tuple[str, ...]:
+    unit = f" {finding.unit}" if finding.unit else ""
+    start = (finding.what, finding.where, "yes" if finding.rotation_matters else "no")
+    null = finding.decisive
+    if null is None:
+        return (*start, "-", "-", "-", "-")
+    return (
+        *start,
+        f"{finding.value:.3g}{unit}",
+        f"{finding.strongest} {null.mean:.3g} ± {null.sd:.2g}",
+        f"{finding.effect:.1f}",
+        finding.p_text,
+    )

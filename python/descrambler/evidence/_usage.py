@@ -1,0 +1,102 @@
+"""Whether a network uses what was found in it: the loss without it, and without as much at random."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import ArrayLike
+
+from .._util.validate import Array, matrix
+from ..analysis import layer_loss
+from ._claims import Claim
+from ._findings import Finding
+from ._study import Study
+from .detectors import Part
+
+N_RANDOM = 10
+"""Random removals that each removal is compared with."""
+OUTPUTS = "outputs"
+
+
+def target_rows(targets: ArrayLike | str | None, study: Study) -> Array | None:
+    """Return targets as a matrix with a row for each input, None without any.
+
+    The word "outputs" stands for the network's own outputs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not a finite real matrix of shape (m, n_out).
+    """
+    if targets is None:
+        return None
+    assert study.inputs is not None
+    if isinstance(targets, str):
+        if targets != OUTPUTS:
+            raise ValueError(f"targets must be an array or {OUTPUTS!r}, got {targets!r}")
+        return study.network(study.inputs)
+    rows = matrix("targets", targets)
+    shape = len(study.inputs), study.network.n_out
+    if rows.shape != shape:
+        raise ValueError(f"targets must have shape {shape}, a row per input, got {rows.shape}")
+    return rows
+
+
+def with_usage(
+    study: Study,
+    family: Sequence[Claim],
+    findings: Sequence[Finding],
+    targets: Array,
+    rng: np.random.Generator,
+) -> tuple[Finding, ...]:
+    """Fill in `Finding.used` of every claim with a value whose feature can be removed."""
+    variance = float(np.mean(np.square(targets - targets.mean(axis=0), dtype=np.float64)))
+    told = []
+    for claim, finding in zip(family, findings, strict=True):
+        part = claim.detector.part(study, claim.layer) if np.isfinite(finding.value) else None
+        used = "" if part is None or variance == 0 else _told(study, part, targets, variance, rng)
+        told.append(replace(finding, used=used))
+    return tuple(told)
+
+
+def _told(
+    study: Study, part: Part, targets: Array, variance: float, rng: np.random.Generator
+) -> str:
+    """Losses in per cent of the targets' variance: with all, without the part, without random parts."""
+    losses = [_loss(study, part, targets), _loss(study, part.nothing(), targets)]
+    chance = [_loss(study, _random(part, rng), targets) for _ in range(N_RANDOM)]
+    without, full, *others = 100 * np.array([*losses, *chance]) / variance
+    change, random = without - full, np.array(others) - full
+    return (
+        f"{change:+.1f} % of the variance (at random {random.mean():+.1f} ± {random.std():.1f} %)"
+    )
+
+
+def _loss(study: Study, part: Part, targets: Array) -> float:
+    network, inputs = study.network, study.inputs
+    assert inputs is not None
+    if part.layer == 0:
+        moved = (inputs - inputs.mean(axis=0)) @ part.directions.T
+        return float(np.mean(np.square(network(inputs) - moved - targets, dtype=np.float64)))
+    w = study.raw(part.layer).astype(np.float64, copy=False)
+    d = part.directions
+    cut = w - (w @ d.T) @ d if part.side == "inputs" else w - d.T @ (d @ w)
+    return layer_loss(network, part.layer, inputs, targets)(cut)
+
+
+def _random(part: Part, rng: np.random.Generator) -> Part:
+    """As much in random directions: a subspace of the same dimension, or a map of the same values."""
+    d = part.directions
+    if part.layer == 0:
+        values = scipy.linalg.svdvals(d, check_finite=False)
+        left, right = (_frame(rng, n, len(values)) for n in d.shape)
+        return part._replace(directions=(left * values) @ right.T)
+    return part._replace(directions=_frame(rng, d.shape[1], len(d)).T)
+
+
+def _frame(rng: np.random.Generator, n: int, r: int) -> Array:
+    frame: Array = np.linalg.qr(rng.standard_normal((n, r)))[0]
+    return frame
