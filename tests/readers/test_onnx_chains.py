@@ -112,6 +112,29 @@ class TestShapes:
     @pytest.mark.parametrize(
         "text",
         [
+            "z = Shape x\nn0 = Gather z i0\nn1 = Unsqueeze n0 i0\nk = Concat n1 flat {\"axis\": 0}\n"
+            "f = Reshape x k\ny = MatMul f WT",
+            "z = Shape x\nn1 = Slice z axis0 axis1 axis0\nk = Concat n1 flat {\"axis\": 0}\n"
+            "f = Reshape x k\ny = MatMul f WT",
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize("shape", [("n", 1, 2, 3), (4, 6), (1, 6, 1)])
+    def test_targets_that_are_computed(self, tmp_path, text, shape):
+        more = {"i0": np.int64(0)} if "Gather" in text else {}
+        check(tmp_path, text.replace("Unsqueeze n0 i0", "Unsqueeze n0 axis0"), shape, more=more)
+
+    @pytest.mark.parametrize("place", [1, 2])
+    def test_targets_that_are_no_rows(self, tmp_path, place):
+        text = (
+            "z = Shape x\nn1 = Gather z i\nk = Concat n1 flat {\"axis\": 0}\nf = Reshape x k\n"
+            "y = MatMul f WT"
+        )  # fmt: skip
+        more = {"i": np.int64([place])}
+        refuse(tmp_path, "make no known activation", text, ("n", 2, 6), more=more)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
             "h = MatMul W x\ny = Relu h",
             "s = Sub x m\nh = MatMul W s\na = Add h b\nt = Tanh a\ny = MatMul V t",
             "h = MatMul x WT\na = Add h b\nt = Softmax a\ny = MatMul t VT",

@@ -11,6 +11,7 @@ from ._build import Activations, blame, listing, malformed, refuse_activations
 from ._chain import Chain, arithmetic
 from ._onnx_forms import SIGNAL, Term, Terms
 from ._onnx_graph import Graph, Node, graph, refuse_onnx
+from ._onnx_shapes import reshaped
 from ._onnx_steps import State, step
 from ._signal import of_input
 from ._verify import NotVerified, Runtime, verified
@@ -68,6 +69,8 @@ def _walk(found: Graph) -> State:
         with blame(found.path, str(nodes[-1])):
             if len(nodes) == 1 and nodes[0].inputs.count(value) < 2:
                 step(state, nodes[0], value)
+            elif (shape := reshaped(found, nodes, value, state.signal)) is not None:
+                state.signal = shape
             else:
                 terms = Terms() if terms is None else terms
                 _composed(state, nodes, value, terms)
