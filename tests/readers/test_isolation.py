@@ -538,7 +538,7 @@ class TestMutants:
     def test_of_plain_weights(self, tmp_path):
         path = tmp_path / "net.mat"
         cells = np.array([np.eye(2), "text"], object)
-        settings = {"noise": 1.0, "cells": cells}
-        savemat(path, {"W1": W1, "b1": W1[:, 0], "W2": W2, "note": "text", "settings": settings})
+        record = {"noise": 1.0, "cells": cells}
+        savemat(path, {"W1": W1, "b1": W1[:, 0], "W2": W2, "note": "text", "tr": record})
         outcomes = self.survive(tmp_path, path.read_bytes(), 200, ["tanh", "logistic"])
         assert any("exit code -11" in outcome for outcome in outcomes)

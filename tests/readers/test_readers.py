@@ -4,7 +4,6 @@ import pickle
 import subprocess
 import sys
 import zipfile
-from functools import partial
 from pathlib import Path
 
 import h5py
@@ -14,9 +13,10 @@ from scipy.io import savemat
 from scipy.io.matlab import MatlabObject
 
 from descrambler.errors import MissingExtraError, WeightFileError
-from descrambler.network._network import Activation, BatchNorm, Linear, Network, Renormalize
+from descrambler.network._network import Activation, Linear, Network, Renormalize
 from descrambler.readers import _mat as mat
 from descrambler.readers import _mat_child, _series, load
+from descrambler.readers._build import Reading
 
 DATA = os.environ.get("DESCRAMBLER_TEST_DATA")
 needs_data = pytest.mark.skipif(DATA is None, reason="DESCRAMBLER_TEST_DATA is not set")
@@ -263,9 +263,18 @@ class TestOtherFiles:
 class TestPlainMat:
     @pytest.mark.parametrize("compressed", [False, True])
     def test_reads(self, matfile, compressed):
-        arrays = {"W1": W1, "b1": B1, "W2": W2, "b2": B2[:, None], "file": 1, "other": {"a": "b"}}
+        arrays = {"W1": W1, "b1": B1, "W2": W2, "b2": B2[:, None], "tr": {"a": "b", "perf": 1}}
         savemat(matfile, arrays, do_compression=compressed)
-        np.testing.assert_allclose(load(matfile, NAMES)(X), expected(), rtol=1e-13)
+        network = load(matfile, NAMES)
+        np.testing.assert_allclose(network(X), expected(), rtol=1e-13)
+        assert network.notes == ("not used: tr",)
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [("mu", B1), ("settings", {"gain": 2.0}), ("V", W1), ("ps", {"a": [1]})]
+    )
+    def test_what_may_belong_to_the_network_is_refused_by_name(self, matfile, name, value):
+        savemat(matfile, {"W1": W1, "b1": B1, name: value})
+        refuse(matfile, rf"holds {name}(\.\w+)? beside the weights", ["tanh"])
 
     def test_activations_are_needed(self, matfile):
         savemat(matfile, {"W1": W1})
@@ -398,7 +407,10 @@ class TestShallow:
         np.testing.assert_allclose(load(matfile)(X), (y - 0.25) / 0.5 + np.arange(4), rtol=1e-12)
         net["layers"] = self.LAYERS
         savemat(matfile, {"net": net})
-        refuse(matfile, r"outputs\{1,2\}: outputs are processed after logistic")
+        y = logistic(np.tanh(scaled @ W1.T + B1) @ W2.T + B2)
+        network = load(matfile)
+        np.testing.assert_allclose(network(X), (y - 0.25) / 0.5 + np.arange(4), rtol=1e-12)
+        assert "diagonal" in network.notes[0]
         inputs["processFcns"] = cells(["processpca"])
         inputs["processSettings"] = cells([nothing])
         savemat(matfile, {"net": net})
@@ -463,7 +475,7 @@ class TestSeries:
     def layers(self, *layers):
         arrays = self.arrays(*layers)
         path = Path("net.mat")
-        return _series.layers(path, arrays, partial(mat.lookup, path, arrays), "net")
+        return _series.chain(path, arrays, Reading(path, arrays), "net").layers()
 
     INPUT = {
         "Name": np.array(["in"]),
@@ -493,10 +505,9 @@ class TestSeries:
         layers = self.layers(
             self.INPUT, self.FULL, norm, softplus, logistic_layer, renorm, self.LOSS
         )
-        assert [type(layer) for layer in layers[:2]] == [Linear, BatchNorm]
-        assert layers[2:] == [Activation("softplus"), Activation("logistic"), Renormalize()]
+        assert layers[1:] == [Activation("softplus"), Activation("logistic"), Renormalize()]
         expected = B1 * (X @ W1.T + B1 - B1) / np.sqrt(B1**2 + 0.1) + B1
-        np.testing.assert_allclose(Network(layers[:2])(X), expected, rtol=1e-12)
+        np.testing.assert_allclose(Network(layers[:1])(X), expected, rtol=1e-12)
 
     @pytest.mark.parametrize(
         ("layer", "message"),
@@ -506,8 +517,8 @@ class TestSeries:
                 r"Layers\{2,1\}: layer 'act' is of an unknown type \(Swish\)",
             ),
             (
-                {"Name": np.array(["relu_1"])},
-                r"layer 'relu_1' is of an unknown type \(fields Name\)",
+                {"Name": np.array(["act_1"])},
+                r"layer 'act_1' is of an unknown type \(fields Name\)",
             ),
             (
                 {"Name": np.array(["conv"]), "FilterSize": np.ones((1, 2)), "Weights.Value": W1},
@@ -524,11 +535,6 @@ class TestSeries:
     def test_refuses(self, layer, message):
         with pytest.raises(WeightFileError, match=message):
             self.layers(self.INPUT, layer, self.LOSS)
-
-    def test_refuses_normalized_inputs(self):
-        normalized = {**self.INPUT, "Normalization": np.array(["zerocenter"])}
-        with pytest.raises(WeightFileError, match="'zerocenter' of the inputs is not supported"):
-            self.layers(normalized, self.FULL)
 
     def test_other_classes_are_named(self, matfile, monkeypatch):
         savemat(matfile, {"a": 1})

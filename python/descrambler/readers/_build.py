@@ -72,23 +72,46 @@ def lookup(path: Source, arrays: Mapping[str, NDArray[Any]], key: str) -> NDArra
     return arrays[key]
 
 
+class Reading:
+    """Hands out the arrays of a file as numbers, and keeps account of those that were used."""
+
+    def __init__(self, path: Source, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self._path, self._arrays = path, arrays
+        self._used: set[str] = set()
+
+    def __call__(self, key: str) -> NDArray[Any]:
+        """Return one array as float64, or float32 if it is that or less."""
+        self._used.add(key)
+        return floating(lookup(self._path, self._arrays, key))
+
+    def unread(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays that nobody asked for."""
+        return {key: value for key, value in self._arrays.items() if key not in self._used}
+
+
+def floating(array: NDArray[Any]) -> NDArray[Any]:
+    """Return real numbers as float64, or as float32 where that holds them; others as they are.
+
+    What numbers are stored in must not take part in arithmetic: uint8 has no negative numbers.
+    """
+    if array.dtype.kind not in "fiub":
+        return array
+    half = array.dtype.kind == "f" and array.dtype.itemsize <= 4
+    return array.astype(np.float32 if half else np.float64)
+
+
 def linear(path: Source, get: Get, weight: str, bias: str | None) -> Linear:
     """Return the layer of two keys. A bias may also be a row or a column, as MATLAB has them."""
     with blame(path):
-        weights = matrix(weight, _single(get(weight)))
+        weights = matrix(weight, floating(get(weight)))
         if bias is None:
             return Linear(weights)
-        offsets = _single(get(bias))
+        offsets = floating(get(bias))
         if offsets.ndim == 2 and 1 in offsets.shape:
             offsets = offsets.ravel()
         offsets = real_array(bias, offsets, 1)
     with blame(path, f"{weight} and {bias}"):
         return Linear(weights, offsets)
-
-
-def _single(array: NDArray[Any]) -> NDArray[Any]:
-    """Return half precision as float32, which holds it exactly."""
-    return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 def refuse_integers(source: Source, key: str, array: NDArray[Any]) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,17 @@ from .._util.validate import require_extra
 from ..errors import WeightFileError
 from ..network._network import Network
 from . import _isolated, _series, _shallow
-from ._build import Activations, blame, listing, lookup, plain, refuse_activations
+from ._build import (
+    Activations,
+    Reading,
+    blame,
+    check_unread,
+    listing,
+    lookup,
+    plain,
+    refuse_activations,
+)
+from ._chain import Chain
 from ._mat_child import CLASS, NEEDS_MATIO
 from ._own import own
 
@@ -24,7 +34,7 @@ _READER = Path(__file__).with_name("_mat_child.py")
 def read(path: Path, activations: Activations = None) -> Network:
     """Read a network; see `descrambler.readers.load`."""
     arrays = contents(path)
-    get = partial(lookup, path, arrays)
+    get = Reading(path, arrays)
     series = [key.removesuffix(CLASS) for key in arrays if _series.is_network(key, arrays[key])]
     shallow = [found[1] for key in arrays if (found := re.fullmatch(r"((?:\w+\.)?)IW\{1,1\}", key))]
     if len(series) + len(shallow) > 1:
@@ -33,21 +43,55 @@ def read(path: Path, activations: Activations = None) -> Network:
     with blame(path):
         if series:
             refuse_activations(path, activations)
-            return Network(_series.layers(path, arrays, get, series[0]))
+            chain = _series.chain(path, arrays, get, series[0])
+            return _network(path, chain, get, series[0], _series.is_part)
         if shallow:
-            return Network(_shallow.layers(path, arrays, get, shallow[0], activations))
+            chain = _shallow.chain(path, arrays, get, shallow[0], activations)
+            return _network(path, chain, get, shallow[0].rstrip("."), _shallow.is_part)
         if "schema" in arrays and "layers" in arrays:
             refuse_activations(path, activations)
             mine = {_own_key(key): _scalar(value) for key, value in arrays.items()}
             return own(path, set(mine), partial(lookup, path, mine))
         if "W1" in arrays:
-            return Network(plain(path, arrays, get, activations))
+            layers = plain(path, arrays, get, activations)
+            return Network(layers, notes=check_unread(path, get.unread()))
     if NEEDS_MATIO in arrays:
         require_extra("matio", "matlab", f"reading the MATLAB objects in {path}")
     raise WeightFileError(
         f"{path}: neither a SeriesNetwork nor IW nor W1 among its variables; "
         f"found {listing(_variables(arrays))}"
     )
+
+
+def _network(
+    path: Path, chain: Chain, get: Reading, name: str, is_part: Callable[[str, str], bool]
+) -> Network:
+    """Return a network once every number beside its weights is accounted for.
+
+    A variable that holds a network is whole; cells alone may have anything beside them.
+    """
+    unread = get.unread()
+    parts = [
+        key
+        for key, value in unread.items()
+        if value.dtype.kind in "fiubc" and value.size and is_part(key, name)
+    ]
+    if name and parts:
+        raise WeightFileError(
+            f"{path}: {listing(parts)}: not known what it does in the network, so it is not left out"
+        )
+    notes = list(chain.notes)
+    if name:
+        others = {re.split(r"[.{]", key, maxsplit=1)[0] for key in unread} - {name, NEEDS_MATIO}
+        notes += [f"not used: {listing(others)}"] if others else []
+    else:
+        notes += check_unread(path, {key: unread[key] for key in parts})
+        if not any(key.startswith("inputs{") for key in unread):
+            notes.append(
+                "IW, LW and b alone: a scaling of inputs and outputs (mapminmax) is not in them; "
+                "struct(net) has it"
+            )
+    return Network(chain.layers(), notes=notes)
 
 
 def _own_key(name: str) -> str:

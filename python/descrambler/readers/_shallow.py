@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,49 +11,96 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WeightFileError
-from ..network._network import Activation, BatchNorm, Linear
+from ..network._affine import Affine, fold_after
+from ..network._layers import Linear
+from ..network._network import Activation
+from . import _processing
 from ._build import Activations, Get, blame, linear, named_activations, refuse_activations
+from ._chain import Chain
 from ._series import text
 
-# Affine processing functions and the name of the offset of their outputs.
-_PROCESSING = {"mapminmax": "ymin", "mapstd": "ymean"}
+# What `sim` does not use, or what is checked to do nothing.
+_HARMLESS = re.compile(
+    r"(num|bias|input|layer|output|target)\w*Connect|num\w+|\w+(Fcns?|Params?|Mode|Config)"
+    r"|sampleTime|version|efficiency|memoryReduction|user[dD]ata|hint|revert|name|NNTVersion"
+    r"|layers|biases|inputWeights|layerWeights|trainInfo|tr"
+)
+_SETTINGS = {"processFcns", "processSettings"}
 
-Affine = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
-"""gain, xoffset and yoffset of ``y = gain * (x - xoffset) + yoffset``."""
 
-
-def layers(
+def chain(
     path: Path,
     arrays: Mapping[str, NDArray[Any]],
     get: Get,
     prefix: str,
     activations: Activations,
-) -> list[Linear | BatchNorm | Activation]:
-    """Return the layers; processing of inputs and outputs becomes batch norms, to be folded."""
+) -> Chain:
+    """Return the layers, with the processing of inputs and outputs folded into them."""
     weights = _weights(path, arrays, prefix)
     functions = _functions(path, arrays, prefix, len(weights), activations)
-    chain: list[Linear | BatchNorm | Activation] = []
-    for gain, xoffset, yoffset in _processing(path, arrays, get, f"{prefix}inputs{{1,1}}"):
-        with blame(path, f"{prefix}inputs{{1,1}}"):
-            chain.append(BatchNorm(xoffset, np.ones_like(xoffset), gain, yoffset, 0.0))
+    _check_sums(path, arrays, get, prefix, len(weights))
+    found, filled = Chain(), _filled(arrays)
+    last: list[Linear | Affine] = []
+    side = f"{prefix}outputs{{1,{len(weights)}}}"
     for k, (weight, function) in enumerate(zip(weights, functions, strict=True), 1):
         bias = f"{prefix}b{{{k},1}}"
-        chain.append(linear(path, get, weight, bias if bias in _filled(arrays) else None))
-        chain.append(function)
-    side = f"{prefix}outputs{{1,{len(weights)}}}"
-    with blame(path, side), np.errstate(divide="ignore"):
-        norms = [
-            BatchNorm(yoffset, np.ones_like(yoffset), 1 / gain, xoffset, 0.0)
-            for gain, xoffset, yoffset in reversed(_processing(path, arrays, get, side))
-        ]
-    if norms and functions[-1] != Activation("identity"):
-        raise WeightFileError(
-            f"{path}, {side}: outputs are processed after {functions[-1].name}; that is read "
-            "after purelin alone"
-        )
-    # Before the identity, where the last linear layer can take them in.
-    chain[-1:-1] = norms
-    return chain
+        layer = linear(path, get, weight, bias if bias in filled else None)
+        if k == 1:
+            layer = _with_inputs(path, arrays, get, f"{prefix}inputs{{1,1}}", layer)
+        if k == len(weights):
+            last = _outputs(path, arrays, get, side)
+            if function == Activation("identity"):
+                with blame(path, side):
+                    layer = _with_outputs(layer, last)
+                last = []
+        with blame(path):
+            found.add(layer, function)
+    with blame(path, side):
+        found.add(*last)
+    return found
+
+
+def is_part(key: str, name: str) -> bool:
+    """Tell whether an array belongs to the network called `name`, and may be part of its function."""
+    prefix = f"{name}." if name else ""
+    if not key.startswith(prefix):
+        return False
+    field, *rest = re.split(r"[.{]", key[len(prefix) :])
+    if field in ("inputs", "outputs"):
+        return bool(_SETTINGS.intersection(rest))
+    return not _HARMLESS.fullmatch(field)
+
+
+def _with_inputs(
+    path: Path, arrays: Mapping[str, NDArray[Any]], get: Get, side: str, layer: Linear
+) -> Linear:
+    """Return the first layer with what is done to the inputs before it."""
+    for step in reversed(_processing.steps(path, arrays, get, side)):
+        with blame(path, side):
+            layer = step.before(layer)
+    return layer
+
+
+def _outputs(
+    path: Path, arrays: Mapping[str, NDArray[Any]], get: Get, side: str
+) -> list[Linear | Affine]:
+    with blame(path, side):
+        return [step.undone() for step in reversed(_processing.steps(path, arrays, get, side))]
+
+
+def _with_outputs(layer: Linear, steps: list[Linear | Affine]) -> Linear:
+    """Return the last layer, which no activation follows, with what is done to its outputs."""
+    for step in steps:
+        if isinstance(step, Affine):
+            step.check(layer.n_out)
+            layer = fold_after(layer, step)
+        elif step.n_in != layer.n_out:
+            raise ValueError(f"{step.n_in} rows stay, where {layer.n_out} are given")
+        else:
+            bias = step.bias if layer.bias is None else step(layer.bias)
+            dtype = layer.weight.dtype
+            layer = Linear((step.weight @ layer.weight).astype(dtype), np.asarray(bias, dtype))
+    return layer
 
 
 def _filled(arrays: Mapping[str, NDArray[Any]]) -> set[str]:
@@ -91,40 +137,22 @@ def _functions(
     for key in keys:
         with blame(path, f"{key}.transferFcn"):
             functions.append(Activation(text(arrays.get(f"{key}.transferFcn"))))
-        join = text(arrays.get(f"{key}.netInputFcn"))
-        if join not in ("", "netsum"):
-            raise WeightFileError(f"{path}, {key}.netInputFcn: {join!r} is not supported")
     return functions
 
 
-def _processing(
-    path: Path, arrays: Mapping[str, NDArray[Any]], get: Get, side: str
-) -> list[Affine]:
-    """Return what a network does to its inputs (or undoes at its outputs), in order."""
-    steps: list[Affine] = []
-    for k in count(1):
-        key = f"{side}.processFcns{{1,{k}}}"
-        if key not in arrays:
-            return steps
-        name, settings = text(arrays[key]), f"{side}.processSettings{{1,{k}}}"
-        if _does_nothing(name, arrays, settings):
-            continue
-        if name not in _PROCESSING:
-            raise WeightFileError(f"{path}, {key}: {name!r} is not supported")
-        gain, xoffset = (get(f"{settings}.{field}").ravel() for field in ("gain", "xoffset"))
-        with blame(path, settings):
-            yoffset = np.full_like(xoffset, get(f"{settings}.{_PROCESSING[name]}").item())
-        steps.append((gain, xoffset, yoffset))
-    return steps
-
-
-def _does_nothing(name: str, arrays: Mapping[str, NDArray[Any]], settings: str) -> bool:
-    unchanged = arrays.get(f"{settings}.no_change")
-    if unchanged is not None and unchanged.size == 1:
-        return bool(unchanged.item())
-    rows = [arrays.get(f"{settings}.{field}") for field in ("xrows", "yrows")]
-    return (
-        name == "removeconstantrows"
-        and all(row is not None for row in rows)
-        and np.array_equal(rows[0], rows[1])  # type: ignore[arg-type]
-    )
+def _check_sums(
+    path: Path, arrays: Mapping[str, NDArray[Any]], get: Get, prefix: str, n: int
+) -> None:
+    """Check that each layer is the sum of a product with its weights and its bias, at once."""
+    usual = {"netInputFcn": "netsum", "weightFcn": "dotprod"}
+    places = [f"{prefix}layers{{{k},1}}" for k in range(1, n + 1)]
+    places += [f"{prefix}inputWeights{{1,1}}"]
+    places += [f"{prefix}layerWeights{{{k},{k - 1}}}" for k in range(2, n + 1)]
+    for place in places:
+        for field, name in usual.items():
+            found = text(arrays.get(f"{place}.{field}"))
+            if found not in ("", name):
+                raise WeightFileError(f"{path}, {place}.{field}: {found!r} is not supported")
+        delays = f"{place}.delays"
+        if delays in arrays and get(delays).any():
+            raise WeightFileError(f"{path}, {delays}: delays are not supported")
