@@ -1,7 +1,6 @@
 """The released DEERNet networks: proof that they are read, fed and run correctly."""
 
 import os
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from descrambler.errors import WeightFileError
 from descrambler.network._network import Linear, Network, Renormalize
 from descrambler.readers import _mat as mat
 from descrambler.readers import _series, load
+from descrambler.readers._build import Reading
 
 DATA = os.environ.get("DESCRAMBLER_TEST_DATA")
 needs_data = pytest.mark.skipif(DATA is None, reason="DESCRAMBLER_TEST_DATA is not set")
@@ -119,7 +119,7 @@ class TestReleasedNetwork:
 
     def test_transposed_weights_are_seen(self, parameters, examples):
         arrays = mat.contents(NET1)
-        layers = _series.layers(NET1, arrays, partial(mat.lookup, NET1, arrays), "net")
+        layers = _series.chain(NET1, arrays, Reading(NET1, arrays), "net").layers()
         wrong = Network(
             Linear(layer.weight.T, layer.bias)
             if isinstance(layer, Linear) and layer.n_in == layer.n_out

@@ -80,6 +80,7 @@ def _network(
         raise WeightFileError(
             f"{path}: {listing(parts)}: not known what it does in the network, so it is not left out"
         )
+    layers = chain.layers()
     notes = list(chain.notes)
     if name:
         others = {re.split(r"[.{]", key, maxsplit=1)[0] for key in unread} - {name, NEEDS_MATIO}
@@ -91,7 +92,7 @@ def _network(
                 "IW, LW and b alone: a scaling of inputs and outputs (mapminmax) is not in them; "
                 "struct(net) has it"
             )
-    return Network(chain.layers(), notes=notes)
+    return Network(layers, notes=notes)
 
 
 def _own_key(name: str) -> str:

@@ -6,7 +6,6 @@ changes pandas' global options: neither may happen in the process of the caller.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +41,17 @@ def libraries(path: str, variables: list[str] | None) -> None:
     """Import what `contents` needs."""
     if not needs_matio(path):
         import scipy.io  # noqa: F401
-    elif find_spec("matio"):
-        import matio  # noqa: F401
+    else:
+        matio()
+
+
+def matio() -> Any:
+    """Return the module; None if it is not installed."""
+    try:
+        import matio
+    except ModuleNotFoundError:
+        return None
+    return matio
 
 
 def needs_matio(path: str) -> bool:
@@ -57,12 +65,11 @@ def load(path: str, variables: list[str] | None) -> dict[str, Any] | None:
     None if only mat-io could read them and is missing.
     """
     hdf5 = is_hdf5(path)
-    if needs_matio(path) and find_spec("matio"):
-        import matio
-
+    library = matio() if needs_matio(path) else None
+    if library is not None:
         if hdf5:
             refuse_other_files(path)
-        return dict(matio.load_from_mat(path, variable_names=variables, raw_data=True))
+        return dict(library.load_from_mat(path, variable_names=variables, raw_data=True))
     if hdf5:
         return None
     import scipy.io
