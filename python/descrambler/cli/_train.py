@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import signal
 import sys
-import threading
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from dataclasses import astuple, fields
-from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from .. import deer
-from .._util.parallel import processors
 from ..deer.figures import learning_curve
-from ..errors import DescramblerError
 from ._common import force_argument, json_argument, new_file, print_json, save_png
+from ._processes import orphaned, train_all
 
 if TYPE_CHECKING:
     from ._common import Commands
@@ -75,15 +67,32 @@ def train(options: argparse.Namespace) -> None:
         return
     with tqdm(total=options.steps, unit="step", disable=not sys.stderr.isatty()) as bar:
 
-        def show(state: deer.TrainState) -> None:
+        def show(state: deer.TrainState) -> bool:
             bar.update(state.step - bar.n)
             bar.set_postfix(loss=f"{state.loss:.4f}")
+            return orphaned()
 
         provenance = _train_one(options, options.seed, options.output, show)
     if options.json:
         print_json({"output": str(options.output), "provenance": provenance})
         return
     print(f"{options.output}: {json.dumps(provenance, indent=2)}")
+
+
+def _train_many(options: argparse.Namespace) -> None:
+    options.output.mkdir(parents=True, exist_ok=True)
+    paths = {seed: options.output / _name(options, seed) for seed in options.seeds}
+    missing = {seed: path for seed, path in paths.items() if not path.exists()}
+    there = len(paths) - len(missing)
+    if there and not options.json:
+        print(f"{there} of {len(paths)} networks are there already")
+    commands = {path: _command(options, seed, path) for seed, path in missing.items()}
+    errors = train_all(commands, options.jobs, options.steps)
+    if options.json:
+        print_json({"kept": there, "validation_errors": errors})
+        return
+    for path, value in errors.items():
+        print(f"{path}: validation error {value:.4g}")
 
 
 def _seeds(text: str) -> range:
@@ -114,7 +123,6 @@ def _train_one(
 
         def record(state: deer.TrainState) -> bool:
             nonlocal stopped
-            _nothing_to_keep.clear()
             states.append(state)
             print(*(f"{value:.8g}" for value in astuple(state)), sep=",", file=log, flush=True)
             stopped = bool(show(state))
@@ -131,7 +139,6 @@ def _train_one(
             checkpoint=checkpoint,
             command=_command(options, seed, output),
         )
-    _nothing_to_keep.set()
     if stopped:
         return None
     rivals = {name: network.provenance[f"validation_mse_{name}"] for name in ("ridge", "mean")}
@@ -140,6 +147,12 @@ def _train_one(
     network.save(output)
     checkpoint.unlink()
     return network.provenance
+
+
+def _name(options: argparse.Namespace, seed: int) -> str:
+    widths = "_".join(map(str, options.widths))
+    kind = f"_{options.shuffle}" if options.shuffle else ""
+    return f"deernet_{widths}_wd{options.weight_decay:g}{kind}_seed{seed}.npz"
 
 
 def _command(options: argparse.Namespace, seed: int, output: Path) -> str:
@@ -151,109 +164,3 @@ def _command(options: argparse.Namespace, seed: int, output: Path) -> str:
     if options.shuffle:
         command += f" --shuffle {options.shuffle}"
     return command + (f" --minutes {options.minutes:g}" if options.minutes is not None else "")
-
-
-# Many seeds, each in a process of its own.
-
-_GRACE, _POLL = 0.5, 0.05  # seconds
-
-_stop: Any
-_steps: Any
-_nothing_to_keep = threading.Event()
-_nothing_to_keep.set()
-
-
-def _train_many(options: argparse.Namespace) -> None:
-    options.output.mkdir(parents=True, exist_ok=True)
-    paths = {seed: options.output / _name(options, seed) for seed in options.seeds}
-    missing = [seed for seed, path in paths.items() if not path.exists()]
-    there = len(paths) - len(missing)
-    if there and not options.json:
-        print(f"{there} of {len(paths)} networks are there already")
-    jobs = options.jobs or processors()
-    if jobs < 1:
-        raise ValueError(f"jobs must be at least 1, got {jobs}")
-    # The processes share the machine; read by their BLAS when they start.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    context = get_context("spawn")
-    # Without locks: a process that dies while it holds one would stop the others for good.
-    stop = context.Value("b", 0, lock=False)
-    steps = context.Array("q", max(len(missing), 1), lock=False)
-    with ProcessPoolExecutor(jobs, context, _share, (stop, steps)) as pool:
-        try:
-            trained = [
-                pool.submit(_train_in_process, options, seed, paths[seed], place)
-                for place, seed in enumerate(missing)
-            ]
-            _follow(trained, steps, options.steps)
-            errors = {str(paths[s]): f.result() for s, f in zip(missing, trained, strict=True)}
-        except BrokenProcessPool as error:
-            raise DescramblerError(
-                "a training process died; the same command goes on from where it was"
-            ) from error
-        except BaseException:
-            stop.value = 1
-            # Those that still import would not look at `stop` for seconds.
-            for process in active_children():
-                process.terminate()
-            pool.shutdown(cancel_futures=True)
-            raise
-    if options.json:
-        print_json({"kept": there, "validation_errors": errors})
-        return
-    for path, value in errors.items():
-        print(f"{path}: validation error {value:.4g}")
-
-
-def _name(options: argparse.Namespace, seed: int) -> str:
-    widths = "_".join(map(str, options.widths))
-    kind = f"_{options.shuffle}" if options.shuffle else ""
-    return f"deernet_{widths}_wd{options.weight_decay:g}{kind}_seed{seed}.npz"
-
-
-def _share(stop: Any, steps: Any) -> None:
-    global _stop, _steps
-    _stop, _steps = stop, steps
-
-    def ask(*_: object) -> None:
-        stop.value = 1
-
-    # Ctrl-C reaches every process of a terminal: the parent alone decides, and tells by `stop`.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # This is how the pool ends its processes once one of them has died.
-    signal.signal(signal.SIGTERM, ask)
-    threading.Thread(target=_leave, args=(stop,), daemon=True).start()
-
-
-def _leave(stop: Any) -> None:
-    """End this process soon after `stop` or the end of its parent, whatever it does.
-
-    Training that has begun has time to keep its state.
-    """
-    parent = parent_process()
-    while not stop.value and parent is not None and parent.is_alive():
-        time.sleep(_POLL)
-    stop.value = 1
-    _nothing_to_keep.wait(_GRACE)
-    os._exit(130)
-
-
-def _train_in_process(options: argparse.Namespace, seed: int, output: Path, place: int) -> float:
-    def show(state: deer.TrainState) -> bool:
-        _steps[place] = state.step
-        return bool(_stop.value)
-
-    provenance = _train_one(options, seed, output, show)
-    return float(provenance["validation_mse_network"]) if provenance else float("nan")
-
-
-def _follow(futures: Sequence[Future[float]], steps: Any, steps_each: int) -> None:
-    """Show progress until all have ended or one has failed."""
-    total = steps_each * len(futures)
-    with tqdm(total=total, unit="step", disable=not sys.stderr.isatty()) as bar:
-        waiting = set(futures)
-        while waiting:
-            done, waiting = wait(waiting, timeout=0.2)
-            bar.update(sum(steps) - bar.n)
-            for future in done:
-                future.result()
