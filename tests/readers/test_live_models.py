@@ -210,7 +210,7 @@ class TestEstimators:
 
 @pytest.mark.parametrize("thing", [3, None, {"W1": X}, X])
 def test_other_things(thing):
-    with pytest.raises(TypeError, match="source must be a path, a torch.nn.Module or a"):
+    with pytest.raises(TypeError, match="source must be a path, a torch.nn.Module, a scikit"):
         load(thing)
 
 

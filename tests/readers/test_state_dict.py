@@ -1,6 +1,7 @@
 """Weights by the names of layers, in safetensors and PyTorch files."""
 
 import builtins
+import io
 import json
 import struct
 import warnings
@@ -45,9 +46,13 @@ def pt(tmp_path):
     return tmp_path / "net.pt"
 
 
+def tensors(arrays):
+    return {key: torch.from_numpy(value) for key, value in arrays.items()}
+
+
 def save(path, arrays):
     if path.suffix == ".pt":
-        torch.save({key: torch.from_numpy(value) for key, value in arrays.items()}, path)
+        torch.save(tensors(arrays), path)
     else:
         save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, path)
 
@@ -106,8 +111,25 @@ class TestBoth:
             ({"c.weight": W1[:, :, None]}, ["tanh"], "c: its weight has 3 .* convolution .*capture"),
             ({"n.weight": B1, "n.bias": B1}, ["tanh"], "n: .* a normalization of each sample"),
             ({"a.in_proj_weight": W1}, ["tanh"], "a: not a dense layer; it has in_proj_weight"),
-            ({"a.bias": B1}, ["tanh"], "a: not a dense layer; it has bias"),
-            ({"table": W1}, ["tanh"], "not a dense layer; it has table"),
+            ({"a.bias": B1}, ["tanh"], r"a\.bias: not a part of a dense layer"),
+            ({"table": W1}, ["tanh"], "net.*, table: not a part of a dense layer"),
+            ({"a.weight": W1, "mean": B1, "std": B1}, ["tanh"], ", mean, std: not a part .*live"),
+            ({"a.weight": W1, "b.weight": B1[:1]}, ["tanh"], "b: .* slopes of a PReLU"),
+            ({"a.weight": W1, "loss.weight": B1}, ["tanh"], "loss: .* class weights of a loss"),
+            ({"a.weight_g": B1[:, None], "a.weight_v": W1}, ["tanh"], "a: .*remove_weight_norm"),
+            ({"a.weight_orig": W1, "a.weight_mask": W1}, ["tanh"], "a: .*prune.remove"),
+            ({"a.weight_orig": W1, "a.weight_u": B1}, ["tanh"], "a: .*remove_spectral_norm"),
+            (
+                {"a.bias": B1, "a.parametrizations.weight.original0": W1},
+                ["tanh"],
+                "a: a parametrization .*remove_parametrizations",
+            ),
+            (
+                {"a.base_layer.weight": W1, "a.lora_A.default.weight": W1[:2]},
+                {"a.base_layer": "tanh"},
+                "prefix= reads one part",
+            ),
+            ({"W1": W1, "b1": B1, "mean": B1}, ["tanh"], "mean"),
             ({"a.weight": W1 * np.float32("nan")}, ["tanh"], "a.weight must be finite"),
             ({"a.weight": W1, "a.bias": W3[0, :3]}, ["tanh"], "bias must have 5 entries"),
             ({"a.weight": W1.astype("i1")}, ["tanh"], "a.weight: int8 weights are quantized"),
@@ -124,6 +146,64 @@ class TestBoth:
         whole = path.read_bytes()
         path.write_bytes(whole[: int(part * len(whole))])
         refuse(path, "damaged|no known|not a known format", NAMES)
+
+    def test_one_of_two_towers(self, path):
+        towers = {f"{part}.{k}": w for part in ("actor", "critic") for k, w in
+                  (("0.weight", W1), ("0.bias", B1), ("2.weight", W2), ("4.weight", W3))}  # fmt: skip
+        save(path, towers)
+        if path.suffix == ".pt":
+            refuse(path, r"critic\.0 takes 6 inputs, and actor\.4 .* gives 4.*prefix=", NAMES * 2)
+        refuse(path, "prefix= reads one part", {"actor.0": "tanh"})
+        np.testing.assert_allclose(load(path, NAMES, prefix="actor")(X), expected(), rtol=1e-6)
+        named = dict(zip(["0", "2", "4"], NAMES, strict=True))
+        np.testing.assert_allclose(load(path, named, prefix="critic")(X), expected(), rtol=1e-6)
+        with pytest.raises(WeightFileError, match="no tensors under prefix='torso'"):
+            load(path, NAMES, prefix="torso")
+
+    def test_one_part_of_a_model_in_several_files(self, path):
+        path = path.with_name(f"model-00001-of-00002{path.suffix}")
+        save(path, PLAIN)
+        refuse(path, "part 1 of a model in 2 files", NAMES)
+        whole = path.rename(path.with_name(f"model-00001-of-00001{path.suffix}"))
+        assert load(whole, NAMES).n_linear == 3
+
+
+def test_two_towers_that_fit_one_another(tmp_path):
+    square = W1.T @ W1
+    save(tmp_path / "net.pt", {"actor.0.weight": square, "critic.0.weight": square})
+    refuse(tmp_path / "net.pt", r"actor\.0 and critic\.0 take 6 inputs each", ["tanh", "tanh"])
+    order = {"actor.0": "tanh", "critic.0": "tanh"}
+    assert load(tmp_path / "net.pt", order).n_linear == 2
+
+
+class TestMappings:
+    def test_state_dicts(self):
+        found = load(tensors(PLAIN), NAMES)
+        np.testing.assert_allclose(found(X), expected(), rtol=1e-6)
+        found = load({"net": tensors(PLAIN), "epoch": 1}, NAMES, prefix="net")
+        np.testing.assert_allclose(found(X), expected(), rtol=1e-6)
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
+        theirs = module(torch.from_numpy(X)).detach().numpy()
+        found = load(module.state_dict(keep_vars=True), ["tanh", "identity"])
+        np.testing.assert_allclose(found(X), theirs, rtol=1e-5, atol=1e-6)
+
+    def test_refuses(self):
+        with pytest.raises(WeightFileError, match="the state dict: holds weights under 'a', 'b'"):
+            load({"a": tensors(PLAIN), "b": tensors(PLAIN)}, NAMES)
+        with pytest.raises(WeightFileError, match="the state dict: .*activations"):
+            load(tensors(PLAIN))
+
+    @pytest.mark.parametrize("source", [io.BytesIO(b"PK"), b"net.pt", {"W1": W1}, {"a": 1}])
+    def test_other_sources(self, source):
+        with pytest.raises(TypeError, match=r"source must be a path.*got (\w+; write its|dict$)"):
+            load(source, ["tanh"])
+
+    def test_prefix_is_for_state_dicts(self, tmp_path):
+        np.savez(tmp_path / "net.npz", W1=W1)
+        for source in (tmp_path / "net.npz", nn.Linear(2, 3)):
+            with pytest.raises(ValueError, match="prefix must be None: it is for state dicts"):
+                load(source, ["tanh"], prefix="a")
 
 
 class TestSafetensors:
@@ -185,11 +265,58 @@ class Bomb:
 
 
 class TestTorch:
-    @pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model"])
-    def test_checkpoints(self, pt, key):
-        state = {name: torch.from_numpy(value) for name, value in PLAIN.items()}
-        torch.save({key: state, "epoch": 3, "optimizer": {"lr": 0.1}}, pt)
+    @pytest.mark.parametrize("new", [False, True])
+    @pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model", "net", "params"])
+    def test_checkpoints(self, pt, key, new):
+        momentum = {0: {"exp_avg": torch.zeros(5, 6), "step": torch.tensor(3.0)}}
+        beside = {
+            "epoch": 3,
+            "optimizer": {"state": momentum, "param_groups": [{"lr": 0.1}]},
+            "loss": torch.tensor(0.1),
+            "train_losses": [0.3, 0.2],
+            "rng_state": torch.get_rng_state(),
+        }
+        for content in ({key: tensors(PLAIN)}, {"run": {key: tensors(PLAIN)}}):
+            torch.save(content | beside, pt, _use_new_zipfile_serialization=new)
+            np.testing.assert_allclose(load(pt, NAMES)(X), expected(), rtol=1e-6)
+
+    def test_layers_in_dictionaries(self, pt):
+        layers = {
+            "first": {"weight": W1, "bias": B1},
+            "middle": {"weight": W2},
+            "out": {"weight": W3},
+        }
+        torch.save({"net": {name: tensors(part) for name, part in layers.items()}, "epoch": 1}, pt)
         np.testing.assert_allclose(load(pt, NAMES)(X), expected(), rtol=1e-6)
+
+    def test_a_prefix_chooses_one_of_several(self, pt):
+        other = {"0.weight": 2 * W1}
+        torch.save({"model": tensors(PLAIN), "ema": {"net": tensors(other)}}, pt)
+        refuse(pt, "holds weights under 'model', 'ema.net'; choose one with prefix='model'", NAMES)
+        np.testing.assert_allclose(load(pt, NAMES, prefix="model")(X), expected(), rtol=1e-6)
+        np.testing.assert_allclose(load(pt, NAMES, prefix="model.net")(X), expected(), rtol=1e-6)
+        found = load(pt, {"0": "identity"}, prefix="ema.net.")
+        np.testing.assert_allclose(found(X), 2 * X @ W1.T, rtol=1e-5)
+        with pytest.raises(
+            WeightFileError, match="no tensors under prefix='nets'; .*'ema', 'model'"
+        ):
+            load(pt, NAMES, prefix="nets")
+
+    @pytest.mark.parametrize(
+        "beside",
+        [
+            {"mean": torch.ones(6)},
+            {"input_std": [1.0, 2.0]},
+            {"scaler": {"mean": torch.ones(6)}},
+            {"x_max": 3.5},
+            {"prior": torch.ones(3)},
+        ],
+    )
+    def test_numbers_beside_the_weights(self, pt, beside):
+        torch.save({"net": tensors(PLAIN), "epoch": 3} | beside, pt)
+        name = next(iter(beside))
+        refuse(pt, f"holds '{name}.* beside the weights under 'net', which may belong", NAMES)
+        np.testing.assert_allclose(load(pt, NAMES, prefix="net")(X), expected(), rtol=1e-6)
 
     def test_agrees_with_the_module(self, pt):
         torch.manual_seed(0)
@@ -240,9 +367,12 @@ class TestTorch:
         torch.save({"a.weight": torch.zeros(2, 2, device="meta")}, pt)
         refuse(pt, "a.weight is sparse, quantized or empty", ["tanh"])
 
-    def test_old_files(self, pt):
-        torch.save({"a.weight": torch.from_numpy(W1)}, pt, _use_new_zipfile_serialization=False)
-        refuse(pt, "pickled data", ["tanh"])
+    def test_old_files(self, pt, tmp_path):
+        marker = tmp_path / "executed"
+        bomb = {"a.weight": torch.from_numpy(W1), "b": Bomb(marker)}
+        torch.save(bomb, pt, _use_new_zipfile_serialization=False)
+        refuse(pt, r"pickled objects \(\S*open\), which could run code", ["tanh"])
+        assert not marker.exists()
 
     def test_without_the_extra(self, pt, monkeypatch):
         save(pt, PLAIN)

@@ -26,9 +26,13 @@ _READERS: dict[str, Callable[[Path, Activations], Network]] = {
     "mat": mat.read,
     "keras": keras.read,
     "onnx": onnx.read,
-    "safetensors": state_dict.read_safetensors,
-    "torch": state_dict.read_torch,
 }
+_TO_A_FILE = "write its content to a file, and give the path of this file"
+_STATE_DICTS = {"safetensors": state_dict.read_safetensors, "torch": state_dict.read_torch}
+_LIVE: tuple[tuple[Callable[[Any], bool], Callable[[Any], Network]], ...] = (
+    (module.is_module, module.read),
+    (estimator.is_estimator, estimator.read),
+)
 
 
 _VERIFIED = {"keras": keras.read_verified, "onnx": onnx.read_verified}
@@ -36,7 +40,11 @@ _VERIFIED = {"keras": keras.read_verified, "onnx": onnx.read_verified}
 
 
 def load(
-    source: str | os.PathLike[str] | Any, activations: Activations = None, *, verify: bool = False
+    source: str | os.PathLike[str] | Any,
+    activations: Activations = None,
+    *,
+    prefix: str | None = None,
+    verify: bool = False,
 ) -> Network:
     """Read a trained network. Nothing in a file is ever executed.
 
@@ -56,13 +64,19 @@ def load(
 
     Parameters
     ----------
-    source : str, path-like, torch.nn.Module or scikit-learn estimator
+    source : str, path-like, torch.nn.Module, scikit-learn estimator or state dict
         The file, or a live model: a module whose forward pass is one chain (as in evaluation),
-        an MLPRegressor, an MLPClassifier, or a Pipeline of scalers and one of these.
+        an MLPRegressor, an MLPClassifier, or a Pipeline of scalers and one of these. A copy of a
+        live model is run, and what was read must compute the same. Or a mapping from names to
+        tensors of PyTorch.
     activations : sequence of str, or mapping, optional
         For files that hold weights alone: the activation after each linear layer, by the names
         that `Activation` knows. For state dicts also by the names of the layers, in the order of
         the signal.
+    prefix : str, optional
+        For state dicts: read the tensors whose names begin with this and a dot, such as
+        ``"actor"``; the names of the layers are then what follows. Keys of a checkpoint that
+        holds the state dict count as parts of the names.
     verify : bool
         For files of ONNX and Keras: also run the file in ONNX Runtime or Keras, which must be
         installed, and compare the outputs for 192 random inputs. The runtime runs in the same
@@ -88,27 +102,46 @@ def load(
     MissingExtraError
         If the extra is missing.
     ValueError
-        If `activations` is given for a file that names its own.
+        If `activations` is given for a file that names its own, or `prefix` for what is no
+        state dict.
+    TypeError
+        If the source is none of these, such as an open file.
     OSError
         If the file cannot be opened.
     """
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         kind = _format.told(path)
-        if not verify:
-            return _READERS[kind](path, activations)
-        if kind not in _VERIFIED:
-            raise NotVerified(
-                f"{path}: not verified, since no runtime runs {kind} files; load it without "
-                "verify=True and compare network(x) with the outputs of the model"
-            )
-        return _VERIFIED[kind](path, activations)
+        if verify:
+            _check_verifiable(kind, path)
+        if kind in _STATE_DICTS:
+            return _STATE_DICTS[kind](path, activations, prefix)
+        _refuse_prefix(f"a {kind} file", prefix)
+        return (_VERIFIED if verify else _READERS)[kind](path, activations)
+    if state_dict.is_mapping(source):
+        if verify:
+            _check_verifiable("state dict", "the state dict")
+        return state_dict.read_mapping(source, activations, prefix)
+    read = next((read for told, read in _LIVE if told(source)), None)
+    if read is None:
+        raise TypeError(
+            "source must be a path, a torch.nn.Module, a scikit-learn estimator or a mapping of "
+            f"tensors, got {type(source).__name__}"
+            + (f"; {_TO_A_FILE}" if isinstance(source, bytes) or hasattr(source, "read") else "")
+        )
+    _refuse_prefix(type(source).__name__, prefix)
     refuse_activations(type(source).__name__, activations)
-    if module.is_module(source):
-        return module.read(source)
-    if estimator.is_estimator(source):
-        return estimator.read(source)
-    raise TypeError(
-        "source must be a path, a torch.nn.Module or a scikit-learn estimator, "
-        f"got {type(source).__name__}"
-    )
+    return read(source)
+
+
+def _refuse_prefix(what: str, prefix: str | None) -> None:
+    if prefix is not None:
+        raise ValueError(f"prefix must be None: it is for state dicts, not for {what}")
+
+
+def _check_verifiable(kind: str, source: Path | str) -> None:
+    if kind not in _VERIFIED:
+        raise NotVerified(
+            f"{source}: not verified, since no runtime runs {kind} files; load it without "
+            "verify=True and compare network(x) with the outputs of the model"
+        )

@@ -54,7 +54,7 @@ def read(source: Any) -> Network:
             chain.add(*found)
         steps += found
     with blame(name):
-        network = Network(chain.layers())
+        network = Network(chain.layers(), notes=chain.notes)
     check(name, network.layers, _run(name, source, network.n_out), scaler=leading(steps))
     return network
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,91 +14,144 @@ from numpy.typing import NDArray
 
 from .._util.validate import find_extra
 from ..errors import WeightFileError
-from ..network._layers import BatchNorm, Layer, Linear
+from ..network._layers import BatchNorm, Linear
 from ..network._network import Activation, Network
-from . import _isolated
+from . import _isolated, _torch_child
 from ._build import (
     Activations,
+    Source,
     blame,
-    linear,
+    check_unread,
     listing,
     lookup,
     named_activations,
     plain,
     refuse_integers,
-    refuse_layer,
 )
+from ._chain import Chain, Step
+from ._state_dict_layers import layer, parts
 
 _FOLDER = Path(__file__).parent
-_LINEAR = {"weight", "bias"}
-_BATCH_NORM = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
 
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def read_safetensors(path: Path, activations: Activations = None) -> Network:
+def read_safetensors(path: Path, activations: Activations, prefix: str | None = None) -> Network:
     """Read a network; see `descrambler.readers.load`."""
+    _refuse_shard(path)
     find_extra("safetensors", "safetensors", f"reading {path}")
     arrays = _isolated.read(path, "safetensors", _FOLDER / "_safetensors_child.py")
+    if prefix is not None:
+        head = f"{prefix.rstrip('.')}."
+        arrays = {k.removeprefix(head): v for k, v in arrays.items() if k.startswith(head)}
+        if not arrays:
+            raise WeightFileError(f"{path}: holds no tensors under prefix={prefix!r}")
     return _network(path, arrays, activations, ordered=False)
 
 
-def read_torch(path: Path, activations: Activations = None) -> Network:
+def read_torch(path: Path, activations: Activations, prefix: str | None = None) -> Network:
     """Read a network; see `descrambler.readers.load`."""
+    _refuse_shard(path)
     find_extra("torch", "torch", f"reading {path}")
-    arrays = _isolated.read(path, "PyTorch", _FOLDER / "_torch_child.py")
+    arrays = _isolated.read(path, "PyTorch", _FOLDER / "_torch_child.py", prefix=prefix)
     return _network(path, arrays, activations, ordered=True)
 
 
-def _network(path: Path, arrays: Arrays, activations: Activations, *, ordered: bool) -> Network:
-    with blame(path):
+def is_mapping(source: Any) -> bool:
+    """Tell whether an object is a state dict, or a checkpoint that holds one."""
+    if "torch" not in sys.modules or not isinstance(source, Mapping):
+        return False
+    return any(_torch_child.is_tensor(value) for _, value in _torch_child.leaves(source))
+
+
+def read_mapping(source: Any, activations: Activations, prefix: str | None = None) -> Network:
+    """Read a network from tensors in memory; see `descrambler.readers.load`."""
+    name = "the state dict"
+    try:
+        found = _torch_child.chosen(source, prefix)
+        arrays = {key: _torch_child.array(key, value.cpu()) for key, value in found.items()}
+    except _torch_child.Refused as error:
+        raise WeightFileError(f"{name}: {error}") from None
+    return _network(name, arrays, activations, ordered=True)
+
+
+def _refuse_shard(path: Path) -> None:
+    """Refuse one file of a model that was saved in several."""
+    found = re.search(r"-0*(\d+)-of-0*(\d+)\.", path.name)
+    if found and int(found[2]) > 1:
+        raise WeightFileError(
+            f"{path}: part {found[1]} of a model in {found[2]} files; load the whole model with "
+            "the library that saved it, and save its state dict as one file"
+        )
+
+
+def _network(source: Source, arrays: Arrays, activations: Activations, *, ordered: bool) -> Network:
+    with blame(source):
         if "W1" in arrays:
-            return Network(plain(path, arrays, partial(_get, path, arrays), activations))
-        return Network(_layers(path, arrays, activations, ordered=ordered))
+            layers = plain(source, arrays, partial(_get, source, arrays), activations)
+            weights = re.compile("[Wb][1-9][0-9]*")
+            unread = {k: v for k, v in arrays.items() if not weights.fullmatch(k)}
+            return Network(layers, notes=check_unread(source, unread))
+        chain = Chain()
+        for name, steps in _layers(source, arrays, activations, ordered=ordered):
+            with blame(source, name):
+                chain.add(*steps)
+        return Network(chain.layers(), notes=chain.notes)
 
 
-def _get(path: Path, arrays: Arrays, key: str) -> NDArray[Any]:
-    return refuse_integers(path, key, lookup(path, arrays, key))
+def _get(source: Source, arrays: Arrays, key: str) -> NDArray[Any]:
+    return refuse_integers(source, key, lookup(source, arrays, key))
 
 
-def _layers(path: Path, arrays: Arrays, activations: Activations, *, ordered: bool) -> list[Layer]:
+def _layers(
+    source: Source, arrays: Arrays, activations: Activations, *, ordered: bool
+) -> list[tuple[str, list[Step]]]:
     """Return the layers in the order of the file, of their numbers or of the caller."""
-    fields: dict[str, set[str]] = {}
-    for key in arrays:
-        name, _, field = key.rpartition(".")
-        fields.setdefault(name, set()).add(field)
-    found = {name: _layer(path, arrays, name, fields[name]) for name in fields}
-    names = [name for name, layer in found.items() if isinstance(layer, Linear)]
+    fields = parts(arrays)
+    found = {name: layer(source, arrays, name, fields[name]) for name in fields}
+    names = [name for name, part in found.items() if isinstance(part, Linear)]
     if not names:
-        raise WeightFileError(f"{path}: no weights of dense layers; found {listing(arrays)}")
-    functions = _functions(path, found, names, activations, ordered=ordered)
-    layers = [part for name, function in functions.items() for part in (found[name], function)]
-    if len(names) == len(found):
-        return layers
-    # A batch norm folds into a linear layer next to it.
-    return [layer for layer in layers if layer != Activation("identity")]
+        raise WeightFileError(f"{source}: no weights of dense layers; found {listing(arrays)}")
+    functions = _functions(source, found, names, activations, ordered=ordered)
+    if not isinstance(activations, Mapping):
+        _check_towers(source, found, list(functions))
+    # A batch norm with the activation identity still folds into a linear layer next to it.
+    return [
+        (name, [found[name], *([] if function.name == "identity" else [function])])
+        for name, function in functions.items()
+    ]
 
 
-def _layer(path: Path, arrays: Arrays, name: str, fields: set[str]) -> Layer:
-    prefix = f"{name}." if name else ""
-    get = partial(_get, path, arrays)
-    if {"running_mean", "running_var"} <= fields <= _BATCH_NORM:
-        keys = [f"{prefix}{field}" for field in ("running_mean", "running_var", "weight", "bias")]
-        numbers = [get(key) if key in arrays else None for key in keys]
-        with blame(path, name):
-            return BatchNorm(*numbers)  # type: ignore[arg-type]
-    if not {"weight"} <= fields <= _LINEAR:
-        raise refuse_layer(path, f"{name}: not a dense layer; it has {listing(fields)}")
-    rank = arrays[f"{prefix}weight"].ndim
-    if rank != 2:
-        kind = "a normalization of each sample" if rank == 1 else "a convolution"
-        raise refuse_layer(path, f"{name}: its weight has {rank} dimension(s), as {kind} has")
-    return linear(path, get, f"{prefix}weight", f"{prefix}bias" if "bias" in fields else None)
+def _check_towers(
+    source: Source, found: Mapping[str, Linear | BatchNorm], names: list[str]
+) -> None:
+    """Refuse layers in a row that may be two networks side by side, such as actor and critic."""
+    widths = [(name, found[name]) for name in names]
+    linears = [(name, part) for name, part in widths if isinstance(part, Linear)]
+    first, n_in = linears[0][0].rpartition(".")[0], linears[0][1].n_in
+    advice = (
+        "read one part with prefix=, or name the layers in the order of the signal, as in "
+        'activations={"fc1": "tanh", "fc2": "identity"}'
+    )
+    for (before, one), (name, two) in pairwise(linears):
+        room = name.rpartition(".")[0]
+        if room == before.rpartition(".")[0]:
+            continue
+        if one.n_out != two.n_in:
+            raise WeightFileError(
+                f"{source}: {name} takes {two.n_in} inputs, and {before} before it gives "
+                f"{one.n_out}, so these are no chain in the order of the file; {advice}"
+            )
+        if room != first and two.n_in == n_in and "." in name:
+            raise WeightFileError(
+                f"{source}: {linears[0][0]} and {name} take {n_in} inputs each, so they may begin "
+                f"two networks side by side; {advice}"
+            )
 
 
 def _functions(
-    path: Path,
-    found: Mapping[str, Layer],
+    path: Source,
+    found: Mapping[str, Linear | BatchNorm],
     names: list[str],
     activations: Activations,
     *,
@@ -108,7 +163,7 @@ def _functions(
         if set(activations) != set(found):
             raise WeightFileError(
                 f"{path}: activations must name each of {listing(found)}; "
-                f"got {listing(map(str, activations))}"
+                f"got {listing(map(str, activations))}. prefix= reads one part of a file"
             )
         with blame(path, "activations"):
             return {name: Activation(function) for name, function in activations.items()}

@@ -39,17 +39,18 @@ def read(module: Any) -> Network:
             # These may compute weights anew, such as those of weight_norm.
             forward.run(next(probes(forward.layers())))
             forward.walk()
-        layers = forward.layers()
+        chain = forward.chain()
+        with blame(name):
+            network = Network(chain.layers(), notes=chain.notes)
         check(
             name,
-            layers,
+            network.layers,
             forward.run,
             scaler=leading(step for _, steps in forward.found for step in steps),
             before=forward.before_last,
             explain=forward.explain,
         )
-    with blame(name):
-        return Network(layers)
+    return network
 
 
 class _Forward:
@@ -61,13 +62,17 @@ class _Forward:
         self.found: list[tuple[Any, list[Step]]] = []
         self._shape: tuple[int, ...] = ()
 
-    def layers(self, count: int | None = None) -> list[Any]:
-        """Return the layers of all steps, or of the first ones."""
+    def chain(self, count: int | None = None) -> Chain:
+        """Return all steps, or the first ones, in a chain."""
         chain = Chain()
+        for _, steps in self.found[:count]:
+            chain.add(*steps)
+        return chain
+
+    def layers(self) -> list[Any]:
+        """Return the layers of all steps."""
         with blame(self._name):
-            for _, steps in self.found[:count]:
-                chain.add(*steps)
-            return chain.layers()
+            return self.chain().layers()
 
     def walk(self) -> None:
         """Find what each step is; WeightFileError names the one that has no place in a chain."""
@@ -204,7 +209,7 @@ class _Forward:
 
     def _layers_up_to(self, count: int) -> list[Any]:
         try:
-            return self.layers(count)
+            return self.chain(count).layers()
         except ValueError:
             return []  # no linear layer yet
 
