@@ -94,7 +94,9 @@ def _refused(
     near = {part for key in arrays if key.startswith(name) for part in key.split(".")}
     for signs, what in _SIGNS:
         if signs <= fields | (near if len(signs) == 1 else set()) | set(name.split(".")):
-            return WeightFileError(f"{source}, {name}: {what}")
+            steps = name.split(".")
+            owner = steps[: next((k for k, p in enumerate(steps) if p in signs), None)]
+            return WeightFileError(f"{source}, {'.'.join(owner) or name}: {what}")
     if not name or not any("weight" in part for part in fields | near):
         keys = listing(f"{name}.{field}" if name else field for field in fields)
         return WeightFileError(
