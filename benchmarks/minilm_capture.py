@@ -84,7 +84,7 @@ def print_accuracy(grams: dict[str, ds.Gram], leading: dict[str, Leading]) -> No
     )
     print("|---|---|---|---|---|---|---|")
     for number, (gram, modes) in enumerate(zip(grams.values(), leading.values(), strict=True)):
-        few, whole = ds.descramble_gram(modes, rank=RANK), ds.descramble_gram(gram)
+        few, whole = ds.descramble(modes, rank=RANK), ds.descramble(gram)
         a = whole.criterion.basis(gram.n).eigenvalues[:RANK]
         true = float(a @ whole.eigenvalues[:RANK]) / few.bound - 1
         value, _ = whole.criterion.value_and_gradient(few.rotation.matrix, gram=gram.matrix)

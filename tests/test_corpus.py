@@ -107,7 +107,7 @@ def added():
 
 
 def joint():
-    result = ds.descramble_gram(ds.joint_gram(ds.gram(signals(8)), normal(5, 8, seed=9)))
+    result = ds.descramble(ds.joint_gram(ds.gram(signals(8)), normal(5, 8, seed=9)))
     return told(result, result.rotation.matrix @ normal(8, 2, seed=3))
 
 

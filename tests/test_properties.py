@@ -153,10 +153,8 @@ TABLE = {
         "signals   ": (2, streamed),
         "signals ": (2, lambda x: ds.descramble(x, "varimax", max_iter=3)),
         "signals  ": (2, lambda x: ds.descramble(x, "entropy", max_iter=3)),
-    },
-    "descrambler.descramble_gram": {
-        "gram|matrix": (2, lambda x: ds.descramble_gram(squared(x))),
-        "gram|matrix ": (2, ds.descramble_gram),
+        "gram|matrix": (2, lambda x: ds.descramble(ds.Gram(squared(x)))),
+        "gram|matrix ": (2, lambda x: ds.descramble(ds.Gram(x))),
     },
     "descrambler.diagonalize": {
         "weights": (2, ds.diagonalize),
@@ -787,9 +785,9 @@ def test_no_way_to_a_gram_matrix_loses_signals_silently(way):
 def test_a_gram_matrix_out_of_the_range_of_float32_is_refused_there():
     for unit in (1e-60, 1e60):
         known = ds.Gram(squared(draw(8, 8)) * unit)
-        assert ds.descramble_gram(known).optimality == "certified"
+        assert ds.descramble(known).optimality == "certified"
         with pytest.raises(ValueError, match="gram must have a trace .* in float32"):
-            ds.descramble_gram(known, **SINGLE)
+            ds.descramble(known, **SINGLE)
 
 
 def test_signals_that_do_not_vary_have_a_centered_gram_matrix():

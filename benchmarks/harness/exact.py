@@ -29,7 +29,7 @@ def _cases(n: int) -> Iterator[SideBySide]:
     gram = ds.gram(generator.standard_normal((2 * n, n)) * np.logspace(0, -2, n))
 
     def check() -> None:
-        result = ds.descramble_gram(gram)
+        result = ds.descramble(gram)
         a = ds.criteria.Smoothness().basis(n).eigenvalues
         b = scipy.linalg.eigvalsh(gram.matrix)[::-1]
         assert abs(result.objective / (a @ b) - 1) < 1e-10
@@ -40,10 +40,10 @@ def _cases(n: int) -> Iterator[SideBySide]:
         return scipy.linalg.eigh(gram.matrix, driver="evd", check_finite=False)
 
     def solve() -> object:
-        return ds.descramble_gram(gram)
+        return ds.descramble(gram)
 
     def judged() -> float:
-        return ds.descramble_gram(gram).gap
+        return ds.descramble(gram).gap
 
     limit = 1.3 if n >= 256 else None
     yield SideBySide(

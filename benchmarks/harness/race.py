@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from descrambler._solvers.lbfgs import State
+from descrambler import State
 
 ROUNDING = float(np.finfo(np.float64).eps)
 

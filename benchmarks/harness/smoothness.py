@@ -85,8 +85,8 @@ class Races:
 
     def _iterative(self, method: str, cap: float) -> Watch:
         def run(watch: Watch) -> None:
-            ds.descramble_gram(
-                self.problem.gram / self.problem.unit,
+            ds.descramble(
+                ds.Gram(self.problem.gram / self.problem.unit),
                 method=method,
                 gauge="none",
                 max_iter=10**9,

@@ -10,15 +10,16 @@ from . import _core, analysis, criteria, deer, evidence, group, interop, report
 from ._geometry.rotation import Rotation
 from ._signals.gram import Gram
 from ._signals.joint import joint_gram
+from ._signals.leading_modes import Leading
 from ._signals.sums import gram
 from ._solvers.archive import load_result
 from ._solvers.compare import Comparison, compare
-from ._solvers.descramble import descramble, descramble_gram
+from ._solvers.descramble import descramble
 from ._solvers.diagonalize import diagonalize
-from ._solvers.lbfgs import State
-from ._solvers.multistart import Starts
+from ._solvers.outcome import Status
 from ._solvers.result import Descrambling
-from ._solvers.status import Status
+from ._solvers.settings import State
+from ._solvers.starts import Starts
 from ._util.config import show_config
 from ._util.progress import Step
 from .axis import Axis
@@ -60,6 +61,7 @@ __all__ = [
     "GradientError",
     "Gram",
     "Interpretation",
+    "Leading",
     "Linear",
     "MissingExtraError",
     "Network",
@@ -78,7 +80,6 @@ __all__ = [
     "criteria",
     "deer",
     "descramble",
-    "descramble_gram",
     "diagonalize",
     "ensemble",
     "evidence",

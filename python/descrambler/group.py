@@ -12,12 +12,12 @@ from ._geometry.charts import (
     exp_pullback,
     inverse_cayley,
     log,
-    orthogonal,
     pack_generator,
     polar,
     random_rotation,
     unpack_generator,
 )
+from ._geometry.checks import orthogonal
 from ._solvers.minimize import minimize
 
 __all__ = [

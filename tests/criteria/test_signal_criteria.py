@@ -343,7 +343,7 @@ def test_zero_signals():
         (lambda: criteria.Orthomax(np.nan), ValueError, "gamma must be finite"),
         (lambda: -1 * criteria.Entropy(), ValueError, "weight .* must be positive"),
         (lambda: criteria.Entropy() + 1, TypeError, "unsupported operand"),
-        (lambda: ds.descramble_gram(np.eye(3), "entropy"), ValueError, "needs the signals"),
+        (lambda: ds.descramble(ds.Gram(np.eye(3)), "entropy"), ValueError, "needs the signals"),
         (
             lambda: ds.descramble(SIGNALS, "entropy", method="exact"),
             ValueError,

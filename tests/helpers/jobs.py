@@ -108,7 +108,7 @@ if __name__ == "__main__":
     job, out, place = sys.argv[1:]
     # OpenBLAS, refused its buffers at the first product, asks for them for ever: it has them before the limit.
     square = np.ones((200, 200))
-    ds.descramble_gram(square @ square)
+    ds.descramble(ds.Gram(square @ square))
     ds.gram(square)
     start = _virtual("VmSize")
     if megabytes := os.environ.get("FAULT_MEGABYTES"):

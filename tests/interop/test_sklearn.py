@@ -35,7 +35,7 @@ def test_parts_make_the_whole():
     parts = Descrambler()
     for rows in np.array_split(X, 7):
         parts.partial_fit(rows)
-    whole = ds.descramble_gram(ds.gram(X))
+    whole = ds.descramble(ds.gram(X))
     assert parts.gram_.count == len(X)
     np.testing.assert_allclose(parts.rotation_.matrix, whole.rotation.matrix, atol=1e-10)
 

@@ -52,7 +52,7 @@ def test_the_rotation_misses_the_optimum_by_no_more_than_its_bound(drift):
     model, batches = model_and_batches(drift)
     leading, gram = both(model, batches)
     few = bridge.descramble_module(model, {"1:input": leading}, rank=RANK)["1:input"].result
-    whole = ds.descramble_gram(gram)
+    whole = ds.descramble(gram)
     assert few.method == "exact, on given leading modes"
     assert few.gram is None
     assert few.rotation.rank == RANK
@@ -74,7 +74,7 @@ def test_of_few_signals_the_whole_matrix_is_known():
     leading, gram = both(model, batches)
     exact = np.linalg.eigvalsh(gram.matrix)[::-1]
     np.testing.assert_allclose(leading.values[:RANK], exact[:RANK], rtol=1e-4)
-    auto = ds.descramble_gram(leading, rank="auto")
+    auto = ds.descramble(leading, rank="auto")
     assert 1 <= auto.rotation.rank <= 2 * RANK
 
 
@@ -110,4 +110,4 @@ def test_errors():
         ({"rank": 2, "criterion": "kurtosis"}, "rank needs smoothness"),
     ):
         with pytest.raises(ValueError, match=message):
-            ds.descramble_gram(leading, **options)
+            ds.descramble(leading, **options)

@@ -79,7 +79,7 @@ def test_what_is_resolved_is_right(ratio):
     assert not (read.resolved & wrong_modes(read, signals)).any()
     if ratio <= 1e6:
         assert read.resolved.all()
-    late = ds.descramble_gram(ds.gram(signals).center())
+    late = ds.descramble(ds.gram(signals).center())
     assert not (late.resolved & wrong_modes(late, signals)).any()
     assert ds.gram(signals).center().uncertainty > 0
     if ratio >= 1e4:
@@ -111,7 +111,7 @@ def test_signals_that_do_not_vary_are_zero(value, late):
     signals = np.full((50, 4), value)
     gram = ds.gram(signals).center() if late and value != -1e-100 else ds.gram(signals, center=True)
     assert not gram.matrix.any()
-    result = ds.descramble_gram(gram)
+    result = ds.descramble(gram)
     zero = ds.descramble(np.zeros((50, 4)))
     np.testing.assert_array_equal(result.rotation.matrix, zero.rotation.matrix)
     assert not result.resolved.any()

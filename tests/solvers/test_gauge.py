@@ -105,14 +105,14 @@ def test_third_moments_settle_signs_that_means_do_not():
     assert result.sign_resolved.tolist() == [True] * 4 + [False]
     third = (modes_of(result, skewed) ** 3).mean(axis=1)
     assert (third[:4] > 0).all()
-    from_gram = ds.descramble_gram(ds.gram(skewed))
+    from_gram = ds.descramble(ds.gram(skewed))
     assert not from_gram.sign_resolved.any()
 
 
 def test_a_bare_matrix_has_no_signs():
     gram = ds.gram(separated())
-    assert ds.descramble_gram(gram).sign_resolved.sum() == 8
-    bare = ds.descramble_gram(gram.matrix)
+    assert ds.descramble(gram).sign_resolved.sum() == 8
+    bare = ds.descramble(ds.Gram(gram.matrix))
     assert not bare.sign_resolved.any()
     assert bare.resolved.all()
 

@@ -131,7 +131,7 @@ signals = np.random.default_rng(0).standard_normal((20000, n)) * np.logspace(0, 
 go = lambda state: print("go", flush=True) if state.iteration == 1 else None
 options = {"method": method, "callback": go, "max_iter": 10**6, "tol": 0}
 if criterion == "smoothness":
-    result = ds.descramble_gram(ds.gram(signals), **options)
+    result = ds.descramble(ds.gram(signals), **options)
 else:
     result = ds.descramble(signals, criterion, n_starts=4 * threads, threads=threads, **options)
 print(time.process_time() - asked)
@@ -173,7 +173,7 @@ def test_the_gil_is_released():
     gram = ds.gram(np.random.default_rng(0).standard_normal((300, 150)))
     thread = threading.Thread(target=count)
     thread.start()
-    ds.descramble_gram(gram, method="cayley-lbfgs", max_iter=100, tol=0)
+    ds.descramble(gram, method="cayley-lbfgs", max_iter=100, tol=0)
     done.set()
     thread.join()
     assert counts[0] > 50

@@ -105,7 +105,7 @@ def test_shortfall_and_excess_hold(n, decay, rank, seed, data):
             patch.setattr(exact, "STREAMED_SHARE", 1 / 12)
             result = ds.descramble(signals, rank=rank)
         else:
-            result = ds.descramble_gram(ds.gram(signals), rank=rank)
+            result = ds.descramble(ds.gram(signals), rank=rank)
     assert result.method == "exact, block Lanczos"
     b = signals.T @ signals
     a, exact_values = result.criterion.basis(n).eigenvalues, np.linalg.eigvalsh(b)[::-1]
@@ -122,7 +122,7 @@ def test_shortfall_and_excess_hold(n, decay, rank, seed, data):
 def test_repeated_eigenvalues_are_all_found(small_is_large):
     spectrum = np.concatenate([np.full(60, 3.0), np.ones(340)])
     q = ds.group.random_rotation(400, 0)
-    result = ds.descramble_gram((q * spectrum) @ q.T, rank=30)
+    result = ds.descramble(ds.Gram((q * spectrum) @ q.T), rank=30)
     assert result.method == "exact, block Lanczos"
     np.testing.assert_allclose(result.eigenvalues, 3)
 

@@ -81,8 +81,8 @@ def test_smoothness_against_fifty_digits(n, name, boundary):
 @pytest.mark.parametrize("boundary", ["periodic", "neumann", "dirichlet"])
 def test_bound_is_the_least_over_random_rotations(boundary):
     a, b = operator(3, boundary), exact(np.diag([1, 1e-3, 1e-9]))
-    bound = ds.descramble_gram(
-        np.diag([1, 1e-3, 1e-9]), ds.criteria.Smoothness(boundary=boundary)
+    bound = ds.descramble(
+        ds.Gram(np.diag([1, 1e-3, 1e-9])), ds.criteria.Smoothness(boundary=boundary)
     ).bound
     for seed in range(50):
         p = exact(ds.group.random_rotation(3, seed))

@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike
 
 from .. import _core as core
 from .._util.arrays import keeps_kind
-from .._util.validate import Array, check_squares, real_array, square
+from .._util.validate import Array, check_squares, square
 from ..errors import ChartError
+from .checks import angles, cayley_generator, orthogonal, skew, unpacked
 
 __all__ = [
     "cayley",
@@ -27,52 +28,6 @@ __all__ = [
     "random_rotation",
     "unpack_generator",
 ]
-
-
-def _tolerance(array: Array) -> float:
-    return float(array.shape[0] * np.sqrt(np.finfo(array.dtype).eps))
-
-
-def _skew(name: str, value: ArrayLike) -> Array:
-    matrix = square(name, value)
-    excess = float(np.abs(matrix + matrix.T).max())
-    if excess > _tolerance(matrix) * float(np.abs(matrix).max()):
-        raise ValueError(
-            f"{name} must be skew-symmetric, got |{name} + {name}^T| up to {excess:.1e}"
-        )
-    return matrix
-
-
-def _angles(name: str, value: ArrayLike) -> Array:
-    """Return a generator whose exponential has digits left."""
-    matrix = _skew(name, value)
-    return _below(1 / float(np.finfo(matrix.dtype).eps), name, matrix)
-
-
-def _cayley_generator(name: str, value: ArrayLike) -> Array:
-    """Return a generator whose Cayley map is orthogonal to half of the digits.
-
-    Beyond, an eigenvalue of the rotation is -1 to half of the digits, where `inverse_cayley` ends.
-    """
-    matrix = _skew(name, value)
-    return _below(2 / float(np.sqrt(np.finfo(matrix.dtype).eps)), name, matrix)
-
-
-def _below(limit: float, name: str, matrix: Array) -> Array:
-    largest = float(np.abs(matrix).max())
-    if largest > limit:
-        raise ValueError(f"{name} must have entries below {limit:.1e}, got {largest:.1e}")
-    return matrix
-
-
-def orthogonal(name: str, value: ArrayLike) -> Array:
-    """Return `value` as a square matrix with orthonormal rows, or raise ValueError."""
-    matrix = square(name, value)
-    with np.errstate(over="ignore", invalid="ignore"):
-        excess = float(np.abs(matrix @ matrix.T - np.eye(len(matrix))).max())
-    if not excess <= _tolerance(matrix):
-        raise ValueError(f"{name} must be orthogonal, got |{name} {name}^T - 1| up to {excess:.1e}")
-    return matrix
 
 
 @keeps_kind
@@ -94,7 +49,7 @@ def pack_generator(Q: ArrayLike) -> Array:
     ValueError
         If Q is not square, finite and skew-symmetric.
     """
-    return core.pack(_skew("Q", Q))
+    return core.pack(skew("Q", Q))
 
 
 @keeps_kind
@@ -115,11 +70,7 @@ def unpack_generator(packed: ArrayLike) -> Array:
     ValueError
         If the length is not n (n - 1) / 2 for any n.
     """
-    vector = real_array("packed", packed, 1)
-    n = (1 + int(np.sqrt(1 + 8 * vector.size))) // 2
-    if n * (n - 1) // 2 != vector.size:
-        raise ValueError(f"packed must have n (n - 1) / 2 entries, got {vector.size}")
-    return core.unpack(vector, n)
+    return unpacked("packed", packed)
 
 
 @keeps_kind
@@ -142,7 +93,7 @@ def cayley(Q: ArrayLike) -> Array:
         If Q is not square, finite and skew-symmetric, or has entries beyond 1.3e8 (float32: 5.8e3), whose
         rotation would lose more than half of its digits.
     """
-    return core.cayley(_cayley_generator("Q", Q))
+    return core.cayley(cayley_generator("Q", Q))
 
 
 @keeps_kind
@@ -191,7 +142,7 @@ def exp(Q: ArrayLike) -> Array:
     ValueError
         If Q is not square, finite and skew-symmetric.
     """
-    return core.exp(_angles("Q", Q))
+    return core.exp(angles("Q", Q))
 
 
 @keeps_kind
@@ -273,7 +224,7 @@ def cayley_pullback(Q: ArrayLike, G: ArrayLike) -> Array:
     ValueError
         If Q is not skew-symmetric or the shapes differ.
     """
-    return core.cayley_pullback(*_same_size(_cayley_generator("Q", Q), G))
+    return core.cayley_pullback(*_same_size(cayley_generator("Q", Q), G))
 
 
 @keeps_kind
@@ -297,7 +248,7 @@ def exp_pullback(Q: ArrayLike, G: ArrayLike) -> Array:
     ValueError
         If Q is not skew-symmetric or the shapes differ.
     """
-    return core.exp_pullback(*_same_size(_angles("Q", Q), G))
+    return core.exp_pullback(*_same_size(angles("Q", Q), G))
 
 
 def random_rotation(n: int, random_state: int | np.random.Generator | None = None) -> Array:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from .._geometry.rotation import Rotation, from_arrays
 from .._util.files import documented, read_arrays
 from .._util.validate import Array, real_array, scalar
+from .outcome import Status
 from .result import FIGURES, SCHEMA, Descrambling, with_figures
-from .status import Status
 
 _ROTATIONS = ({"rotation"}, {"rotation.span", "rotation.core"})
 # Figures that may be infinite, where nothing is known; and that may be negative, as values of a criterion.

@@ -1,4 +1,4 @@
-"""Descramble signals: the exact solution where there is one, iterative methods beside it."""
+"""Descramble signals: one call for every kind of signals, criterion and method."""
 
 from __future__ import annotations
 
@@ -9,32 +9,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from .._signals.gram import Gram, as_gram, check_range
+from .._geometry.rotation import Rotation
+from .._signals.gram import Gram, check_range
 from .._signals.leading_modes import Leading
 from .._signals.sources import Signals, Source, as_source
 from .._signals.sums import gram
-from .._util.validate import Array, choice, working_dtype
+from .._util.parallel import Executor
+from .._util.progress import Progress
+from .._util.validate import Array, working_dtype
 from ..criteria import Criterion, Smoothness, named
-from ..criteria._base import Data, QuadraticForm
-from . import gauge as gauges
-from .exact import is_streamed, solve
-from .iterative import descramble_locally
-from .lanczos import Streamed
-from .lbfgs import METHODS, Settings, State
-from .quadratic_iteration import iterate_quadratic
+from ..criteria._forms import Data, QuadraticForm
+from .eigenpairs import is_streamed
+from .exact import solve_exactly
+from .iterate import iterate, iterate_quadratic
+from .operators import Streamed
+from .problem import Problem
 from .result import Descrambling
+from .settings import METHODS, Settings, State
 
-__all__ = ["descramble", "descramble_gram"]
+__all__ = ["descramble"]
+
+# Takes problem and settings, and returns the result.
+Algorithm = Callable[[Problem, Settings], Descrambling]
 
 
 def descramble(
-    signals: Signals,
+    signals: Signals | Gram | Leading,
     criterion: str | Criterion = "smoothness",
     *,
     method: str = "auto",
     gauge: str = "canonical",
     reference: Descrambling | None = None,
     rank: int | str | None = None,
+    guess: ArrayLike | Rotation | None = None,
     center: bool = False,
     dtype: DTypeLike | None = None,
     max_iter: int = 10_000,
@@ -43,8 +50,9 @@ def descramble(
     random_state: int | np.random.Generator | None = None,
     n_starts: int = 1,
     threads: int | None = 1,
+    executor: Executor | None = None,
     group: str = "SO",
-    progress: bool = False,
+    progress: Progress = False,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 100,
     callback: Callable[[State], bool] | None = None,
@@ -53,11 +61,14 @@ def descramble(
 
     Parameters
     ----------
-    signals : array_like, shape (m, n), or what is read in blocks of rows
-        One signal in a row: whatever :func:`descrambler.gram` reads. Where they can be read again, the
-        sampling error of the modes and the third moments that settle signs are measured in a second
-        pass; from an iterator only the Gram matrix is kept, and the sampling error is that of Gaussian
-        signals.
+    signals : array_like, shape (m, n), what is read in blocks of rows, Gram or Leading
+        One signal per row: whatever :func:`descrambler.gram` reads. If the signals can be read again, a
+        second pass measures the sampling error of the modes and the third moments that settle signs.
+        From an iterator only the Gram matrix is kept, and the sampling error is that of Gaussian
+        signals. So it is with a :class:`Gram`, which is enough for criteria that need no single signal;
+        wrap a bare matrix, ``Gram(matrix)``: without mean and number all signs are undetermined, and
+        modes are judged by rounding alone. Leading eigenpairs, such as
+        ``interop.torch.capture(rank=...)`` returns, need a `rank`.
     criterion : str or Criterion
         What readable means: a criterion of :mod:`descrambler.criteria`, or the short name of one.
         Those that need the signals at every step read an iterator or a file into memory.
@@ -77,31 +88,38 @@ def descramble(
         block Lanczos, from signals that can be read again without forming the Gram matrix, in memory
         O(n rank) and about twelve passes; the rotation is then the identity plus low rank. See
         ``docs/scaling.md``.
+    guess : array_like or Rotation, optional
+        Where an iterative method starts: a rotation P, shape (n, n), or a generator Q of
+        ``P = (1 + Q)^-1 (1 - Q)``, skew-symmetric or packed as by ``group.pack_generator``.
     center : bool
         Subtract the mean signal, which still settles the signs.
     dtype : {"float32", "float64"}, optional
-        In which to solve, and of the rotation. By default the exact method solves in float64, and the
-        rotation of float32 signals is float32. float32 halves time and memory; what it costs is in
-        `gap` and `orthogonality_error`, and nothing is certified.
+        Precision of the solve and of the rotation. By default the exact method solves in float64, and
+        the rotation of float32 signals is float32. float32 halves time and memory; check `gap` and
+        `orthogonality_error`. Results in float32 are never certified.
     max_iter, tol, retraction
-        Of the iterative methods: most iterations; the gradient norm, relative to the objective, at
-        which to stop; "cayley", "exponential" or "polar" (riemannian-lbfgs).
+        For iterative methods: the maximum number of iterations; stop when the gradient norm is below
+        ``tol * abs(objective)``; "cayley", "exponential" or "polar" (riemannian-lbfgs only).
     random_state : int, Generator or None
-        Start of the iterative methods: a Haar-random rotation, or the identity where it is None. Of
-        block Lanczos: the first block, that of seed 0 where it is None.
+        Seed of the random rotation at which iterative methods start (None: start at the identity), and
+        of the first block of block Lanczos (None: seed 0).
     n_starts : int
         Number of random starts, of which the best counts; every start is reported in ``starts``.
     threads : int or None
-        Threads that share the starts, of which the result does not depend; None: one a processor.
+        Threads that run the starts; None for one thread per processor. The result does not depend on it.
+    executor : Executor, optional
+        Runs the starts instead of threads: anything with the interface of `concurrent.futures`, such as
+        ``client.get_executor()`` of a Dask client. Signals and criterion are sent to its workers.
     group : {"SO", "O"}
         Rotations, or reflections too. For exact solutions and for criteria that leave the signs of
         rows free the best value is the same, and the result a rotation.
-    progress : bool
-        Show a bar: of the iterations, or of the passes of block Lanczos.
+    progress : bool or callable
+        True shows a bar of the iterations, of the passes of block Lanczos, or of the starts if there
+        are several. A function is called with a step, which has `done`, `total` and `label`.
     checkpoint : path, optional
-        File that an iterative method writes, whole or not at all, every `checkpoint_every` iterations,
-        where it begins anew without memory. If it exists the iteration goes on from there, to the very
-        result that it had come to without a stop. For one start.
+        File that an iterative method writes, whole or not at all, every `checkpoint_every` iterations.
+        If it exists, the iteration goes on from there. The memory of L-BFGS is cleared at each save, so
+        that a resumed run gives exactly the result of one without a stop. For one start.
     checkpoint_every : int
     callback : callable, optional
         Called once an iteration, or pass, with a :class:`State`; stops when it returns True.
@@ -122,141 +140,114 @@ def descramble(
         If an iterative method ended before it reached the tolerance; after Ctrl-C the result is the
         best found so far, its status INTERRUPTED.
     """
-    criterion = named(criterion)
+    settings = Settings(
+        method=method,
+        gauge=gauge,
+        aim=None if reference is None else reference.rotation,
+        rank=rank,
+        guess=guess,
+        dtype=working_dtype(dtype or np.float64),
+        max_iter=max_iter,
+        tol=tol,
+        retraction=retraction,
+        random_state=random_state,
+        n_starts=n_starts,
+        threads=threads,
+        executor=executor,
+        group=group,
+        progress=progress,
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
+        callback=callback,
+    )
+    problem = _problem(signals, named(criterion), center, settings, dtype)
+    return _algorithm(problem, settings)(problem, settings)
+
+
+def _problem(
+    signals: Signals | Gram | Leading,
+    criterion: Criterion,
+    center: bool,
+    settings: Settings,
+    dtype: DTypeLike | None,
+) -> Problem:
+    """Return what is known of the signals, read as far as the criterion needs."""
+    if isinstance(signals, Gram | Leading):
+        return _posed(_centered(signals, center), None, criterion, settings, settings.dtype)
     # Non-finite entries are found by the Gram matrix.
     source = as_source("signals", signals)
     if criterion.needs_signals:
         source = as_source("signals", _prepared(source.whole(), center))
-    work = working_dtype(dtype or np.float64)
-    settings = Settings(
-        method,
-        max_iter,
-        tol,
-        retraction,
-        random_state,
-        callback,
-        n_starts=n_starts,
-        threads=threads,
-        group=group,
-        progress=progress,
-        checkpoint=checkpoint,
-        checkpoint_every=checkpoint_every,
-        dtype=work,
-    )
-    if dtype is None and source.dtype == np.float32:
-        work = np.float32
-    data: Gram | Streamed
-    _check_rank(rank, source.n, method)
-    if is_streamed(source, rank):
-        data = Streamed(source, center, settings.dtype)
-    else:
-        data = gram(source, center=center, dtype=settings.dtype)
+    _check_rank(criterion, source.n, settings)
+    second = _moments(source, center, settings)
+    narrow = dtype is None and source.dtype == np.float32
     again = source if source.rereadable else None
-    return _descramble(data, again, criterion, settings, gauge, reference, rank, work)
+    return _posed(second, again, criterion, settings, np.float32 if narrow else settings.dtype)
 
 
-def descramble_gram(
-    gram: Gram | Leading | ArrayLike,
-    criterion: str | Criterion = "smoothness",
-    *,
-    method: str = "auto",
-    gauge: str = "canonical",
-    reference: Descrambling | None = None,
-    rank: int | str | None = None,
-    dtype: DTypeLike | None = None,
-    max_iter: int = 10_000,
-    tol: float = 1e-8,
-    retraction: str = "cayley",
-    random_state: int | np.random.Generator | None = None,
-    n_starts: int = 1,
-    threads: int | None = 1,
-    group: str = "SO",
-    progress: bool = False,
-    checkpoint: str | os.PathLike[str] | None = None,
-    checkpoint_every: int = 100,
-    callback: Callable[[State], bool] | None = None,
-) -> Descrambling:
-    """Descramble signals known by their Gram matrix alone.
-
-    Parameters
-    ----------
-    gram : Gram, Leading or array_like, shape (n, n)
-        From a bare matrix all signs are undetermined, and modes are judged by rounding alone. Of leading
-        modes a rank must say how many to place.
-    criterion, method, gauge, reference, rank, dtype, max_iter, tol, retraction, random_state, n_starts, threads, group, progress, checkpoint, checkpoint_every, callback
-        As in :func:`descramble`.
-
-    Returns
-    -------
-    Descrambling
-
-    Raises
-    ------
-    TypeError, ValueError
-        As :func:`descramble`.
-    """
-    work = working_dtype(dtype or np.float64)
-    settings = Settings(
-        method,
-        max_iter,
-        tol,
-        retraction,
-        random_state,
-        callback,
-        n_starts=n_starts,
-        threads=threads,
-        group=group,
-        progress=progress,
-        checkpoint=checkpoint,
-        checkpoint_every=checkpoint_every,
-        dtype=work,
-    )
-    data = gram if isinstance(gram, Leading) else as_gram(gram)
-    return _descramble(data, None, named(criterion), settings, gauge, reference, rank, work)
-
-
-def _descramble(
-    data: Gram | Streamed | Leading,
+def _posed(
+    second: Gram | Streamed | Leading,
     source: Source | None,
     criterion: Criterion,
     settings: Settings,
-    gauge: str,
-    reference: Descrambling | None,
-    rank: int | str | None,
     dtype: type[np.floating[Any]],
-) -> Descrambling:
-    choice("method", settings.method, ("auto", "exact", "polar", *METHODS))
-    _check_gauge(gauge, reference, data.n)
-    _check_rank(rank, data.n, settings.method)
-    if rank is not None and not isinstance(criterion, Smoothness):
-        raise ValueError(f"rank needs smoothness, got {criterion}")
-    if isinstance(data, Leading) and rank is None:
-        raise ValueError(f"rank is needed: only {len(data.values)} leading modes are known")
-    if isinstance(data, Gram):
-        check_range(data, settings.dtype)
-        form = criterion.form(Data(data))
-    else:
-        form = QuadraticForm()  # the value of smoothness is the trace itself
-    if form is not None and settings.method == "polar":
-        raise ValueError(f"method='polar' maximizes kurtosis and orthomax, not {criterion}")
-    if form is not None and settings.method not in METHODS:
-        if settings.checkpoint is not None:
-            raise ValueError("checkpoint needs an iterative method: the exact one takes no steps")
-        return solve(data, source, criterion, form, settings, gauge, reference, rank, dtype)
-    assert isinstance(data, Gram)
-    if form is None:
-        signals = source.whole() if criterion.needs_signals and source else None
-        return descramble_locally(Data(data, signals), criterion, settings, gauge, dtype)
-    return iterate_quadratic(data, source, criterion, form, settings, gauge, reference, dtype)
+) -> Problem:
+    """Return the problem, checked against the settings."""
+    _check_rank(criterion, second.n, settings)
+    _check_units(second, settings)
+    # The value of smoothness is the trace itself.
+    form: QuadraticForm | None = QuadraticForm()
+    if isinstance(second, Gram):
+        check_range(second, settings.dtype)
+        form = criterion.form(Data(second))
+    return Problem(criterion, second, source, form, dtype)
 
 
-def _check_rank(rank: int | str | None, n: int, method: str) -> None:
+def _centered(second: Gram | Leading, center: bool) -> Gram | Leading:
+    if not center or second.centered:
+        return second
+    if isinstance(second, Leading):
+        raise ValueError("center is for signals or a Gram matrix, not for leading modes of theirs")
+    return second.center()
+
+
+def _moments(source: Source, center: bool, settings: Settings) -> Gram | Streamed:
+    if is_streamed(source, settings.rank):
+        return Streamed(source, center, settings.dtype)
+    return gram(source, center=center, dtype=settings.dtype)
+
+
+def _check_rank(criterion: Criterion, n: int, settings: Settings) -> None:
+    rank = settings.rank
     if rank is None:
         return
     if rank != "auto" and (isinstance(rank, str) or not 1 <= rank <= n):
         raise ValueError(f"rank must be between 1 and {n} or 'auto', got {rank!r}")
-    if method in METHODS:
-        raise ValueError(f"rank needs the exact method, got method={method!r}")
+    if settings.method in METHODS:
+        raise ValueError(f"rank needs the exact method, got method={settings.method!r}")
+    if not isinstance(criterion, Smoothness):
+        raise ValueError(f"rank needs smoothness, got {criterion}")
+
+
+def _check_units(second: Gram | Streamed | Leading, settings: Settings) -> None:
+    if settings.aim is not None and settings.aim.n != second.n:
+        raise ValueError(f"reference has {settings.aim.n} units, the signals have {second.n}")
+    if isinstance(second, Leading) and settings.rank is None:
+        raise ValueError(f"rank is needed: only {len(second.values)} leading modes are known")
+
+
+def _algorithm(problem: Problem, settings: Settings) -> Algorithm:
+    """Return what solves the problem by the method asked for."""
+    if problem.form is None:
+        return iterate
+    if settings.method == "polar":
+        raise ValueError(f"method='polar' maximizes kurtosis and orthomax, not {problem.criterion}")
+    if settings.method in METHODS:
+        return iterate_quadratic
+    for name, what in (("checkpoint", "takes no steps"), ("guess", "needs no start")):
+        if getattr(settings, name) is not None:
+            raise ValueError(f"{name} needs an iterative method: the exact one {what}")
+    return solve_exactly
 
 
 def _prepared(rows: Array, center: bool) -> Array:
@@ -266,11 +257,3 @@ def _prepared(rows: Array, center: bool) -> Array:
     apart = np.subtract(rows, rows[0], dtype=np.float64)
     deviations: Array = (apart - apart.mean(axis=0)).astype(rows.dtype)
     return deviations
-
-
-def _check_gauge(gauge: str, reference: Descrambling | None, n: int) -> None:
-    choice("gauge", gauge, gauges.GAUGES)
-    if (gauge == "align") != (reference is not None):
-        raise ValueError("reference is needed for gauge='align', and only there")
-    if reference is not None and reference.rotation.n != n:
-        raise ValueError(f"reference has {reference.rotation.n} units, the signals have {n}")

@@ -19,24 +19,11 @@ import scipy.linalg
 from .._geometry.rotation import has_negative_determinant, nearest_completion
 from .._util.validate import Array
 from ..errors import ConvergenceWarning
-from .lbfgs import MESSAGES, Settings, State, depth_of_the_package
-from .status import Status
+from .outcome import MESSAGES, Outcome, Status, depth_of_the_package
+from .settings import Settings, State
 
 EPSILON = float(np.finfo(np.float64).eps)
 LEAST_DAMPING = 1e-12
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """A rotation of a square matrix, the bound on what any reaches, and how it was found."""
-
-    rotation: Array
-    bound: float
-    status: Status
-    message: str
-    n_iter: int
-    n_eval: int
-    history: Array
 
 
 def _svd(m: Array) -> tuple[Array, Array, Array]:
@@ -52,7 +39,7 @@ def _polar_rotation(u: Array, s: Array, vt: Array) -> Array:
     return np.eye(n) if rank == 0 else (u @ vt).T
 
 
-def greatest_sum(w: Array) -> Found:
+def greatest_sum(w: Array) -> Outcome:
     """Maximize tr(P W) over rotations."""
     u, s, vt = _svd(w)
     rotation = _polar_rotation(u, s, vt)
@@ -61,7 +48,7 @@ def greatest_sum(w: Array) -> Found:
         rotation = rotation - 2 * np.outer(vt[-1], u[:, -1])
         bound -= 2 * float(s[-1])
     message = "global optimum from one singular value decomposition"
-    return Found(rotation, bound, Status.CONVERGED, message, 0, 1, np.empty(0))
+    return Outcome(rotation, Status.CONVERGED, 0, 1, np.empty(0), bound=bound, note=message)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +138,7 @@ def _ascend(w: Array, here: _Point, damping: float) -> tuple[_Point, float, int]
     return _Point.at(w, here.d * (1 + here.gradient)), 0.1, evaluations + 1
 
 
-def greatest_norm_square(w: Array, settings: Settings) -> Found:
+def greatest_norm_square(w: Array, settings: Settings) -> Outcome:
     """Maximize the concave F by Newton steps until value and bound meet."""
     norms = np.einsum("ij,ij->j", w, w)
     used = norms >= 1e-11 * norms.mean()
@@ -160,7 +147,8 @@ def greatest_norm_square(w: Array, settings: Settings) -> Found:
     rank = int(np.count_nonzero(s > len(s) * EPSILON * s[0]))
     if rank == 0:
         zero = np.zeros(1)
-        return Found(np.eye(len(w)), 0.0, Status.CONVERGED, "all weights are zero", 0, 1, zero)
+        note = "all weights are zero"
+        return Outcome(np.eye(len(w)), Status.CONVERGED, 0, 1, zero, bound=0.0, note=note)
     columns = (s[:rank, None] * vt[:rank])[:, used]  # in coordinates of their range
     start = np.einsum("ki,ki->i", vt[:rank], s[:rank, None] * vt[:rank])[used]
     here, damping = _Point.at(columns, np.maximum(start, 1e-8 * start.max())), LEAST_DAMPING
@@ -175,7 +163,7 @@ def greatest_norm_square(w: Array, settings: Settings) -> Found:
     inner = np.zeros((len(here.s), len(w)))
     inner[:, used] = here.vt
     rotation = _best_row_signs(_polar_rotation(u[:, :rank] @ here.u, here.s, inner), w)
-    message = MESSAGES[status] if status is not Status.CONVERGED else "global optimum, certified"
+    note = "global optimum, certified" if status is Status.CONVERGED else ""
     iterations = len(history) - 1
     bound = bounds[-1] + beyond
     if status in (Status.MAX_ITERATIONS, Status.LINE_SEARCH_FAILED):
@@ -186,7 +174,8 @@ def greatest_norm_square(w: Array, settings: Settings) -> Found:
             ConvergenceWarning,
             stacklevel=depth_of_the_package(),
         )
-    return Found(rotation, bound, status, message, iterations, evaluations, np.asarray(history))
+    values = np.asarray(history)
+    return Outcome(rotation, status, iterations, evaluations, values, bound=bound, note=note)
 
 
 def _stopping(
@@ -211,7 +200,7 @@ def _stopping(
 
 
 def _best_row_signs(rotation: Array, w: Array) -> Array:
-    """Diagonal entries >= 0; the least of them pays for the determinant, which costs nothing."""
+    """Make diagonal entries >= 0; if then det P = -1, flip the row with the smallest: it costs least."""
     diagonal = np.einsum("ij,ji->i", rotation, w)
     rotation = rotation * np.where(diagonal < 0, -1.0, 1.0)[:, None]
     if has_negative_determinant(rotation):

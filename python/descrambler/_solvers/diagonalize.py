@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._geometry.charts import random_rotation
 from .._geometry.rotation import Rotation
 from .._util.validate import Array, check_squares, choice, matrix
 from ..criteria import DiagonalNormSquare, DiagonalSum
-from .diagonal_optima import EPSILON, Found, greatest_norm_square, greatest_sum
-from .lbfgs import MESSAGES, METHODS, Objective, Settings, State, run, warn_unless_converged
+from .diagonal_optima import EPSILON, greatest_norm_square, greatest_sum
+from .lbfgs import lbfgs
+from .outcome import Outcome, warn_unless_converged
+from .problem import Objective
 from .result import Descrambling
+from .settings import METHODS, Settings, State
+from .starts import starting_points
 
 __all__ = ["diagonalize"]
 
@@ -25,6 +29,7 @@ def diagonalize(
     *,
     side: str = "left",
     method: str = "auto",
+    guess: ArrayLike | Rotation | None = None,
     max_iter: int = 10_000,
     tol: float = 1e-10,
     retraction: str = "cayley",
@@ -49,7 +54,7 @@ def diagonalize(
     tol : float
         The certified relative gap at which the norm square stops; for the iterative methods the
         gradient norm relative to the objective.
-    retraction, random_state, callback
+    guess, retraction, random_state, callback
         As in :func:`descrambler.descramble`.
 
     Returns
@@ -69,15 +74,23 @@ def diagonalize(
     choice("criterion", criterion, ("sum", "norm_square"))
     choice("side", side, ("left", "right"))
     choice("method", method, ("auto", "exact", *METHODS))
-    settings = Settings(method, max_iter, tol, retraction, random_state, callback)
+    settings = Settings(
+        method=method,
+        guess=guess,
+        max_iter=max_iter,
+        tol=tol,
+        retraction=retraction,
+        random_state=random_state,
+        callback=callback,
+    )
+    if guess is not None and method in ("auto", "exact"):
+        raise ValueError("guess needs an iterative method: the exact one needs no start")
     square = _square_part(w if side == "left" else w.T)
     problem = (DiagonalSum if criterion == "sum" else DiagonalNormSquare)(square)
     exact = greatest_sum(square) if criterion == "sum" else greatest_norm_square(square, settings)
-    found = (
-        exact
-        if method in ("auto", "exact")
-        else _iterate(problem, square, settings, exact, w.dtype)
-    )
+    found = exact
+    if method in METHODS:
+        found = _iterate(problem, square, settings, w.dtype)
     rotation = np.ascontiguousarray(found.rotation, dtype=w.dtype)
     sign_resolved = np.ones(len(square), bool)
     if criterion == "norm_square":
@@ -118,24 +131,13 @@ def _iterate(
     problem: DiagonalSum | DiagonalNormSquare,
     w: Array,
     settings: Settings,
-    exact: Found,
     dtype: np.dtype[np.floating],
-) -> Found:
-    start: Array = np.eye(len(w))
-    if settings.random_state is not None:
-        start = random_rotation(len(w), settings.random_state)
+) -> Outcome:
+    _, (start,) = starting_points(len(w), settings)
     size = float(np.linalg.norm(w)) / np.sqrt(len(w)) or 1.0
-    kernel = problem.kernel(np.ascontiguousarray(start @ (w / size), dtype))
+    turned = np.ascontiguousarray(start @ (w / size), dtype)
     unit = size if isinstance(problem, DiagonalSum) else size**2
-    objective = Objective(lambda: kernel, problem.maximize, unit)
-    outcome = run(objective, np.eye(len(w), dtype=dtype), settings)
+    objective = Objective(lambda: (problem.kernel(turned), unit), problem.maximize)
+    outcome = lbfgs(objective, np.eye(len(w), dtype=dtype), settings)
     warn_unless_converged(outcome, settings)
-    return Found(
-        outcome.rotation @ start,
-        exact.bound,
-        outcome.status,
-        MESSAGES[outcome.status],
-        outcome.n_iter,
-        outcome.n_eval,
-        outcome.history,
-    )
+    return replace(outcome, rotation=outcome.rotation @ start)

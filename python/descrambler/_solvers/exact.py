@@ -1,105 +1,46 @@
-"""The exact solution for smoothness: eigenvectors of the Gram matrix onto modes of the link axis."""
+"""The exact solution of quadratic criteria: eigenvectors of the Gram matrix onto modes of the link axis."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import scipy.linalg
 
-from .._geometry.link_basis import LinkBasis
-from .._geometry.rotation import Rotation
-from .._signals.factor import with_factor
-from .._signals.gram import Gram, rounding_level
-from .._signals.leading_modes import Leading
-from .._signals.sources import Source
+from .._signals.gram import Gram
 from .._util.validate import Array
-from ..criteria import Criterion, Smoothness
-from ..criteria._base import QuadraticForm
 from . import gauge as gauges
-from .lanczos import Formed, Operator, Search, Streamed, leading_pairs, relative_error
-from .lbfgs import Monitor, Settings
+from .eigenpairs import find_pairs, is_blurred, rounding
+from .problem import Problem
 from .result import Descrambling
-from .status import Status
-
-# Leading modes are found by LAPACK's whole solution below this size, or where they are more than this
-# share of all: there it is the faster one. Streaming beats forming the Gram matrix at another share.
-LEAST_UNITS, LARGEST_SHARE, STREAMED_SHARE = 1024, 1 / 12, 1 / 16
-# Of the sum of the leading eigenvalues, plain and weighted: where the search stops.
-TOLERANCE = {np.float64: 1e-5, np.float32: 1e-4}
-# Share of the bound by which rounding may move it before the signals are factored: what certifies.
-CERTIFIED = 1e-9
-# rank="auto" looks at this many modes first.
-FIRST_RANK = 64
+from .settings import Settings
 
 
-def is_streamed(source: Source, rank: int | str | None) -> bool:
-    """Whether the leading modes are found without forming the Gram matrix."""
-    if rank is None or not source.rereadable or source.n < LEAST_UNITS:
-        return False
-    return (FIRST_RANK if rank == "auto" else int(rank)) <= STREAMED_SHARE * source.n
-
-
-@dataclass(frozen=True, eq=False)
-class _Found:
-    """Eigenpairs, how they were found, and what the data say of them."""
-
-    data: Gram | Streamed | Leading
-    search: Search
-    statistics: gauges.ModeStatistics
-    method: str = "exact, block Lanczos"
-
-    @property
-    def whole(self) -> bool:
-        """Whether the eigenproblem was solved as a whole."""
-        return self.method == "exact"
-
-    @property
-    def last_resolved(self) -> int:
-        """Number of modes up to the last resolved one, at least one."""
-        return 1 + int(np.flatnonzero(self.statistics.resolved).max(initial=0))
-
-
-def solve(
-    data: Gram | Streamed | Leading,
-    source: Source | None,
-    criterion: Criterion,
-    form: QuadraticForm,
-    settings: Settings,
-    gauge: str,
-    reference: Descrambling | None,
-    rank: int | str | None,
-    dtype: type[np.floating[Any]],
-) -> Descrambling:
-    """Descramble for a quadratic criterion; arguments as :func:`descrambler.descramble` has checked them.
-
-    Solved in float32 if `settings` say so, else in float64; `dtype` is that of the rotation.
-    """
+def solve_exactly(problem: Problem, settings: Settings) -> Descrambling:
+    """Descramble for a quadratic criterion, in the precision of the settings."""
     start = time.perf_counter()
-    basis = link_basis(criterion, form, data.n)
-    found = _found(data, source, rank, basis, settings)
-    data = found.data
-    search, statistics = found.search, found.statistics
+    form, basis, n, rank = problem.form, problem.basis, problem.n, settings.rank
+    assert form is not None
+    found = find_pairs(problem, settings)
+    data, search, statistics = found.data, found.search, found.statistics
     leading = search.leading
     values = leading.values
-    significant = int(np.count_nonzero(values > leading.rounding))
-    kept = min(significant, _wanted(rank, found, data.n))
-    rotation = in_gauge(leading.modes, kept, statistics.sign, basis, gauge, reference)
+    wanted = n if rank is None else found.last_resolved if rank == "auto" else int(rank)
+    kept = min(int(np.count_nonzero(values > leading.rounding)), wanted)
+    rotation = gauges.in_gauge(leading.modes, kept, statistics.sign, basis, settings)
     first = None if rank is None else leading.first(kept)
     trace = leading.trace if first is None else float(first.values.sum())
+    uncertainty = data.uncertainty if isinstance(data, Gram) else 0.0
     return Descrambling(
-        rotation=rotation.astype(dtype),
-        criterion=criterion,
+        rotation=rotation.astype(problem.dtype),
+        criterion=problem.criterion,
         bound=form.own_value(leading.bound(basis) if first is None else first.bound(basis)),
         rounding=rounding(basis, trace, form, leading),
         method=found.method,
-        gauge=gauge,
+        gauge=settings.gauge,
         status=search.status,
-        message=_message(found),
-        resolved=_over_all(statistics.resolved, kept, data.n),
-        sign_resolved=_over_all(statistics.sign_resolved, kept, data.n),
+        message=found.message,
+        resolved=_over_all(statistics.resolved, kept, n),
+        sign_resolved=_over_all(statistics.sign_resolved, kept, n),
         n_iter=0 if found.whole else search.n_passes,
         n_eval=search.n_passes,
         history=np.empty(0),
@@ -107,199 +48,8 @@ def solve(
         gram=data if isinstance(data, Gram) else None,
         eigenvalues=np.maximum(values if first is None else first.values, 0),
         leading=first,
-        proven=settings.dtype == np.float64 and not is_blurred(_uncertainty(data), leading, basis),
+        proven=settings.dtype == np.float64 and not is_blurred(uncertainty, leading, basis),
     )
-
-
-def _found(
-    data: Gram | Streamed | Leading,
-    source: Source | None,
-    rank: int | str | None,
-    basis: LinkBasis,
-    settings: Settings,
-) -> _Found:
-    """Find as many eigenpairs as are asked for, or as are resolved."""
-    if isinstance(data, Leading):
-        return _given(data, source, rank, basis)
-    number = FIRST_RANK if rank == "auto" else data.n if rank is None else int(rank)
-    while True:
-        whole = isinstance(data, Gram) and not _is_few(number, data.n)
-        if isinstance(data, Gram) and whole:
-            leading = all_pairs(data, settings.dtype)
-            exact = settings.dtype == np.float64 and source is not None and source.rereadable
-            if exact and source is not None and _lacks_digits(leading, basis):
-                data = with_factor(data, source)
-                leading = all_pairs(data, settings.dtype)
-            search = Search(leading, 1, 0.0, Status.CONVERGED)
-        else:
-            operator = Formed(data, settings.dtype) if isinstance(data, Gram) else data
-            search = _some_pairs(operator, number, basis, settings)
-        statistics = gauges.mode_statistics(search.leading, source)
-        found = _Found(data, search, statistics, *(["exact"] if whole else []))
-        # A last quarter without a resolved mode shows that there are no more.
-        enough = rank != "auto" or whole or found.last_resolved <= 0.75 * number
-        most = data.n if isinstance(data, Gram) else int(STREAMED_SHARE * data.n)
-        if enough or number == most or search.status is Status.STOPPED:
-            return found
-        number = min(2 * number, most)
-
-
-def _given(
-    leading: Leading, source: Source | None, rank: int | str | None, basis: LinkBasis
-) -> _Found:
-    """Take leading modes as they are."""
-    assert rank is not None
-    known = len(leading.values)
-    statistics = gauges.mode_statistics(leading, source)
-    number = known if rank == "auto" else int(rank)
-    if number > known:
-        raise ValueError(f"rank must be at most {known}, the modes that are known, got {rank}")
-    found = leading.first(number)
-    error = relative_error(found.values, found.errors, basis.eigenvalues)
-    search = Search(leading, 1, error, Status.CONVERGED)
-    return _Found(leading, search, statistics, "exact, on given leading modes")
-
-
-def _message(found: _Found) -> str:
-    if found.whole:
-        return "global optimum from one eigendecomposition"
-    reached = f"sums of the leading eigenvalues known to {found.search.error:.1e}"
-    if found.search.status is Status.CONVERGED:
-        return reached
-    by = "the callback" if found.search.status is Status.STOPPED else "the limit of passes"
-    return f"stopped by {by}, {reached}"
-
-
-def _wanted(rank: int | str | None, found: _Found, n: int) -> int:
-    if rank is None:
-        return n
-    return found.last_resolved if rank == "auto" else int(rank)
-
-
-def _is_few(number: int, n: int) -> bool:
-    return n >= LEAST_UNITS and number <= LARGEST_SHARE * n
-
-
-def all_pairs(gram: Gram, dtype: type[np.floating[Any]]) -> Leading:
-    """Return all eigenpairs of a Gram matrix, by LAPACK."""
-    if gram.factor is not None:
-        return _singular_pairs(gram, gram.factor)
-    b = gram.matrix.astype(dtype, copy=False)
-    values, vectors = scipy.linalg.eigh(b, driver="evd", check_finite=False)
-    # What rounding in single precision may leave below zero is accepted.
-    negative = max(1e-6, rounding_level(1, gram.n, dtype)) * abs(values[-1])
-    if values[0] < -(negative + gram.uncertainty):
-        raise ValueError(
-            f"gram must be positive semidefinite, got eigenvalues from {values[0]:.3g} to {values[-1]:.3g}"
-        )
-    values, modes = values[::-1].astype(np.float64), vectors.T[::-1].copy()
-    is_rounding = np.abs(values) <= rounding_level(values[0], gram.n) + gram.uncertainty
-    uncertain = 0.0 if dtype == np.float64 else rounding_level(values[0], gram.n, dtype)
-    uncertain = max(uncertain, gram.uncertainty)
-    return Leading(
-        values=np.where(is_rounding, np.maximum(values, 0), values),
-        modes=modes,
-        residuals=np.full(gram.n, uncertain),
-        errors=np.full(gram.n, uncertain),
-        trace=float(np.trace(gram.matrix)),
-        mean=gram.mean,
-        count=gram.count,
-        centered=gram.centered,
-    )
-
-
-def _singular_pairs(gram: Gram, factor: Array) -> Leading:
-    """Return all eigenpairs from the singular value decomposition of the factor."""
-    _, singular, modes = scipy.linalg.svd(factor, check_finite=False)
-    values = np.zeros(gram.n)
-    values[: len(singular)] = singular**2
-    zero = np.zeros(gram.n)
-    trace, mean = float(values.sum()), gram.mean
-    modes = np.ascontiguousarray(modes)
-    return Leading(values, modes, zero, zero, trace, mean, gram.count, gram.centered, True)
-
-
-def _lacks_digits(leading: Leading, basis: LinkBasis) -> bool:
-    """Whether the rounding of the eigenvalues decides over the optimum: that of many decades."""
-    return is_blurred(float(leading.rounding.max()), leading, basis)
-
-
-def is_blurred(uncertainty: float, leading: Leading, basis: LinkBasis) -> bool:
-    """Whether eigenvalues that are as uncertain may move the bound by more than certifies."""
-    moved = uncertainty * float(np.abs(basis.eigenvalues).sum())
-    return moved > CERTIFIED * abs(leading.bound(basis))
-
-
-def _uncertainty(data: Gram | Streamed | Leading) -> float:
-    return data.uncertainty if isinstance(data, Gram) else 0.0
-
-
-def _some_pairs(operator: Operator, number: int, basis: LinkBasis, settings: Settings) -> Search:
-    monitor = Monitor(settings, 1.0, passes=True)
-
-    def stop(search: Search) -> bool:
-        if settings.callback is None and not settings.progress:
-            return False
-        first = search.leading.first(number)
-        slope = float(np.linalg.norm(basis.eigenvalues[: len(first.values)] * first.residuals))
-        return monitor.stops(search.n_passes, first.bound(basis), 2 * slope)
-
-    try:
-        return leading_pairs(
-            operator,
-            number,
-            basis.eigenvalues,
-            tol=TOLERANCE[settings.dtype],
-            seed=np.random.default_rng(settings.random_state or 0),
-            dtype=settings.dtype,
-            stop=stop,
-        )
-    finally:
-        monitor.close()
-
-
-def in_gauge(
-    modes: Array,
-    kept: int,
-    sign: Array,
-    basis: LinkBasis,
-    gauge: str,
-    reference: Descrambling | None,
-) -> Rotation:
-    """P from its modes; those beyond `kept` carry no signal and turn as little as possible."""
-    if gauge != "none":
-        modes = np.multiply(modes, sign[:, None].astype(modes.dtype), out=modes)
-    aim = None if reference is None else reference.rotation
-    if kept < basis.n:
-        return gauges.place(modes[:kept], basis, gauge, aim)
-    rotation = basis.from_modes(modes)
-    gauges.reflect_last_mode_if_needed(rotation, modes, basis)
-    if gauge in ("identity", "align"):
-        other = np.eye(basis.n) if aim is None else aim.matrix
-        other = basis.to_modes(other.astype(np.float64, copy=False))
-        rotation = basis.from_modes(gauges.aligned(basis.to_modes(rotation), other, basis))
-    return Rotation(rotation, kept)
-
-
-def rounding(
-    basis: LinkBasis, trace: float, form: QuadraticForm, leading: Leading | None = None
-) -> float:
-    """Bound what rounding may change in an objective: ||A|| tr B bounds the terms that it sums.
-
-    Of a factor R the objective sums squares ``a_i ||y_i||^2``, with y_i known to the rounding of ||R||.
-    """
-    terms = basis.norm * trace
-    if leading is not None and leading.factored:
-        singular = np.sqrt(leading.values)
-        terms = min(terms, 2 * float(np.abs(basis.eigenvalues) @ (singular[0] * singular)))
-    return 4 * float(np.finfo(np.float64).eps) * (terms + abs(form.constant))
-
-
-def link_basis(criterion: Criterion, form: QuadraticForm, n: int) -> LinkBasis:
-    """Return modes of A, in the order in which they take the principal components; of -A to maximize."""
-    if isinstance(criterion, Smoothness):
-        return criterion.basis(n)
-    return (form * (-1 if form.maximize else 1)).basis(n)
 
 
 def _over_all(mask: Array, kept: int, n: int) -> Array:

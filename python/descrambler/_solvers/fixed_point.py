@@ -9,6 +9,7 @@ fixed points are the same, and near them the steps converge cubically for indepe
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -17,9 +18,11 @@ from .. import _core as core
 from .._geometry.rotation import has_negative_determinant
 from .._util.validate import Array
 from ..criteria import Criterion, Kurtosis, Orthomax
-from ..criteria._base import Assembly, Data
-from .lbfgs import Cancel, Monitor, Objective, Outcome, Settings, run
-from .status import Status
+from ..criteria._forms import Assembly, Data
+from .lbfgs import Cancel, Monitor, lbfgs, monitoring
+from .outcome import Outcome, Status
+from .problem import Objective
+from .settings import Settings
 
 
 def applies(criterion: Criterion) -> bool:
@@ -48,76 +51,27 @@ def _proper(p: Array) -> Array:
     return mirrored
 
 
-class PolarSteps:
-    """Maximizes one criterion of one set of signals, from any start."""
+class FourthPowers(Objective):
+    """Orthomax or kurtosis of one set of signals: the whole, and the sum of fourth powers in it."""
 
     def __init__(self, criterion: Criterion, data: Data, dtype: np.dtype[np.floating]) -> None:
         assert isinstance(criterion, (Kurtosis, Orthomax))
-        self.criterion, self.data, self.dtype = criterion, data, dtype
+        self.criterion, self.data, self.dtype, self.maximize = criterion, data, dtype, True
+        self.kernel, self.unit = criterion.kernel(data, dtype)
         # All is in the signals' own unit: fourth powers in theirs would soon leave the range of numbers.
         self.b = data.gram.matrix / data.unit**2
         self.scale = data.unit**4 if isinstance(criterion, Orthomax) else 1.0
+        assembly = Assembly(data, dtype)
+        assembly.add_term(criterion, 1.0, core.quartic())
+        self._quartic, self._quartic_unit = assembly.kernel()
 
-    def __call__(
-        self, objective: Objective, start: Array, settings: Settings, cancel: Cancel | None = None
-    ) -> Outcome:
-        """Step while the value rises; what then remains is left to Riemannian L-BFGS."""
-        assembly = Assembly(self.data, self.dtype)
-        assembly.add_term(self.criterion, 1.0, core.quartic())
-        kernel, unit = assembly.kernel()
-        p, here = start, self._at(start, kernel, unit)
-        monitor = Monitor(settings, 1.0)
-        history = [here.value]
-        status = None
-        try:
-            while status is None:
-                norm = here.gradient_norm(p)
-                status = self._status(here, norm, history, settings, monitor, cancel)
-                if status is not None:
-                    break
-                u, _, vt = scipy.linalg.svd(here.target, check_finite=False)
-                ahead = np.ascontiguousarray(u @ vt, self.dtype)
-                there = self._at(ahead, kernel, unit)
-                if there.value - here.value <= np.finfo(self.dtype).eps * abs(here.value):
-                    break
-                p, here = ahead, there
-                history.append(here.value)
-        except KeyboardInterrupt:
-            status = Status.INTERRUPTED
-        finally:
-            monitor.close()
-        done, values = len(history) - 1, self.scale * np.array(history)
-        p = _proper(p) if settings.group == "SO" else p
-        if status is not None:
-            return Outcome(p, status, done, len(history), values, self.scale * norm)
-        rest = settings.using("riemannian-lbfgs")
-        rest = replace(rest, max_iter=max(1, settings.max_iter - done))
-        end = run(objective, p, rest, cancel)
-        whole = np.concatenate([values, end.history[1:]])
-        return replace(end, n_iter=done + end.n_iter, n_eval=done + 2 + end.n_eval, history=whole)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FourthPowers, (self.criterion, self.data, self.dtype)
 
-    def _status(
-        self,
-        here: _Point,
-        norm: float,
-        history: list[float],
-        settings: Settings,
-        monitor: Monitor,
-        cancel: Cancel | None,
-    ) -> Status | None:
-        """Say why to stop, if there is a reason."""
-        if cancel is not None and cancel.asked:
-            return Status.INTERRUPTED
-        if monitor.stops(len(history) - 1, self.scale * here.value, self.scale * norm):
-            return Status.STOPPED
-        if norm <= settings.tol * abs(here.value):
-            return Status.CONVERGED
-        return Status.MAX_ITERATIONS if len(history) > settings.max_iter else None
-
-    def _at(self, p: Array, kernel: core.Criterion, unit: float) -> _Point:
+    def at(self, p: Array) -> _Point:
         """Value, gradient, and the matrix whose polar factor comes next."""
-        _, scaled = kernel.value_and_gradient(p)
-        quartic = unit * scaled.astype(np.float64, copy=False)
+        _, scaled = self._quartic.value_and_gradient(p)
+        quartic = self._quartic_unit * scaled.astype(np.float64, copy=False)
         p = p.astype(np.float64, copy=False)
         product = p @ self.b
         power = np.einsum("ij,ij->i", product, p)
@@ -134,3 +88,55 @@ class PolarSteps:
         radial = (4 * inverse)[:, None] * product
         gradient, target = fixed - kurtosis[:, None] * radial, fixed - 3 * radial
         return _Point(float(kurtosis.sum()), gradient, target)
+
+
+def polar_steps(
+    objective: Objective, start: Array, settings: Settings, cancel: Cancel | None = None
+) -> Outcome:
+    """Step while the value rises; what then remains is left to Riemannian L-BFGS."""
+    assert isinstance(objective, FourthPowers)
+    p, here = start, objective.at(start)
+    history = [here.value]
+    status = None
+    with monitoring(settings, objective.scale) as monitor:
+        try:
+            while status is None:
+                norm = here.gradient_norm(p)
+                status = _status(here, norm, history, settings, monitor, cancel)
+                if status is not None:
+                    break
+                u, _, vt = scipy.linalg.svd(here.target, check_finite=False)
+                ahead = np.ascontiguousarray(u @ vt, objective.dtype)
+                there = objective.at(ahead)
+                if there.value - here.value <= np.finfo(objective.dtype).eps * abs(here.value):
+                    break
+                p, here = ahead, there
+                history.append(here.value)
+        except KeyboardInterrupt:
+            status = Status.INTERRUPTED
+    done, values = len(history) - 1, objective.scale * np.array(history)
+    p = _proper(p) if settings.group == "SO" else p
+    if status is not None:
+        return Outcome(p, status, done, len(history), values, objective.scale * norm)
+    rest = settings.but(method="riemannian-lbfgs", max_iter=max(1, settings.max_iter - done))
+    end = lbfgs(objective, p, rest, cancel)
+    whole = np.concatenate([values, end.history[1:]])
+    return replace(end, n_iter=done + end.n_iter, n_eval=done + 2 + end.n_eval, history=whole)
+
+
+def _status(
+    here: _Point,
+    norm: float,
+    history: list[float],
+    settings: Settings,
+    monitor: Monitor,
+    cancel: Cancel | None,
+) -> Status | None:
+    """Say why to stop, if there is a reason."""
+    if cancel is not None and cancel.asked:
+        return Status.INTERRUPTED
+    if monitor.stops(len(history) - 1, here.value, norm):
+        return Status.STOPPED
+    if norm <= settings.tol * abs(here.value):
+        return Status.CONVERGED
+    return Status.MAX_ITERATIONS if len(history) > settings.max_iter else None

@@ -19,8 +19,7 @@ from .._signals.gram import Gram
 from .._signals.leading_modes import Leading
 from .._signals.sources import Source, blocks_of
 from .._util.validate import Array
-
-GAUGES = ("canonical", "identity", "align", "none")
+from .settings import Settings
 
 # Expected squared sine of the angle between a mode and its counterpart in an infinite sample, above
 # which the mode is called unresolved: a correlation of 0.99.
@@ -179,6 +178,24 @@ def sorted_within_blocks(modes: Array, basis: LinkBasis, gram: Gram) -> Array:
         _, axes = scipy.linalg.eigh(rows @ gram.matrix @ rows.T, check_finite=False)
         turned[block] = axes[:, ::-1].T @ rows
     return turned
+
+
+def in_gauge(
+    modes: Array, kept: int, sign: Array, basis: LinkBasis, settings: Settings
+) -> Rotation:
+    """P from its modes; those beyond `kept` carry no signal and turn as little as possible."""
+    gauge, aim = settings.gauge, settings.aim
+    if gauge != "none":
+        modes = np.multiply(modes, sign[:, None].astype(modes.dtype), out=modes)
+    if kept < basis.n:
+        return place(modes[:kept], basis, gauge, aim)
+    rotation = basis.from_modes(modes)
+    reflect_last_mode_if_needed(rotation, modes, basis)
+    if gauge in ("identity", "align"):
+        other = np.eye(basis.n) if aim is None else aim.matrix
+        other = basis.to_modes(other.astype(np.float64, copy=False))
+        rotation = basis.from_modes(aligned(basis.to_modes(rotation), other, basis))
+    return Rotation(rotation, kept)
 
 
 def place(modes: Array, basis: LinkBasis, gauge: str, reference: Rotation | None) -> Rotation:

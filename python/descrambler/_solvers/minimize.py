@@ -11,23 +11,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _core as core
-from .._geometry.charts import orthogonal
+from .._geometry.checks import orthogonal
 from .._geometry.rotation import Rotation
+from .._util.progress import Progress
 from .._util.validate import choice
 from ..criteria import Custom
 from ..criteria._custom import check_gradient as compare_with_differences
 from ..criteria._custom import user_function
-from .lbfgs import (
-    MESSAGES,
-    METHODS,
-    Objective,
-    Settings,
-    State,
-    run,
-    warn_unless_converged,
-)
+from .lbfgs import lbfgs
+from .outcome import warn_unless_converged
+from .problem import Objective
 from .result import Descrambling, with_figures
-from .resume import segmented
+from .resume import in_segments
+from .settings import METHODS, Settings, State
+from .starts import best_of_starts
 
 __all__ = ["minimize"]
 
@@ -45,7 +42,7 @@ def minimize(
     check_gradient: bool = True,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 100,
-    progress: bool = False,
+    progress: Progress = False,
     callback: Callable[[State], bool] | None = None,
 ) -> Descrambling:
     """Minimize a function of a rotation, by L-BFGS on the group.
@@ -101,26 +98,26 @@ def minimize(
     here = orthogonal("start", start)
     choice("method", method, tuple(METHODS))
     settings = Settings(
-        method,
-        max_iter,
-        tol,
-        retraction,
-        None,
-        callback,
+        method=method,
+        max_iter=max_iter,
+        tol=tol,
+        retraction=retraction,
         progress=progress,
         checkpoint=checkpoint,
         checkpoint_every=checkpoint_every,
+        callback=callback,
     )
     function = user_function(fun, autograd, "fun")
     if check_gradient and len(here) > 1:
         compare_with_differences(function, len(here), "fun")
     scale = abs(function(here)[0]) or 1.0
 
-    def kernel() -> core.Criterion:
-        return core.UserCriterion(function, len(here), scale, here.dtype)
+    def make() -> tuple[core.Criterion, float]:
+        return core.UserCriterion(function, len(here), scale, here.dtype), 1.0
 
     began = time.perf_counter()
-    outcome = segmented(run, settings)(Objective(kernel, maximize), here, settings, None)
+    search = best_of_starts if checkpoint is None else in_segments
+    outcome, _ = search(lbfgs, Objective(make, maximize), [here], settings)
     warn_unless_converged(outcome, settings)
     unknown = np.zeros(len(here), bool)
     result = Descrambling(
@@ -131,7 +128,7 @@ def minimize(
         method=method,
         gauge="none",
         status=outcome.status,
-        message=MESSAGES[outcome.status],
+        message=outcome.message,
         resolved=unknown,
         sign_resolved=unknown,
         n_iter=outcome.n_iter,

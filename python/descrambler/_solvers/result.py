@@ -18,9 +18,9 @@ from .._util.files import is_matlab, write_arrays
 from .._util.tables import Tabulated
 from .._util.validate import Array, own_unit
 from ..criteria import Criterion, DiagonalNormSquare, DiagonalSum, Smoothness
-from ..criteria._base import Data
-from .multistart import Starts
-from .status import Status
+from ..criteria._forms import Data
+from .outcome import Status
+from .starts import Starts
 
 SCHEMA = "descrambler.result.v1"
 

@@ -2,78 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from .._geometry.charts import orthogonal
+from .._geometry.checks import orthogonal
 from .._util.files import documented, read_arrays, write_arrays
+from .._util.progress import reporting
 from .._util.validate import Array, real_array, scalar
-from .lbfgs import Cancel, Objective, Outcome, Settings, State
-from .multistart import Optimize
-from .status import Status
+from .outcome import Outcome, Status
+from .problem import Objective
+from .settings import Callback, Settings, State
+from .starts import Optimize
 
 SCHEMA = "descrambler.search.v1"
 
 
-@dataclass(frozen=True, eq=False)
-class Segments:
-    """An optimizer that begins anew, without memory, every so many iterations.
+def in_segments(
+    optimize: Optimize, objective: Objective, starts: Sequence[Array], settings: Settings
+) -> tuple[Outcome, list[Outcome]]:
+    """Optimize from one start, beginning anew, without memory, every so many iterations.
 
-    Whether it was stopped in between or not, it takes the same steps: the rotation at the end of a segment
-    is all that the next one knows.
+    Whether it was stopped in between or not, it takes the same steps: the rotation at the end of a
+    segment is all that the next one knows. Goes on from the checkpoint if there is one, and writes it
+    after every segment.
     """
-
-    optimize: Optimize
-    path: Path
-    length: int
-
-    def __call__(
-        self, objective: Objective, start: Array, settings: Settings, cancel: Cancel | None = None
-    ) -> Outcome:
-        """Go on from the file if there is one, and write it after every segment."""
-        done = _load(self.path, objective, start) if self.path.exists() else None
+    (start,) = starts
+    assert settings.checkpoint is not None
+    path = Path(settings.checkpoint)
+    done = _load(path, objective, start) if path.exists() else None
+    with reporting(settings.progress, settings.max_iter, "iteration") as report:
         while done is None or _goes_on(done, settings):
             before = 0 if done is None else done.n_iter
-            part = replace(
-                settings,
-                max_iter=min(self.length, settings.max_iter - before),
-                callback=_counted_from(before, settings),
+            part = settings.but(
+                max_iter=min(settings.checkpoint_every, settings.max_iter - before),
+                callback=partial(_told, before, settings.callback, report),
+                progress=False,
             )
             here = start if done is None else done.rotation
-            end = self.optimize(objective, here, part, cancel)
+            end = optimize(objective, here, part, None)
             done = end if done is None else _joined(done, end)
             if end.status in (Status.INTERRUPTED, Status.STOPPED):
-                return done
-            _save(self.path, start, done)
-        return done
+                break
+            _save(path, start, done)
+    return done, [done]
 
 
-def segmented(optimize: Optimize, settings: Settings) -> Optimize:
-    """Return the optimizer, in segments if a checkpoint is asked for."""
-    if settings.checkpoint is None:
-        return optimize
-    return Segments(optimize, Path(settings.checkpoint), settings.checkpoint_every)
+def _told(
+    before: int, callback: Callback | None, report: Callable[[int, str], None], state: State
+) -> bool:
+    """Count the iterations of all segments; the first state of a further one was told already."""
+    if before and state.iteration == 0:
+        return False
+    whole = replace(state, iteration=before + state.iteration)
+    report(whole.iteration, f"objective={whole.objective:.6g}")
+    return callback is not None and bool(callback(whole))
 
 
 def _goes_on(done: Outcome, settings: Settings) -> bool:
     return done.status is Status.MAX_ITERATIONS and done.n_iter < settings.max_iter
-
-
-def _counted_from(before: int, settings: Settings) -> Callable[[State], bool] | None:
-    """Return the callback, told the iterations of all segments; it saw the first state already."""
-    callback = settings.callback
-    if callback is None:
-        return None
-
-    def told(state: State) -> bool:
-        if before and state.iteration == 0:
-            return False
-        return callback(replace(state, iteration=before + state.iteration))
-
-    return told
 
 
 def _joined(first: Outcome, second: Outcome) -> Outcome:
@@ -99,7 +89,7 @@ def _load(path: Path, objective: Objective, start: Array) -> Outcome:
         raise ValueError(
             f"checkpoint {path} is of another start: random_state, size or dtype differ"
         )
-    value = objective.unit * objective.kernel().value_and_gradient(start)[0]
+    value = objective.unit * objective.kernel.value_and_gradient(start)[0]
     if not np.isclose(value, done.history[0], rtol=1e-3):
         raise ValueError(f"checkpoint {path} is of other signals, or of another criterion")
     return done

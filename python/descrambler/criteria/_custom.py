@@ -13,7 +13,8 @@ from .._geometry.charts import exp, random_rotation
 from .._util.tables import brief
 from .._util.validate import Array, choice, require_extra
 from ..errors import GradientError
-from ._base import Assembly, Criterion, Data
+from ._base import Criterion
+from ._forms import Assembly, Data
 
 if TYPE_CHECKING:
     pass

@@ -13,7 +13,8 @@ from .. import _core as core
 from .._geometry.link_basis import BOUNDARIES, LinkBasis, analytic_basis, operator_basis
 from .._util.tables import brief
 from .._util.validate import Array, check_squares, choice, frozen, matrix, square
-from ._base import Assembly, Criterion, Data, QuadraticForm
+from ._base import Criterion
+from ._forms import Assembly, Data, QuadraticForm
 
 
 class Quadratic(Criterion):

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from .. import _core as core
 from .._util.validate import Array, choice
-from ._base import Assembly, Criterion, Data, QuadraticForm
+from ._base import Criterion
+from ._forms import Assembly, Data, QuadraticForm
 
 RINGS = ("periodic", "open")
 

@@ -12,7 +12,8 @@ from .. import _core as core
 from .._geometry.link_basis import circulant_basis
 from .._util.tables import brief
 from .._util.validate import Array, frozen, real_array
-from ._base import Assembly, Criterion
+from ._base import Criterion
+from ._forms import Assembly
 
 
 class _SpectralTarget(Criterion):

@@ -10,7 +10,7 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 
 from .._signals.joint import joint_gram
-from .._solvers.descramble import descramble, descramble_gram
+from .._solvers.descramble import descramble
 from .._solvers.result import Descrambling
 from .._util.parallel import Executor, mapping
 from .._util.progress import Progress, reporting
@@ -58,7 +58,7 @@ class Link:
     def joint(self) -> Descrambling:
         """From the signals after the activation and ``W_{k+1}`` together, as the paper does."""
         assert self.after.gram is not None
-        return descramble_gram(joint_gram(self.after.gram, self.next_weights))
+        return descramble(joint_gram(self.after.gram, self.next_weights))
 
 
 @brief

@@ -14,7 +14,7 @@ from .. import criteria
 from .._signals.gram import Gram
 from .._signals.sums import gram
 from .._solvers.archive import checked_rotation, mask
-from .._solvers.descramble import descramble, descramble_gram
+from .._solvers.descramble import descramble
 from .._solvers.result import Descrambling
 from .._util.files import documented, read_arrays, write_arrays
 from .._util.validate import Array, check_unmasked, require_extra, scalar
@@ -95,7 +95,7 @@ class Descrambler(base.ClassNamePrefixFeaturesOutMixin, base.TransformerMixin, b
                     f"{self._without_gram()}"
                 )
             seen = self.gram_ + seen
-        return self._keep(descramble_gram(seen, **self._options()))
+        return self._keep(descramble(seen, **self._options()))
 
     def transform(self, X: ArrayLike) -> Array:
         """Descrambled samples X P^T."""

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..._geometry.rotation import Rotation
-from ..._signals.gram import Gram
-from ..._signals.leading_modes import Leading
-from ..._solvers.descramble import descramble, descramble_gram
+from ..._solvers.descramble import descramble
 from ..._solvers.result import Descrambling
 from ..._util.tables import brief
 from ..._util.validate import require_extra
@@ -94,8 +92,7 @@ def descramble_module(
     layers = {}
     for tap, module in resolve(model, list(captured)).items():
         kept = captured[tap]
-        solve = descramble_gram if isinstance(kept, (Gram, Leading)) else descramble
-        result = named(tap, partial(solve, kept, criterion, **options))
+        result = named(tap, partial(descramble, kept, criterion, **options))
         layers[tap] = _seen_through(tap, module, result)
     return layers
 
