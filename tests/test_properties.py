@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import descrambler as ds
 from descrambler import analysis, criteria, deer, group
-from descrambler._solvers import exact
+from descrambler._solvers import eigenpairs
 from descrambler.evidence import detectors, nulls
 
 try:
@@ -88,7 +88,7 @@ def criterion(make):
 def streamed(x):
     """Leading modes of signals that are read anew for each product, as those of wide layers are."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exact, "LEAST_UNITS", 64)
+        patch.setattr(eigenpairs, "LEAST_UNITS", 64)
         return ds.descramble(repeated(x, 64, 1), rank=1)
 
 

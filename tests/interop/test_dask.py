@@ -9,7 +9,7 @@ from distributed import Client, LocalCluster
 from killing import Killer, slow
 
 import descrambler as ds
-from descrambler._solvers import exact
+from descrambler._solvers import eigenpairs
 from descrambler.evidence._study import descramble_network
 
 # What Dask warns of (sockets, ports) is not ours, and must not stop its restarts. A cluster that has lost its
@@ -58,7 +58,7 @@ def test_gram_although_a_worker_is_killed(client, tmp_path):
 
 
 def test_leading_modes_on_a_cluster(client, monkeypatch):
-    monkeypatch.setattr(exact, "LEAST_UNITS", 40)
+    monkeypatch.setattr(eigenpairs, "LEAST_UNITS", 40)
     signals = np.hstack([SIGNALS, 0.1 * SIGNALS[::-1], 0.05 * np.roll(SIGNALS, 7, axis=0)])
     array = dask.array.from_array(signals, chunks=(2000, 120))
     there, here = ds.descramble(array, rank=3), ds.descramble(signals, rank=3)

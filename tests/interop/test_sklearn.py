@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import descrambler as ds
-from descrambler._solvers import exact
+from descrambler._solvers import eigenpairs
 
 Descrambler = ds.interop.sklearn.Descrambler
 RNG = np.random.default_rng(0)
@@ -41,8 +41,8 @@ def test_parts_make_the_whole():
 
 
 def test_parts_do_not_follow_a_fit_without_a_gram_matrix(monkeypatch):
-    monkeypatch.setattr(exact, "LEAST_UNITS", 12)
-    monkeypatch.setattr(exact, "STREAMED_SHARE", 0.5)
+    monkeypatch.setattr(eigenpairs, "LEAST_UNITS", 12)
+    monkeypatch.setattr(eigenpairs, "STREAMED_SHARE", 0.5)
     estimator = Descrambler(rank=1).fit(np.hstack([X, X[::-1] / 9, np.roll(X, 7, axis=0) / 9]))
     assert estimator.gram_ is None
     with pytest.raises(ValueError, match="rank=1.*Begin with partial_fit"):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import descrambler as ds
 from descrambler._geometry.rotation import LowRankRotation, Rotation, nearest_completion
-from descrambler._solvers import exact
+from descrambler._solvers import eigenpairs
 from descrambler._solvers import lanczos as krylov
 
 
@@ -22,12 +22,12 @@ def separated(m=3000, n=96, seed=0):
 @pytest.fixture
 def small_is_large(monkeypatch):
     """Let the iterative road take problems that LAPACK would solve whole."""
-    monkeypatch.setattr(exact, "LEAST_UNITS", 64)
+    monkeypatch.setattr(eigenpairs, "LEAST_UNITS", 64)
 
 
 def whole(signals, monkeypatch, **options):
     with monkeypatch.context() as patch:
-        patch.setattr(exact, "LEAST_UNITS", 10**9)
+        patch.setattr(eigenpairs, "LEAST_UNITS", 10**9)
         return ds.descramble(signals, **options)
 
 
@@ -100,9 +100,9 @@ def test_shortfall_and_excess_hold(n, decay, rank, seed, data):
     generator = np.random.default_rng(seed)
     signals = generator.standard_normal((300, n)) * np.arange(1, n + 1) ** -decay
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exact, "LEAST_UNITS", 64)
+        patch.setattr(eigenpairs, "LEAST_UNITS", 64)
         if data == "stream":
-            patch.setattr(exact, "STREAMED_SHARE", 1 / 12)
+            patch.setattr(eigenpairs, "STREAMED_SHARE", 1 / 12)
             result = ds.descramble(signals, rank=rank)
         else:
             result = ds.descramble(ds.gram(signals), rank=rank)
@@ -140,7 +140,7 @@ def test_more_modes_than_the_signals_have(small_is_large):
 
 
 def test_auto_stops_at_the_last_resolved_mode(small_is_large, monkeypatch):
-    monkeypatch.setattr(exact, "FIRST_RANK", 4)
+    monkeypatch.setattr(eigenpairs, "FIRST_RANK", 4)
     generator = np.random.default_rng(2)
     signals = generator.standard_normal((3000, 96)) * ([99, 70, 50, 35, 25, 17, 12, 8] + [1] * 88)
     few, all_ = ds.descramble(signals, rank="auto"), whole(signals, monkeypatch, rank="auto")
