@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from .._util.files import open_arrays
 from .._util.validate import Array
 from ..network._network import Network
-from ..readers import _mat as mat
-from ..readers import load
+from ..readers import load, read_matlab
 
 Controls: TypeAlias = dict[str, list[Network]]
 
@@ -88,7 +87,7 @@ def read_matrix(path: Path) -> Array:
         head = stream.read(128)
         stream.seek(0)
         if head[126:] in (b"IM", b"MI"):
-            arrays = {key: value for key, value in mat.contents(path).items() if value.size > 1}
+            arrays = {key: value for key, value in read_matlab(path).items() if value.size > 1}
         elif head.startswith((b"\x93NUMPY", b"PK")):
             arrays = _numpy(path, stream)
         elif path.suffix.lower() == ".csv":

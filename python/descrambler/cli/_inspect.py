@@ -10,8 +10,7 @@ from .._util.config import configuration, show_config
 from ..network._activations import Activation, Renormalize
 from ..network._layers import Linear, describe
 from ..network._network import Network
-from ..readers import load
-from ..readers._verify import NotVerified
+from ..readers import NotVerified, load
 from ._common import json_argument, network_arguments, print_json
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._util.validate import Array, matrix
 from ..errors import WeightFileError
-from ..readers._build import lookup
-from ..readers._mat import contents
+from ..readers import read_matlab
 
 N_TIME = 512
 """Points of the uniform time axis that samples are drawn from."""
@@ -77,10 +76,12 @@ def load_parameters(path: str | os.PathLike[str]) -> ReleasedParameters:
     """
     path = Path(path)
     path.open("rb").close()
-    arrays = contents(path, ["parameters", "train_stats"])
+    arrays = read_matlab(path, ["parameters", "train_stats"])
 
     def get(name: str) -> NDArray[Any]:
-        return lookup(path, arrays, name)
+        if name not in arrays:
+            raise WeightFileError(f"{path}, {name}: missing")
+        return arrays[name]
 
     def number(name: str) -> float:
         value = get(f"parameters.{name}")

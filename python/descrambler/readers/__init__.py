@@ -17,9 +17,10 @@ from . import _sklearn_estimator as estimator
 from . import _state_dict as state_dict
 from . import _torch_module as module
 from ._build import Activations, refuse_activations
+from ._mat import read_matlab
 from ._verify import NotVerified
 
-__all__ = ["load"]
+__all__ = ["NotVerified", "load", "read_matlab"]
 
 _READERS: dict[str, Callable[[Path, Activations], Network]] = {
     "npz": npz.read,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -33,7 +34,7 @@ _READER = Path(__file__).with_name("_mat_child.py")
 
 def read(path: Path, activations: Activations = None) -> Network:
     """Read a network; see `descrambler.readers.load`."""
-    arrays = contents(path)
+    arrays = read_matlab(path)
     get = Reading(path, arrays)
     series = [key.removesuffix(CLASS) for key in arrays if _series.is_network(key, arrays[key])]
     shallow = [found[1] for key in arrays if (found := re.fullmatch(r"((?:\w+\.)?)IW\{1,1\}", key))]
@@ -106,8 +107,21 @@ def _scalar(value: NDArray[Any]) -> NDArray[Any]:
     return value.reshape(()) if value.dtype.kind == "U" and value.size == 1 else value
 
 
-def contents(path: Path, variables: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
-    """Return all arrays of a MATLAB 5 file by name, as `_mat_child.contents` names them.
+def read_matlab(
+    path: str | os.PathLike[str], variables: Sequence[str] | None = None
+) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a MATLAB file, read in a child process with limits.
+
+    Parameters
+    ----------
+    path : path
+    variables : sequence of str, optional
+        Names of the variables to read; all if not given.
+
+    Returns
+    -------
+    dict of str to ndarray
+        By name: ``x``, or ``struct.field`` for what lies deeper.
 
     Raises
     ------
@@ -115,7 +129,7 @@ def contents(path: Path, variables: Sequence[str] | None = None) -> dict[str, ND
         If the file is damaged, or takes more time or memory than the limits of the child process
         that parses it.
     """
-    return _isolated.read(path, ".mat", _READER, variables=variables)
+    return _isolated.read(Path(path), ".mat", _READER, variables=variables)
 
 
 def _variables(arrays: Mapping[str, NDArray[Any]]) -> set[str]:
