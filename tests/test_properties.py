@@ -422,18 +422,19 @@ RECORDS = """
     analysis.FrequencyMap analysis.KernelMatch analysis.PowerLaw analysis.SplitHalf
     criteria.Criterion deer.DeerData deer.DistanceDistribution
     deer.Modulation deer.Peak deer.Penalties deer.Pretrained deer.Replica deer.TraceFit
-    deer.TrainState detectors.Axes detectors.Detector interop.torch.DescrambledLinear
-    interop.torch.Verification nulls.Null nulls.Setting
+    deer.TrainState evidence.detectors.Axes evidence.detectors.Detector evidence.detectors.Part interop.torch.DescrambledLinear
+    interop.torch.Verification evidence.nulls.Null evidence.nulls.Setting Panel Study ReaderProcessError
 """
 SCALARS = """
     Activation Axis Renormalize show_config analysis.frequencies
-    analysis.random_diagonal_share criteria.Custom criteria.check_gradient deer.distance_range
-    deer.pretrained deer.replica deer.simulate deer.train deer.variations group.random_rotation
+    analysis.random_diagonal_share criteria.Custom criteria.check_gradient criteria.link_basis deer.distance_range
+    deer.controls deer.pretrained deer.replica deer.simulate deer.train deer.variations group.random_rotation
 """
 FILES = "load load_result deer.load_parameters deer.load_trace"
 OTHERS = """
-    deer.baseline_errors deer.predict_distances deer.ridge_regression detectors.rejection
-    interop.torch.Capture interop.torch.verify nulls.draw nulls.random_counterpart
+    deer.baseline_errors deer.predict_distances deer.ridge_regression evidence.detectors.rejection
+    evidence.detectors.kernel_order evidence.detectors.reference_inverse controls refit_controls
+    interop.torch.Capture interop.torch.verify evidence.nulls.draw evidence.nulls.random_counterpart
 """
 EXCEPTIONS = {
     **dict.fromkeys(

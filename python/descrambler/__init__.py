@@ -38,6 +38,9 @@ from .evidence import nulls
 from .evidence._ensemble import Ensemble, ensemble
 from .evidence._findings import Finding
 from .evidence._interpret import Interpretation, interpret
+from .evidence._make_controls import controls
+from .evidence._panel import Panel
+from .evidence._refit import refit_controls
 from .evidence._study import Study
 from .network._activations import Activation, Renormalize
 from .network._layers import BatchNorm, Linear
@@ -66,6 +69,7 @@ __all__ = [
     "MissingExtraError",
     "Network",
     "NoModulationError",
+    "Panel",
     "ReaderProcessError",
     "Renormalize",
     "Rotation",
@@ -77,6 +81,7 @@ __all__ = [
     "WeightFileError",
     "analysis",
     "compare",
+    "controls",
     "criteria",
     "deer",
     "descramble",
@@ -91,6 +96,7 @@ __all__ = [
     "load",
     "load_result",
     "nulls",
+    "refit_controls",
     "report",
     "show_config",
 ]

@@ -13,7 +13,7 @@ import descrambler as ds
 from descrambler.axis import Axis
 from descrambler.deer import TrainState
 from descrambler.deer.figures import learning_curve
-from descrambler.evidence._findings import Comparison, Finding
+from descrambler.evidence._findings import Finding, KindSummary
 from descrambler.evidence._interpret import Interpretation
 from descrambler.evidence._study import Study
 from descrambler.evidence.nulls import Setting
@@ -106,8 +106,8 @@ def test_notebook_table_of_an_interpretation(study):
     evil, nan = "<script>x</script>", float("nan")
     draws = np.zeros(200)
     nulls = {
-        "untrained": Comparison(1.0, 0.5, 8.0, 1 / 201, 200, draws),
-        evil: Comparison(2.0, 0.5, 6.0, 0.01, 200, draws),
+        "untrained": KindSummary(1.0, 0.5, 8.0, 1 / 201, 200, draws),
+        evil: KindSummary(2.0, 0.5, 6.0, 0.01, 200, draws),
     }
     decided = 6.0, 0.01, 1 / 201, 200
     found = Finding(

@@ -5,15 +5,21 @@ from ._ensemble import Ensemble, ensemble
 from ._findings import Finding
 from ._interpret import interpret
 from ._interpretation import Interpretation
+from ._make_controls import controls
+from ._panel import Panel
+from ._refit import refit_controls
 from ._study import Study
 
 __all__ = [
     "Ensemble",
     "Finding",
     "Interpretation",
+    "Panel",
     "Study",
+    "controls",
     "detectors",
     "ensemble",
     "interpret",
     "nulls",
+    "refit_controls",
 ]

@@ -19,7 +19,7 @@ from ._verdicts import (
     NOT_TESTABLE,
     ORDER,
     TRUE,
-    Comparison,
+    KindSummary,
     decide,
     kind_of,
     label,
@@ -49,9 +49,9 @@ class Finding:
         What the value must reach for the feature to be there at all.
     margin : float
         How far it must be from the mean of every null.
-    nulls : mapping of str to Comparison
+    nulls : mapping of str to KindSummary
         By null kind.
-    controls : mapping of str to Comparison
+    controls : mapping of str to KindSummary
         By kind of trained controls: "once", "anew", or your own names.
     strongest : str
         The null or the controls that decided the verdict: the one that comes closest, by p and among equals
@@ -79,8 +79,8 @@ class Finding:
     rotation_matters: bool
     threshold: float
     margin: float
-    nulls: Mapping[str, Comparison]
-    controls: Mapping[str, Comparison]
+    nulls: Mapping[str, KindSummary]
+    controls: Mapping[str, KindSummary]
     strongest: str
     effect: float
     p: float
@@ -92,7 +92,7 @@ class Finding:
     used: str = ""
 
     @property
-    def decisive(self) -> Comparison | None:
+    def decisive(self) -> KindSummary | None:
         """The comparison that decided the verdict."""
         named = {**self.nulls, **{label(kind): c for kind, c in self.controls.items()}}
         return named.get(self.strongest)
@@ -147,7 +147,7 @@ def judge(
     )
 
 
-def compared(family: Sequence[Claim], observed: Array, draws: Array) -> dict[int, Comparison]:
+def compared(family: Sequence[Claim], observed: Array, draws: Array) -> dict[int, KindSummary]:
     """Hold values against draws of one kind by the max-T test with floors; by column.
 
     Claims without a value in any of the networks leave the family.
@@ -163,7 +163,7 @@ def compared(family: Sequence[Claim], observed: Array, draws: Array) -> dict[int
     found = {}
     for place, j in enumerate(columns):
         size = family[j].detector.size(draws[:, j])
-        found[j] = Comparison(
+        found[j] = KindSummary(
             float(np.nanmean(size)),
             float(np.nanstd(size)),
             float(t[place]),
@@ -212,8 +212,8 @@ def _finding(
     study: Study,
     claim: Claim,
     value: float,
-    nulls: dict[str, Comparison],
-    controls: dict[str, Comparison],
+    nulls: dict[str, KindSummary],
+    controls: dict[str, KindSummary],
     shown_by_true: bool | None,
     detectable: float,
     axes: Axes,
@@ -252,7 +252,7 @@ def _finding(
 
 
 def _ending(
-    claim: Claim, word: str, note: str, decisive: Comparison, name: str, detectable: float
+    claim: Claim, word: str, note: str, decisive: KindSummary, name: str, detectable: float
 ) -> str:
     unit = f" {claim.detector.unit}" if claim.detector.unit else ""
     against = f"{name} {decisive.mean:.3g} ± {decisive.sd:.2g}{unit}"
@@ -267,7 +267,7 @@ def _ending(
     return "; ".join([*parts, f"closest: {against}, {t}", f"p {_equal(decisive)}"])
 
 
-def _equal(decisive: Comparison) -> str:
+def _equal(decisive: KindSummary) -> str:
     text = p_text(decisive.p, decisive.p_floor)
     return text if text.startswith("<") else f"= {text}"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,24 +21,72 @@ from ._claims import claims, measure, with_flaws
 from ._draws import measured_controls, measured_nulls
 from ._findings import judge
 from ._interpretation import Interpretation
+from ._panel import Panel, interpret_each
 from ._study import Study
 from ._usage import target_rows, with_usage
 from .detectors import DETECTORS, Axes, Detector, kernel_order, reference_inverse, rejection
 from .detectors._reference import reference_matrix
 from .nulls import KINDS, UNTRAINED, Setting
 
-__all__ = ["Interpretation", "interpret"]
+if TYPE_CHECKING:
+    from typing import Unpack  # newer than the oldest Python that runs this
+
+__all__ = ["Interpretation", "Panel", "interpret"]
 
 LEAST_NULLS = 20
 """Draws of a null kind from which on p = 0.05 can be reached."""
 
 
+Initial: TypeAlias = Network | Callable[[int], Network] | None
+Controls: TypeAlias = Mapping[str, Sequence[Network]] | None
+
+
+class Options(TypedDict, total=False):
+    """Options of `interpret` that are the same for one network and for several."""
+
+    nulls: int
+    null_inputs: int
+    random_state: int | np.random.Generator | None
+    input_axis: Axis | None
+    output_axis: Axis | None
+    reference: ArrayLike | None
+    targets: ArrayLike | str | None
+    nuisance: ArrayLike | None
+    wanted: ArrayLike | None
+    detectors: Sequence[Detector]
+    threads: int | None
+    executor: Executor | None
+    progress: Progress
+
+
+@overload
 def interpret(
     network: Network,
     inputs: ArrayLike,
-    initial: Network | Callable[[int], Network] | None = None,
+    initial: Initial = None,
     *,
-    controls: Mapping[str, Sequence[Network]] | None = None,
+    controls: Controls = None,
+    **options: Unpack[Options],
+) -> Interpretation: ...
+
+
+@overload
+def interpret(
+    network: Sequence[Network],
+    inputs: ArrayLike,
+    initial: Initial | Sequence[Initial] = None,
+    *,
+    controls: Controls | Sequence[Controls] = None,
+    **options: Unpack[Options],
+) -> Panel: ...
+
+
+def interpret(
+    network: Network | Sequence[Network],
+    inputs: ArrayLike,
+    initial: Initial | Sequence[Initial] = None,
+    *,
+    controls: Controls | Sequence[Controls] = None,
     nulls: int = 50,
     null_inputs: int = 2000,
     random_state: int | np.random.Generator | None = 0,
@@ -50,19 +100,21 @@ def interpret(
     threads: int | None = None,
     executor: Executor | None = None,
     progress: Progress = False,
-) -> Interpretation:
+) -> Interpretation | Panel:
     """Descramble a network, look for what it may have learnt, and test it against nulls and controls.
 
     Parameters
     ----------
-    network : Network
-        With at least two linear layers.
+    network : Network or sequence of Network
+        With at least two linear layers. Several networks of one shape, such as seeds of one recipe, are
+        interpreted one by one, and each verdict is counted over them.
     inputs : array_like, shape (m, n_in)
         What the network sees, one sample in a row: real data, not noise. At least 30 distinct rows;
         claims that depend on P need as many as the layer has units.
     initial : Network or callable, optional
         The same network before training; by default ``network.initial``. Or a function from a seed to
-        a network of a fresh initialization. Without one there is no null of untrained networks.
+        a network of a fresh initialization. Without one there is no null of untrained networks. For
+        several networks also a list with one for each, and likewise for `controls`.
     controls : mapping of str to sequence of Network, optional
         Networks of the same shape, trained by the same recipe on targets without meaning: "once", on
         targets that were permuted once; "anew", on targets permuted anew at every step. At least 19 of
@@ -103,7 +155,8 @@ def interpret(
 
     Returns
     -------
-    Interpretation
+    Interpretation or Panel
+        A :class:`Panel` for several networks.
 
     Raises
     ------
@@ -111,6 +164,37 @@ def interpret(
         If an argument is of the wrong kind, shape or value, or the inputs are useless: all the same,
         or fewer than 30 distinct rows.
     """
+    options: Options = {
+        "nulls": nulls,
+        "null_inputs": null_inputs,
+        "random_state": seed_of(random_state),
+        "input_axis": input_axis,
+        "output_axis": output_axis,
+        "reference": reference,
+        "targets": targets,
+        "nuisance": nuisance,
+        "wanted": wanted,
+        "detectors": detectors,
+        "threads": threads,
+        "executor": executor,
+        "progress": progress,
+    }
+    if isinstance(network, Network):
+        return _interpret(
+            network, inputs, cast(Initial, initial), cast(Controls, controls), **options
+        )
+    one = partial(_interpret, inputs=inputs)
+    return interpret_each(one, network, initial, controls, options)
+
+
+def _interpret(
+    network: Network,
+    inputs: ArrayLike,
+    initial: Initial,
+    controls: Controls,
+    **options: Unpack[Options],
+) -> Interpretation:
+    nulls, null_inputs = options["nulls"], options["null_inputs"]
     if nulls < LEAST_NULLS:
         raise ValueError(f"nulls must be at least {LEAST_NULLS}, to reach p = 0.05, got {nulls}")
     if null_inputs < 2:
@@ -119,16 +203,16 @@ def interpret(
     assert study.inputs is not None
     check_inputs(study.inputs)
     given = check_controls(network, controls)
-    entropy = seed_of(random_state)
-    wished = target_rows(targets, study)
+    entropy = seed_of(options["random_state"])
+    wished = target_rows(options["targets"], study)
     chosen = _chosen(len(study.inputs), max(null_inputs, _widest(network)), entropy)
     shared = study.inputs if chosen is None else study.inputs[chosen]
     axes = Axes(
-        input_axis or index_axis("input", network.n_in),
-        output_axis or index_axis("output", network.n_out),
+        options["input_axis"] or index_axis("input", network.n_in),
+        options["output_axis"] or index_axis("output", network.n_out),
     )
     setting = _setting(network, shared, initial, axes)
-    looked_for = _detectors(network, detectors, reference, nuisance, wanted)
+    looked_for = _detectors(network, options)
     measured = study if shared is study.inputs else Study(network, shared)
     n_distinct = distinct_rows(shared)
     family = with_flaws(measured, claims(network, looked_for, axes, n_distinct))
@@ -139,7 +223,7 @@ def interpret(
         if (kind is not UNTRAINED or setting.initial is not None or setting.init is not None)
         and any(not c.detector.reason_against(kind) for c in family if not c.barred)
     )
-    work = threads, executor, progress
+    work = options["threads"], options["executor"], options["progress"]
     control_values = measured_controls(given, setting, family, *work)
     draws = measured_nulls(kinds, setting, family, observed, nulls, entropy, *work)
     findings = judge(measured, family, observed, draws, control_values, axes)
@@ -162,7 +246,7 @@ def interpret(
 def _setting(
     network: Network,
     inputs: Array,
-    initial: Network | Callable[[int], Network] | None,
+    initial: Initial,
     axes: Axes,
 ) -> Setting:
     ordered = axes.inputs.ordered, axes.outputs.ordered
@@ -171,17 +255,14 @@ def _setting(
     return Setting(network, inputs, initial or network.initial, None, ordered)
 
 
-def _detectors(
-    network: Network,
-    detectors: Sequence[Detector],
-    reference: ArrayLike | None,
-    nuisance: ArrayLike | None,
-    wanted: ArrayLike | None,
-) -> tuple[Detector, ...]:
+def _detectors(network: Network, options: Options) -> tuple[Detector, ...]:
     """Return the inverse of the reference first, the rejection of the nuisance last."""
+    reference = options["reference"]
     kernel = None if reference is None else reference_matrix(reference, network)
-    directions = _directions("nuisance", nuisance, network), _directions("wanted", wanted, network)
-    return reference_inverse(kernel), kernel_order(kernel), *detectors, rejection(*directions)
+    nuisance = _directions("nuisance", options["nuisance"], network)
+    wanted = _directions("wanted", options["wanted"], network)
+    first = reference_inverse(kernel), kernel_order(kernel)
+    return *first, *options["detectors"], rejection(nuisance, wanted)
 
 
 def _directions(name: str, value: ArrayLike | None, network: Network) -> Array | None:

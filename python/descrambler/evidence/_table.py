@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._findings import Finding
-from ._verdicts import Comparison
+from ._verdicts import KindSummary
 
 HEADER = ("finding", "where", "P matters", "value", "closest null or controls", "t", "p")
 
@@ -21,7 +21,7 @@ def rows(findings: Sequence[Finding]) -> list[tuple[str, ...]]:
     return [header, *((*_row(f), f.used or "-", f.verdict) for f in findings)]
 
 
-def columns_of(name: str, comparisons: Sequence[Comparison | None]) -> dict[str, ArrayLike]:
+def columns_of(name: str, comparisons: Sequence[KindSummary | None]) -> dict[str, ArrayLike]:
     """Arrays of one null kind or one kind of controls: a row for each finding."""
     arrays: dict[str, ArrayLike] = {}
     for key in ("mean", "sd", "effect", "p", "n"):

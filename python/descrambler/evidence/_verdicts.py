@@ -31,7 +31,7 @@ CULPRITS = {"once": "shuffled targets", "anew": "shuffled targets"}
 RECIPE = "the recipe"
 
 
-class Comparison(NamedTuple):
+class KindSummary(NamedTuple):
     """One statistic among the draws of a null kind, or among the controls of a kind.
 
     Attributes
@@ -89,8 +89,8 @@ def decide(
     detector: Detector,
     value: float,
     floor: float,
-    nulls: Mapping[str, Comparison],
-    controls: Mapping[str, Comparison],
+    nulls: Mapping[str, KindSummary],
+    controls: Mapping[str, KindSummary],
     shown_by_true: bool | None,
 ) -> Verdict:
     """Judge one value.
@@ -99,9 +99,9 @@ def decide(
     ----------
     detector : Detector
     value, floor : float
-    nulls : mapping of str to Comparison
+    nulls : mapping of str to KindSummary
         The null kinds that apply.
-    controls : mapping of str to Comparison
+    controls : mapping of str to KindSummary
         By the name of the kind.
     shown_by_true : bool or None
         Whether networks trained on the true targets by the controls' recipe show it; None without such.
@@ -130,15 +130,15 @@ def decide(
 
 
 def _counted(
-    detector: Detector, nulls: Mapping[str, Comparison], controls: Mapping[str, Comparison]
-) -> dict[str, Comparison]:
+    detector: Detector, nulls: Mapping[str, KindSummary], controls: Mapping[str, KindSummary]
+) -> dict[str, KindSummary]:
     """Leave out the nulls that the controls stand in for."""
     if _missing(controls):
         return dict(nulls)
     return {name: null for name, null in nulls.items() if name not in detector.stand_in}
 
 
-def _largest_p(comparisons: Mapping[str, Comparison]) -> str:
+def _largest_p(comparisons: Mapping[str, KindSummary]) -> str:
     return max(
         comparisons,
         key=lambda name: (comparisons[name].p, -comparisons[name].effect),
@@ -146,7 +146,7 @@ def _largest_p(comparisons: Mapping[str, Comparison]) -> str:
     )
 
 
-def _missing(controls: Mapping[str, Comparison]) -> list[str]:
+def _missing(controls: Mapping[str, KindSummary]) -> list[str]:
     missing = []
     for kind in REQUIRED:
         if kind not in controls:
@@ -156,7 +156,7 @@ def _missing(controls: Mapping[str, Comparison]) -> list[str]:
     return missing
 
 
-def _beyond(controls: Mapping[str, Comparison], missing: Sequence[str]) -> str:
+def _beyond(controls: Mapping[str, KindSummary], missing: Sequence[str]) -> str:
     passed = [label(kind) for kind in controls]
     if not passed:
         return "beyond the nulls; no controls were given"
