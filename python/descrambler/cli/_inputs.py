@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -10,10 +10,12 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .._util.files import open_arrays
+from .._util import limits
+from .._util.files import documented, open_arrays, open_regular, read_stream
 from .._util.validate import Array
 from ..network._network import Network
 from ..readers import load, read_matlab
+from ._tables import read_table
 
 Controls: TypeAlias = dict[str, list[Network]]
 
@@ -83,7 +85,7 @@ def read_matrix(path: Path) -> Array:
     ValueError
         If the file does not hold exactly one matrix.
     """
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         head = stream.read(128)
         stream.seek(0)
         if head[126:] in (b"IM", b"MI"):
@@ -91,7 +93,9 @@ def read_matrix(path: Path) -> Array:
         elif head.startswith((b"\x93NUMPY", b"PK")):
             arrays = _numpy(path, stream)
         elif path.suffix.lower() == ".csv":
-            arrays = {"table": _table(path, stream)}
+            content = read_stream(path, stream)
+            with documented(path, "is not a table of numbers between commas"):
+                arrays = {"table": read_table(content)}
         else:
             raise ValueError(f"{path} must be an {KINDS}")
     numeric = {key: value for key, value in arrays.items() if value.dtype.kind in "fiub"}
@@ -108,29 +112,9 @@ def read_matrix(path: Path) -> Array:
 
 
 def _numpy(path: Path, stream: BinaryIO) -> dict[str, NDArray[Any]]:
-    try:
+    with documented(path, "is not a readable .npy or .npz file"):
         if stream.peek(2)[:2] == b"PK":  # type: ignore[attr-defined]
             with open_arrays(stream) as archive:
                 return dict(archive)
+        limits.check_bytes(os.fstat(stream.fileno()).st_size)
         return {"array": np.load(stream, allow_pickle=False)}
-    except (ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile) as error:
-        what = error or "it holds too much"
-        raise ValueError(f"{path} must be an .npy or .npz file of numbers: {what}") from error
-
-
-def _table(path: Path, stream: BinaryIO) -> NDArray[Any]:
-    """Read numbers between commas, after at most one line of titles."""
-    try:
-        lines = stream.read().decode().splitlines()
-        titles = 0 if _is_number(lines[0].split(",")[0]) else 1
-        return np.loadtxt(lines, delimiter=",", skiprows=titles, ndmin=2)
-    except (ValueError, IndexError) as error:
-        raise ValueError(f"{path} must be a table of numbers between commas: {error}") from error
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
