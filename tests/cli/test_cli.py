@@ -363,7 +363,7 @@ def test_a_users_error_is_told_without_a_traceback(small, monkeypatch, capsys, c
         ["info"],
         ["inspect", "shipped.npz"],
         ["simulate", "30", "--points", "64", "-o", "traces.npz"],
-        ["deer", "trace.txt", "--time-unit", "us", "-o", "out"],
+        ["deer", "trace.txt", "--unit", "us", "-o", "out"],
         ["ensemble", "shipped.npz", "shipped.npz", "--simulate", "40", "-o", "out"],
         ["bench", "exact", "--quick", "--cap", "0.1", "--threads", "1"],
         ["train", "--widths", "16", "8", "16", "--steps", "8", "-o", "net.npz"],

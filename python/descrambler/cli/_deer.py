@@ -38,7 +38,18 @@ def add_to(commands: Commands) -> None:
         help="networks of one kind (default: the two-layer networks that ship)",
     )
     parser.add_argument("--experiment", choices=("deer", "ridme"), default="deer")
-    parser.add_argument("--time-unit", choices=("auto", "ns", "us"), default="auto", help="of text")
+    parser.add_argument(
+        "--unit",
+        choices=("auto", "s", "ms", "us", "ns"),
+        default="auto",
+        help="of the times in a text file (default: as in their title, or by their length)",
+    )
+    parser.add_argument(
+        "--columns",
+        nargs="+",
+        metavar="COLUMN",
+        help="columns of a text file, by title or number from 1: time, real and, perhaps, imaginary part",
+    )
     parser.add_argument("--start", type=float, metavar="US", help="drop what is before, in us")
     parser.add_argument("--stop", type=float, metavar="US", help="drop what is after, in us")
     parser.add_argument(
@@ -52,7 +63,7 @@ def add_to(commands: Commands) -> None:
 
 def predict(options: argparse.Namespace) -> None:
     """Print the peaks; write the distribution as CSV and picture."""
-    raw = deer.load_trace(options.trace, options.time_unit)
+    raw = deer.load_trace(options.trace, columns=options.columns, unit=options.unit)
     trace = deer.prepare(raw, start=options.start, stop=options.stop, zero=options.zero)
     networks = _networks(options.net)
     new_folder(options.output, options.force)

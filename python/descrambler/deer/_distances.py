@@ -22,6 +22,8 @@ from ._traces import Trace, box, resample
 Vector = NDArray[np.float64]
 
 _RELEASED_INPUTS = 5 * N_SAMPLES
+# Angstrom: a distance axis ends beyond the first, and begins before the second.
+LEAST_FAR, MOST_NEAR = 20.0, 40.0
 _PROMINENCE = 0.1  # of the highest peak
 
 
@@ -89,6 +91,22 @@ class DistanceDistribution:
         )
 
 
+def _check_range(trace: Trace, n_points: int, experiment: Experiment) -> None:
+    """Check that the distance axis, which the duration sets, is one of spin labels."""
+    duration = float(trace.time[-1])
+    if duration > 0:
+        low, high = axes(n_points, duration, experiment)[1][[0, -1]]
+        if high >= LEAST_FAR and low <= MOST_NEAR:
+            return
+        reach = f"its distance axis would go from {low:.3g} to {high:.3g} A"
+    else:
+        reach = "nothing is left after its zero time"
+    raise ValueError(
+        f"trace must last as long as one of two spin labels, got {duration:.3g} us: {reach}. Name "
+        "the unit of its times, unit= or --unit"
+    )
+
+
 def predict_distances(
     networks: Sequence[Network | Replica],
     trace: Trace,
@@ -123,22 +141,24 @@ def predict_distances(
     NoModulationError
         If the trace is a background and noise: networks make up a distribution for anything.
     ValueError
-        If the networks are of another or of several kinds.
+        If the networks are of another or of several kinds, or the trace is so short or so long that
+        its distance axis is not one of spin labels: times in another unit.
     """
     shapes = {(network.n_in, network.n_out) for network in networks}
     if len(shapes) != 1:
         raise ValueError(f"networks must be one or more of one shape, got {sorted(shapes)}")
     n_in, n_out = shapes.pop()
-    found = modulation(trace, experiment)
-    if not found.found:
-        raise NoModulationError(
-            f"no dipolar modulation: a background and noise explain the trace (p = {found.p:.2g})"
-        )
     released = n_in == _RELEASED_INPUTS and n_out == N_TIME
     if not released and n_in != n_out:
         raise ValueError(
             f"networks must have {_RELEASED_INPUTS} inputs and {N_TIME} outputs, or as many "
             f"outputs as inputs; got {n_in} and {n_out}"
+        )
+    _check_range(trace, n_out, experiment)
+    found = modulation(trace, experiment)
+    if not found.found:
+        raise NoModulationError(
+            f"no dipolar modulation: a background and noise explain the trace (p = {found.p:.2g})"
         )
     duration, signal = resample(trace, n_out)
     if released:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,13 @@ import numpy as np
 import scipy  # its submodules load at first use: scipy.signal and scipy.stats are slow to import
 from numpy.typing import ArrayLike, NDArray
 
+from .._util.files import documented, read_bytes
 from .._util.tables import brief
 from .._util.validate import check_unmasked, choice, own_unit, real_array
+from ._bruker import read_pair
+from ._text_traces import UNITS, read_columns
 
-_NANOSECONDS = 50.0  # no DEER trace in microseconds is as long, none in nanoseconds as short
-_MAX_POINTS = 1_000_000
-_FORMATS = {"D": "f8", "F": "f4", "I": "i4", "S": "i2", "C": "i1"}
-_UNITS = {"ns": 1e-3, "us": 1.0, "µs": 1.0, "\N{GREEK SMALL LETTER MU}s": 1.0, "ms": 1e3, "s": 1e6}
+_MAX_BYTES = 2**26
 
 
 @brief
@@ -56,17 +57,28 @@ class Trace:
         object.__setattr__(self, "signal", signal.astype(kind))
 
 
-def load_trace(path: str | os.PathLike[str], time_unit: str = "auto") -> Trace:
+def load_trace(
+    path: str | os.PathLike[str],
+    *,
+    columns: Sequence[int | str] | None = None,
+    unit: str = "auto",
+) -> Trace:
     """Read a trace from a Bruker BES3T pair or a text file.
 
     Parameters
     ----------
     path : path-like
-        The ``.DTA`` or ``.DSC`` file of a pair (the other lies beside it), or text: columns of
-        time, real part and, perhaps, imaginary part, separated by blanks or commas; lines that
-        do not begin with a number are skipped.
-    time_unit : {"auto", "ns", "us"}
-        Of a text file. "auto" takes times that reach 50 for nanoseconds.
+        The ``.DTA`` or ``.DSC`` file of a pair (the other lies beside it), or text: columns of time,
+        real part and, perhaps, imaginary part, between tabs, semicolons, blanks or commas, with titles
+        and comments above them.
+    columns : sequence of int or str, optional
+        Two or three columns of a text file: time, real part and, perhaps, imaginary part, by their
+        numbers from 1 or their titles. Needed where a file has more than three, or a third column that
+        does not look like an imaginary part.
+    unit : {"auto", "s", "ms", "us", "ns"}
+        Of the times of a text file, or of a Bruker header that names none. "auto" takes the one in the
+        title of the times; else times that reach 50 are nanoseconds, and times from 0.05 to 50
+        microseconds.
 
     Returns
     -------
@@ -75,33 +87,23 @@ def load_trace(path: str | os.PathLike[str], time_unit: str = "auto") -> Trace:
     Raises
     ------
     ValueError
-        If the file is damaged, has more than one dimension, or holds no trace.
+        If the file is damaged (the message has the line), has more than one dimension, holds no trace,
+        or leaves open what its columns or times are.
     OSError
         If a file cannot be opened.
     """
-    choice("time_unit", time_unit, ("auto", "ns", "us"))
+    choice("unit", unit, ("auto", *UNITS))
+    if columns is not None and len(columns) not in (2, 3):
+        raise ValueError(f"columns must name two or three columns, got {len(columns)}")
     path = Path(path)
     if path.suffix.lower() in (".dta", ".dsc"):
-        return _bruker(path)
-    return _text(path, time_unit)
-
-
-def _text(path: Path, time_unit: str) -> Trace:
-    rows = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            row = [float(word) for word in line.replace(",", " ").split()]
-        except ValueError:
-            continue
-        if row:
-            rows.append(row)
-    if len({len(row) for row in rows}) != 1 or len(rows[0]) < 2:
-        raise ValueError(f"{path} must hold two or three columns of numbers, as many in each line")
-    columns = np.array(rows).T
-    if time_unit == "auto":
-        time_unit = "ns" if np.abs(columns[0]).max() >= _NANOSECONDS else "us"
-    signal = columns[1] if len(columns) == 2 else columns[1] + 1j * columns[2]
-    return _trace(path, columns[0] * _UNITS[time_unit], signal)
+        if columns is not None:
+            raise ValueError(f"columns must be None: {path.name} is no text file")
+        data, time, signal = read_pair(path, unit)
+        return _trace(data, time, signal)
+    content = read_bytes(path, _MAX_BYTES)
+    with documented(path, "is not a trace"):
+        return Trace(*read_columns(content, columns, unit), path.name)
 
 
 def _trace(path: Path, time: NDArray[np.float64], signal: NDArray[Any]) -> Trace:
@@ -109,69 +111,6 @@ def _trace(path: Path, time: NDArray[np.float64], signal: NDArray[Any]) -> Trace
         return Trace(time, signal, path.name)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-
-
-def _bruker(path: Path) -> Trace:
-    """Read a BES3T pair: big- or little-endian numbers, described by a header of keys."""
-    header_path, data_path = _pair(path)
-    header: dict[str, str] = {}
-    for line in header_path.read_text(encoding="latin-1").splitlines():
-        key, _, value = line.strip().partition("\t")
-        header.setdefault(key.strip(), value.strip().strip("'"))
-
-    def get(key: str, default: str | None = None) -> str:
-        if key not in header and default is None:
-            raise ValueError(f"{header_path}, {key}: missing")
-        return header.get(key, default or "")
-
-    def number(key: str) -> float:
-        try:
-            value = float(get(key))
-        except ValueError as error:
-            raise ValueError(f"{header_path}, {key}: {error}") from error
-        if not math.isfinite(value):
-            raise ValueError(f"{header_path}, {key}: must be finite, got {value}")
-        return value
-
-    points = number("XPTS")
-    if points != int(points) or not 8 <= points <= _MAX_POINTS:
-        raise ValueError(
-            f"{header_path}, XPTS: must be between 8 and {_MAX_POINTS}, got {points:g}"
-        )
-    for axis in "YZ":
-        if get(f"{axis}TYP", "NODATA") != "NODATA" and number(f"{axis}PTS") != 1:
-            raise ValueError(f"{header_path}, {axis}PTS: must be 1, the trace of one experiment")
-    choice(f"{header_path}, XTYP", get("XTYP"), ("IDX",))
-    order = {"BIG": ">", "LIT": "<"}[choice(f"{header_path}, BSEQ", get("BSEQ"), ("BIG", "LIT"))]
-    form = choice(f"{header_path}, IRFMT", get("IRFMT").split(",")[0], tuple(_FORMATS))
-    complex_ = choice(f"{header_path}, IKKF", get("IKKF").split(",")[0], ("CPLX", "REAL")) == "CPLX"
-    unit = _UNITS[choice(f"{header_path}, XUNI", get("XUNI", "ns"), tuple(_UNITS))]
-    data = data_path.read_bytes()
-    dtype = np.dtype(order + _FORMATS[form])
-    expected = int(points) * (2 if complex_ else 1) * dtype.itemsize
-    if len(data) != expected:
-        raise ValueError(
-            f"{data_path} must have {expected} bytes for the {points:g} points of its header, "
-            f"found {len(data)}"
-        )
-    values = np.frombuffer(data, dtype).astype(np.float64)
-    start, width = number("XMIN"), number("XWID")
-    time = unit * np.linspace(start, start + width, int(points))
-    return _trace(data_path, time, values[::2] + 1j * values[1::2] if complex_ else values)
-
-
-def _pair(path: Path) -> tuple[Path, Path]:
-    """Return header and data file; the suffix of the other has the case of the given one."""
-    found = []
-    for suffix in (".DSC", ".DTA"):
-        names = [path.with_suffix(s) for s in (suffix, suffix.lower())]
-        there = [name for name in names if name.exists()]
-        if not there:
-            raise FileNotFoundError(
-                f"{names[0]} is missing: a Bruker trace is a pair of a .DSC and a .DTA file"
-            )
-        found.append(there[0])
-    return found[0], found[1]
 
 
 def prepare(
