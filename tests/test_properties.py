@@ -387,7 +387,6 @@ TABLE = {
     },
     "descrambler.interop.torch.capture": {
         "signals?": (2, lambda x: captured(x)[1]),
-        "signals?|rank": (2, lambda x: captured(x, rank=1)[1]),
         "signals? ": (2, lambda x: captured(x, "0:output", n_out=20)[1]),
     },
     "descrambler.interop.torch.descramble_module": {"signals?": (2, descrambled_layer)},
@@ -766,9 +765,6 @@ WAYS = {
 TORCH_WAYS = {
     "torch": (1e-200, captured),
     "torch wide": (1e-200, lambda x: captured(x, "0:output", n_out=20)),
-    "torch leading": (1e-200, lambda x: captured(x, rank=1)),
-    # Of the first signals, which are none, the subspace has been chosen when the others come.
-    "torch leading late": (1e-200, lambda x: captured(np.vstack([np.zeros((64, 8)), x]), rank=1)),
 }
 
 

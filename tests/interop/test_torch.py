@@ -34,12 +34,11 @@ def reference(rows):
 
 
 @pytest.mark.parametrize(("n", "dtype", "scale"), [(6, "float64", 1e-200), (600, "float32", 1e-22)])
-@pytest.mark.parametrize("rank", [None, 2])
-def test_signals_whose_squares_vanish_are_refused(n, dtype, scale, rank):
+def test_signals_whose_squares_vanish_are_refused(n, dtype, scale):
     dtype = getattr(torch, dtype)
     model = make(dtype, (n, 4, n))
     with pytest.raises(ValueError, match="at 0:input: signals must not be so small"):
-        bridge.capture(model, [inputs(50, n, dtype=dtype) * scale], "0:input", rank=rank)
+        bridge.capture(model, [inputs(50, n, dtype=dtype) * scale], "0:input")
     nothing = bridge.capture(model, [torch.zeros(50, n, dtype=dtype)], "0:input")["0:input"]
     assert nothing.matrix.trace() == 0
 
@@ -278,3 +277,76 @@ def test_bridges_load_when_asked_for_and_name_their_extra():
     assert "descrambler[sklearn]" in done.stdout
     with pytest.raises(AttributeError, match="no attribute 'tensorflow'"):
         _ = ds.interop.tensorflow
+
+
+def test_outputs_in_inference_mode():
+    model, x = make(), inputs(50, 6)
+    with torch.inference_mode():
+        grams = bridge.capture(model, [x], "0:output")
+    np.testing.assert_allclose(
+        grams["0:output"].matrix, reference(model[0](x))[0], rtol=1e-5, atol=1e-5
+    )
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_taps_of_quantized_layers():
+    model = torch.ao.quantization.quantize_dynamic(nn.Sequential(make()), {nn.Linear})
+    for tap in ("0.0:input", "*.*:input"):
+        with pytest.raises(TypeError, match=r"0\.0 must be an nn.Linear, but is quantized"):
+            bridge.capture(model, [inputs(3, 6)], tap)
+
+
+def test_batches_with_targets():
+    model, x = make(), inputs(30, 6)
+    pairs = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, x[:, :1]), 10)
+    with pytest.raises(TypeError, match=r"batches must be .* got 2 item.*forward=lambda"):
+        bridge.capture(model, pairs, "0:input")
+    given = bridge.capture(model, pairs, "0:input", forward=lambda m, batch: m(batch[0]))
+    assert given["0:input"].count == 30
+
+
+def test_shared_layers_have_taps_under_all_their_names():
+    model, x = nn.Sequential(nn.Linear(6, 6), nn.Tanh()), inputs(30, 6)
+    model.append(model[0])
+    grams = bridge.capture(model, [x], ["0:output", "2:output"])
+    assert [gram.count for gram in grams.values()] == [60, 60]
+    assert list(bridge.capture(model, [x], "*:input")) == ["0:input"]
+
+
+@pytest.mark.parametrize(
+    "wrap", [nn.DataParallel, lambda model: torch.compile(model, backend="eager")]
+)
+def test_names_in_wrapped_models(wrap):
+    model, x = make(), inputs(30, 6)
+    with_names = bridge.capture(wrap(model), [x], "0:output")
+    np.testing.assert_allclose(
+        with_names["0:output"].matrix, bridge.capture(model, [x], "0:output")["0:output"].matrix
+    )
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_layers_that_compute_something_else_are_refused():
+    class Adapted(nn.Linear):
+        def forward(self, x):
+            return super().forward(x) + 0.5 * x.sum(1, keepdim=True)
+
+    x = inputs(300, 6)
+    plain = bridge.descramble_module(make(), bridge.capture(make(), [x], "0:output"))
+    hooked, stale = make(), make()
+    hooked[0].register_forward_hook(lambda module, args, output: 2 * output)
+    nn.utils.weight_norm(stale[0])
+    grams = bridge.capture(stale, [x], "0:output")
+    with torch.no_grad():
+        stale[0].weight_g *= 2
+    for model, message in (
+        (nn.Sequential(Adapted(6, 20)), "Adapted computes something else than W x"),
+        (hooked, "Linear computes something else .* it has hooks"),
+        (stale, "remove_weight_norm"),
+    ):
+        with pytest.raises(ValueError, match=f"0:output.*{message}"):
+            bridge.descramble_module(model, grams)
+        with pytest.raises(ValueError, match=f"0:output.*{message}"):
+            bridge.verify(model, plain, [x])
+    stale(x)  # computes its weight
+    layers = bridge.descramble_module(stale, bridge.capture(stale, [x], "0:output"))
+    assert bridge.verify(stale, layers, [x]).relative < 1e-5

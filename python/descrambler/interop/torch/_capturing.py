@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..._util.validate import choice, require_extra
 from ._grams import Keeper, PlainGram, Signals, WideOutputGram, has_cheap_gram
-from ._sketch import LeadingSum
 from ._taps import Forward, call, evaluating, named, resolve
 
 if TYPE_CHECKING:
@@ -33,10 +32,6 @@ class Capture:
     keep : {"gram", "signals"}
         What to keep: Gram matrix, mean and number (float64, formed on the signals' device; memory O(n^2)), or
         the signals themselves.
-    rank : int, optional
-        Keep the leading modes of the Gram matrix only (:class:`descrambler.leading.Leading`), in about
-        ``8 rank / n`` of the operations; see ``docs/interop.md`` for what this needs and costs. The Gram
-        matrix of outputs that are more than their layer's inputs is cheap, and kept whole.
 
     Attributes
     ----------
@@ -49,8 +44,7 @@ class Capture:
     Raises
     ------
     TypeError, ValueError
-        If a tap is not a linear layer of the model, a side is not "input" or "output", or the rank is not
-        between 1 and half of the units, or given with signals.
+        If a tap is not a linear layer of the model, or a side is not "input" or "output".
 
     Examples
     --------
@@ -68,15 +62,12 @@ class Capture:
         layers: str | Sequence[str],
         *,
         keep: str = "gram",
-        rank: int | None = None,
     ) -> None:
         choice("keep", keep, ("gram", "signals"))
-        if rank is not None and keep == "signals":
-            raise ValueError("rank is of Gram matrices, got keep='signals'")
         self.mask: torch.Tensor | None = None
         self._modules = resolve(model, [layers] if isinstance(layers, str) else layers)
         self.taps = tuple(self._modules)
-        self._keepers = {tap: self._keeper(keep, rank, tap) for tap in self.taps}
+        self._keepers = {tap: self._keeper(keep, tap) for tap in self.taps}
         self._seen: set[str] = set()
         self._hooks = ExitStack()
 
@@ -96,16 +87,11 @@ class Capture:
     ) -> None:
         self._hooks.close()
 
-    def _keeper(self, keep: str, rank: int | None, tap: str) -> Keeper:
+    def _keeper(self, keep: str, tap: str) -> Keeper:
         module, side = self._modules[tap], tap.rpartition(":")[2]
         if keep == "signals":
             return Signals(side)
-        n = module.in_features if side == "input" else module.out_features
-        if rank is not None and not 1 <= rank <= n // 2:
-            raise ValueError(f"rank must be between 1 and {n // 2} at {tap}, got {rank}")
-        if has_cheap_gram(module, side):
-            return WideOutputGram(module)
-        return PlainGram(side) if rank is None else LeadingSum(side, rank)
+        return WideOutputGram(module) if has_cheap_gram(module, side) else PlainGram(side)
 
     def _look(
         self, tap: str, module: torch.nn.Module, args: Any, kwargs: Any, output: torch.Tensor
@@ -127,7 +113,7 @@ class Capture:
         return rows[self.mask.to(rows.device).reshape(-1) != 0]
 
     def result(self) -> dict[str, Any]:
-        """Return what was collected, by tap: a :class:`descrambler.Gram`, a Leading, or a tensor (m, n).
+        """Return what was collected, by tap: a :class:`descrambler.Gram` or a tensor (m, n).
 
         Raises
         ------
@@ -150,7 +136,6 @@ def capture(
     *,
     mask: str | Callable[[Any], torch.Tensor] | None = None,
     keep: str = "gram",
-    rank: int | None = None,
     forward: Forward | None = None,
 ) -> dict[str, Any]:
     """Run a model over batches and collect the signals at its taps.
@@ -168,7 +153,6 @@ def capture(
         Which signals count: the key of the mask in each batch (``"attention_mask"``), or a function from a
         batch to its mask.
     keep : {"gram", "signals"}
-    rank : int, optional
         See :class:`Capture`.
     forward : callable, optional
         ``forward(model, batch)`` in place of calling the model with the batch.
@@ -176,7 +160,7 @@ def capture(
     Returns
     -------
     dict
-        By tap: a :class:`descrambler.Gram`, a Leading, or a tensor of shape (m, n).
+        By tap: a :class:`descrambler.Gram` or a tensor of shape (m, n).
 
     Raises
     ------
@@ -184,7 +168,7 @@ def capture(
         As :class:`Capture`; if a tap saw no signals, or signals that are not finite.
     """
     find = (lambda batch: batch[mask]) if isinstance(mask, str) else mask
-    with Capture(model, layers, keep=keep, rank=rank) as captured, evaluating(model):
+    with Capture(model, layers, keep=keep) as captured, evaluating(model):
         for batch in batches:
             captured.mask = None if find is None else find(batch)
             (forward or call)(model, batch)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from ..._signals.gram import Gram
-from ..._signals.leading_modes import Leading
 from ..._signals.sums import check_not_vanished
 from ..._util.validate import require_extra
 
@@ -28,7 +27,7 @@ class Keeper(Protocol):
     def add(self, inputs: torch.Tensor, outputs: torch.Tensor) -> None:
         """Take in the signals of one call, (m, n_in) and (m, n_out)."""
 
-    def finish(self) -> Gram | Leading | torch.Tensor:
+    def finish(self) -> Gram | torch.Tensor:
         """Return what was kept."""
 
 
@@ -139,9 +138,10 @@ class WideOutputGram:
 
     def __init__(self, module: torch.nn.Linear) -> None:
         self._module = module
-        self._weight = module.weight.detach().clone()
         self._sum = GramSum(exact=True)
-        self._any = torch.zeros((), dtype=torch.bool, device=module.weight.device)
+        with torch.inference_mode(False), torch.no_grad():
+            self._weight = module.weight.detach().clone()
+            self._any = torch.zeros((), dtype=torch.bool, device=module.weight.device)
 
     def add(self, inputs: torch.Tensor, outputs: torch.Tensor) -> None:
         """Take in the inputs of one call."""
@@ -152,7 +152,10 @@ class WideOutputGram:
     def finish(self) -> Gram:
         """Return the Gram matrix of all outputs."""
         if not torch.equal(self._weight, self._module.weight):
-            raise ValueError("weights must stay the same while their outputs are collected")
+            raise ValueError(
+                "weights must stay the same while their outputs are collected, and they changed; "
+                "capture before or after a step of training, or keep='signals'"
+            )
         matrix, total = self._sum.finish()
         with torch.inference_mode(False), torch.no_grad():
             weight, count = self._weight.to(matrix), self._sum.count
@@ -185,8 +188,14 @@ class Signals:
 
 def has_cheap_gram(module: torch.nn.Linear, side: str) -> bool:
     """Whether the Gram matrix of a layer's outputs follows from that of its fewer inputs."""
-    # A subclass, or another's hook, may give other outputs than W x + b; a half-precision layer rounds
-    # them visibly.
-    plain = type(module) is torch.nn.Linear and not module._forward_hooks
+    # A half-precision layer rounds its outputs visibly.
     full = module.weight.dtype in (torch.float32, torch.float64)
-    return side == "output" and plain and full and module.out_features > module.in_features
+    return (
+        side == "output" and is_plain(module) and full and module.out_features > module.in_features
+    )
+
+
+def is_plain(module: torch.nn.Linear) -> bool:
+    """Whether nothing can make a layer give other outputs than W x + b: no subclass, no hook."""
+    hooks = module._forward_hooks or module._forward_pre_hooks
+    return type(module) is torch.nn.Linear and not hooks

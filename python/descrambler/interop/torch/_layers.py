@@ -15,6 +15,12 @@ from ..._solvers.descramble import descramble
 from ..._solvers.result import Descrambling
 from ..._util.tables import brief
 from ..._util.validate import require_extra
+from ...network._layers import Linear
+from ...readers import _torch_live as live
+from ...readers._build import blame
+from ...readers._compare import apart, probes
+from ...readers._torch_steps import numbers
+from ._grams import is_plain
 from ._taps import Forward, call, evaluating, named, resolve
 
 if TYPE_CHECKING:
@@ -87,14 +93,40 @@ def descramble_module(
     Raises
     ------
     TypeError, ValueError
-        As :func:`descrambler.descramble`; if a tap is not in the model or does not fit it.
+        As :func:`descrambler.descramble`; if a tap is not in the model or does not fit it, or its
+        layer computes something else than W x + b (a copy of it is run on random rows).
     """
     layers = {}
     for tap, module in resolve(model, list(captured)).items():
+        check_linear(tap, module)
         kept = captured[tap]
         result = named(tap, partial(descramble, kept, criterion, **options))
         layers[tap] = _seen_through(tap, module, result)
     return layers
+
+
+def check_linear(tap: str, module: torch.nn.Linear) -> None:
+    """Refuse a layer whose outputs are not W x + b: of these P W would be no map."""
+    if is_plain(module):
+        return
+    bias = None if module.bias is None else numbers(module.bias)
+    with blame(tap), live.quiet():
+        layer = Linear(numbers(module.weight), bias)
+        twin = live.copied(module, tap)
+        for rows in probes([layer]):
+            try:
+                given = live.rows_of(twin(live.tensor(rows, twin)))
+            # The forward pass is the user's code.
+            except Exception as error:
+                raise ValueError(f"its layer cannot be run to check it ({error})") from error
+            excess, relative = apart([layer], rows, np.empty(0) if given is None else given)
+            if excess > 1:
+                kind, remedy = type(module).__qualname__, live.remedy(module)
+                raise ValueError(
+                    f"{kind} computes something else than W x + b (by {relative:.1g} of the "
+                    f"largest output), so that P W is not the map to its outputs{remedy and ': '}"
+                    f"{remedy}"
+                )
 
 
 def _seen_through(tap: str, module: torch.nn.Linear, result: Descrambling) -> DescrambledLinear:
@@ -169,9 +201,12 @@ def verify(
     Raises
     ------
     ValueError
-        If a layer is not in the model, two taps lie on one layer, or there are no batches.
+        If a layer is not in the model or computes something else than W x + b, two taps lie on one
+        layer, or there are no batches.
     """
     modules = resolve(model, list(layers))
+    for tap, module in modules.items():
+        check_linear(tap, module)
     if len(set(modules.values())) < len(modules):
         raise ValueError("layers must hold at most one tap per linear layer")
     difference, scale = 0.0, -1.0

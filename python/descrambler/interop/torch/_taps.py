@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from ..._util.validate import require_extra
+from ...readers._torch_live import unwrapped
 
 if TYPE_CHECKING:
     import torch
@@ -18,24 +20,53 @@ Forward = Callable[["torch.nn.Module", Any], Any]
 
 
 def resolve(model: torch.nn.Module, layers: Sequence[str]) -> dict[str, torch.nn.Linear]:
-    """Linear modules by the full names of their taps."""
-    modules = dict(model.named_modules())
+    """Return linear modules by the full names of their taps.
+
+    A module has all the names that the model holds it under. What torch.compile and DataParallel
+    put around modules may be left out of a name.
+    """
+    modules = _names(model)
     found: dict[str, torch.nn.Linear] = {}
     for pattern in layers:
         name, _, side = pattern.rpartition(":")
         if side not in ("input", "output"):
             raise ValueError(f'a tap must end in ":input" or ":output", got {pattern!r}')
-        if name in modules and not isinstance(modules[name], torch.nn.Linear):
-            raise TypeError(f"{name} must be an nn.Linear, got {type(modules[name]).__name__}")
-        matches = {
-            f"{known}:{side}": module
-            for known, module in modules.items()
-            if isinstance(module, torch.nn.Linear) and _fits(known, name)
-        }
+        fitting = {known: modules[known] for known in modules if _fits(known, name)}
+        matches: dict[torch.nn.Linear, str] = {}
+        for known, module in fitting.items():
+            if isinstance(module, torch.nn.Linear):
+                matches.setdefault(module, known)  # once, under its first name
         if not matches:
-            raise ValueError(f"the model has no linear layer named {name!r}")
-        found |= matches
+            raise _no_layer(name, fitting)
+        found |= {f"{known}:{side}": module for module, known in matches.items()}
     return found
+
+
+def _names(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
+    """Return all modules by all names; first those that `named_modules` gives."""
+    found = dict(model.named_modules())
+    found |= dict(model.named_modules(remove_duplicate=False))
+    for name, module in list(found.items()):
+        parts = [part for part in name.split(".") if part != "_orig_mod"]
+        found.setdefault(".".join(parts), module)
+        if parts[:1] == ["module"] and unwrapped(model) is not model:
+            found.setdefault(".".join(parts[1:]), module)
+    return found
+
+
+def _no_layer(name: str, fitting: Mapping[str, torch.nn.Module]) -> Exception:
+    """Return the error for a tap at no linear layer."""
+    for known, module in fitting.items():
+        room = f"{type(module).__module__}.{type(module).__qualname__}"
+        if "quant" in room:
+            return TypeError(
+                f"{known} must be an nn.Linear, but is quantized ({room}): capture the signals of "
+                "the model as it was before quantization"
+            )
+        if known == name:
+            shown = type(module).__name__ if room.startswith("torch.nn.modules.") else room
+            return TypeError(f"{name} must be an nn.Linear, got {shown}")
+    return ValueError(f"the model has no linear layer named {name!r}")
 
 
 def _fits(name: str, pattern: str) -> bool:
@@ -47,7 +78,18 @@ def call(model: torch.nn.Module, batch: Any) -> Any:
     """Call a model with a batch: a tensor, positional arguments, or keyword arguments."""
     if isinstance(batch, Mapping):
         return model(**batch)
-    return model(*batch) if isinstance(batch, tuple | list) else model(batch)
+    given = tuple(batch) if isinstance(batch, tuple | list) else (batch,)
+    try:
+        inspect.signature(unwrapped(model).forward).bind(*given)
+    except TypeError as error:
+        raise TypeError(
+            f"each of the batches must be what the model takes ({error}), got {len(given)} "
+            "item(s). Of batches (inputs, targets), as a DataLoader gives them, pass "
+            "forward=lambda model, batch: model(batch[0])"
+        ) from error
+    except ValueError:
+        pass  # a signature that Python does not know
+    return model(*given)
 
 
 @contextmanager
