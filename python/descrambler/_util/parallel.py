@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias
 
-from threadpoolctl import threadpool_limits
+from .threads import blas_threads
 
 Map: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
@@ -68,7 +68,7 @@ def mapping(threads: int | None, executor: Executor | None = None) -> Iterator[M
         pool = ThreadPoolExecutor(threads or processors())
         try:
             # Threads of ours and of a BLAS together wait for each other most of the time.
-            with threadpool_limits(1, user_api="blas"):
+            with blas_threads(1):
                 yield pool.map
         finally:
             # After Ctrl-C or an error, only what has begun is finished.

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from .._util.parallel import Executor, Map, mapping
 from .._util.progress import Progress, reporting
+from .._util.threads import blas_threads
 from .._util.validate import Array
 from ..network._network import Network
 from ._claims import Claim, measure, reached, strengths
@@ -37,7 +37,7 @@ def measured_controls(
     one = partial(_control, inputs=setting.inputs, family=family)
     rows: dict[str, list[Array]] = {kind: [] for kind in controls}
     with (
-        threadpool_limits(1, user_api="blas"),
+        blas_threads(1),
         mapping(threads, executor) as apply,
         reporting(progress, len(jobs), "control") as report,
     ):
@@ -73,7 +73,7 @@ def measured_nulls(
     open_claims = _Open(family, observed, count)
     with (
         # In small products the threads of a BLAS wait for each other most of the time.
-        threadpool_limits(1, user_api="blas"),
+        blas_threads(1),
         mapping(threads, executor) as apply,
         reporting(progress, len(kinds) * count, "draw") as report,
     ):

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
-from threadpoolctl import threadpool_limits
 
 from .._solvers.descramble import descramble
 from .._util.files import write_arrays
 from .._util.parallel import Executor, mapping
 from .._util.progress import Progress, reporting
 from .._util.tables import Tabulated, brief
+from .._util.threads import blas_threads
 from .._util.validate import Array, choice, matrix
 from ..analysis._agreement import Agreement, Spread
 from ..criteria import link_basis
@@ -161,7 +161,7 @@ def ensemble(
     limit = 1 if max(_weights(given[0], layer, tap).shape) <= 512 else None
     one = partial(_descrambled, x=x, layer=layer, tap=tap)
     with (
-        threadpool_limits(limit, user_api="blas"),
+        blas_threads(limit),
         mapping(threads, executor) as apply,
         reporting(progress, 2 * len(given), "network") as report,
     ):
