@@ -416,7 +416,7 @@ TABLE = {
 
 RECORDS = """
     ChartError Comparison ConvergenceWarning Descrambling DescramblerError DescramblerWarning Ensemble
-    Finding GradientError Interpretation MissingExtraError NoModulationError Starts State
+    Finding GradientError Interpretation Leading MissingExtraError NoModulationError Starts State
     Status Step WeightFileError analysis.Band analysis.BasisMatch analysis.FrequencyLaw
     analysis.FrequencyMap analysis.KernelMatch analysis.PowerLaw analysis.SplitHalf
     criteria.Criterion deer.DeerData deer.DistanceDistribution
