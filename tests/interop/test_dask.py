@@ -113,6 +113,27 @@ def test_layers_on_a_cluster(client):
     )
 
 
+def test_starts_and_null_draws_on_a_cluster(client):
+    signals = np.random.default_rng(4).laplace(size=(200, 6))
+    options = {"n_starts": 3, "random_state": 0, "max_iter": 20}
+    told = []
+    here = ds.descramble(signals, "entropy", **options)
+    there = ds.descramble(
+        signals, "entropy", executor=client.get_executor(), progress=told.append, **options
+    )
+    np.testing.assert_allclose(there.starts.objectives, here.starts.objectives, rtol=1e-9)
+    assert [step.done for step in told] == [1, 2, 3]
+    (network,) = networks(1)
+    inputs = np.random.default_rng(3).standard_normal((200, 12))
+    here, there = (
+        ds.interpret(network, inputs, nulls=20, executor=own)
+        for own in (None, client.get_executor())
+    )
+    assert [f.verdict for f in there.findings] == [f.verdict for f in here.findings]
+    for one, other in zip(here.findings, there.findings, strict=True):
+        assert one.p == pytest.approx(other.p, nan_ok=True)
+
+
 @pytest.mark.parametrize(
     ("array", "error", "message"),
     [

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._geometry.checks import excess
 from .._geometry.rotation import Rotation, from_arrays
 from .._util.files import documented, read_arrays
 from .._util.validate import Array, real_array, scalar
@@ -107,7 +108,7 @@ def checked_rotation(arrays: Mapping[str, NDArray[Any]]) -> Rotation:
     if not (known.keys() in _ROTATIONS and 0 < len(square) <= n and 0 <= rank <= n):
         raise ValueError(f"its rotation has an invalid shape or rank: {n} units, rank {rank}")
     # Of both factors, the columns are orthonormal.
-    error = max(np.abs(a.T @ a - np.eye(a.shape[1])).max() for a in known.values())
+    error = max(excess(a.T) for a in known.values())
     if error > np.sqrt(np.finfo(square.dtype).eps):
         raise ValueError(f"its rotation is not orthogonal, P P^T - 1 reaches {error:.2g}")
     rotation = from_arrays({**known, "rank": np.array(rank)})

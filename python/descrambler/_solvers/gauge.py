@@ -210,11 +210,14 @@ def place(modes: Array, basis: LinkBasis, gauge: str, reference: Rotation | None
     return nearest_completion(modes.T, target)
 
 
-def aligned(modes: Array, reference: Array, basis: LinkBasis) -> Array:
+def aligned(
+    modes: Array, reference: Array, basis: LinkBasis, *, reflections: bool = False
+) -> Array:
     """Turn each degenerate block to its Procrustes fit with the reference's modes.
 
     The turn of all modes as a whole keeps the determinant: where the best one does not, the direction
-    in which the fit loses least is reflected. Some of the modes, the first, have no determinant.
+    in which the fit loses least is reflected. Not so with `reflections`, nor for a part of the modes,
+    which has no determinant.
     """
     number = len(modes)
     blocks = [slice(b.start, min(b.stop, number)) for b in basis.degenerate_blocks()]
@@ -222,7 +225,7 @@ def aligned(modes: Array, reference: Array, basis: LinkBasis) -> Array:
     fits = [scipy.linalg.svd(modes[b] @ reference[b].T, check_finite=False) for b in blocks]
     turns = [(x @ yt).T for x, _, yt in fits]
     odd = np.prod([np.sign(np.linalg.det(turn)) for turn in turns]) < 0
-    if odd and number == basis.n:
+    if odd and number == basis.n and not reflections:
         weakest = int(np.argmin([s[-1] for _, s, _ in fits]))
         x, _, yt = fits[weakest]
         turns[weakest] = turns[weakest] - 2 * np.outer(yt[-1], x[:, -1])

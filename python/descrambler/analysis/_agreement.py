@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._geometry.link_basis import LinkBasis
+from .._solvers.gauge import aligned
 from .._util.tables import brief
 from .._util.validate import Array
 from ..criteria import link_basis
@@ -185,7 +185,9 @@ class Agreement:
         basis = link_basis(len(self.majority))
         if align:
             reference = pictures[self.medoid]
-            pictures = np.stack([_aligned(picture, reference, basis) for picture in pictures])
+            pictures = np.stack(
+                [aligned(picture, reference, basis, reflections=True) for picture in pictures]
+            )
         links = np.stack([basis.from_modes(picture) for picture in pictures])
         return Consensus(links.mean(axis=0), links.std(axis=0))
 
@@ -230,12 +232,3 @@ def _ratio(part: Array, whole: Array) -> Array:
     with np.errstate(invalid="ignore"):
         ratio: Array = part / whole
     return ratio
-
-
-def _aligned(picture: Array, reference: Array, basis: LinkBasis) -> Array:
-    """Turn a picture in mode coordinates to its best fit with another, within the gauge group."""
-    turned = np.empty_like(picture)
-    for block in basis.degenerate_blocks():
-        x, _, yt = np.linalg.svd(picture[block] @ reference[block].T)
-        turned[block] = (x @ yt).T @ picture[block]
-    return turned

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._geometry.checks import excess
 from .._signals.gram import Gram
 from .._signals.sums import gram
 from .._util import validate as _validate
@@ -262,7 +263,7 @@ class Network:
         rotation = _validate.square("matrix", matrix)
         if len(rotation) != width:
             raise ValueError(f"matrix must have shape {(width, width)}, got {rotation.shape}")
-        error = np.abs(rotation @ rotation.T - np.eye(width)).max()
+        error = excess(rotation)
         if error > np.sqrt(np.finfo(rotation.dtype).eps):
             raise ValueError(f"matrix must be orthogonal, but P P^T - 1 reaches {error:.2g}")
         following = self.linear(layer + 1)
