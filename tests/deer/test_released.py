@@ -9,7 +9,7 @@ from scipy.io import savemat
 
 from descrambler.deer._released import load_parameters, network_inputs
 from descrambler.errors import WeightFileError
-from descrambler.network._network import Linear, Network, Renormalize
+from descrambler.network._network import Network, Renormalize
 from descrambler.readers import _mat as mat
 from descrambler.readers import _series, load
 from descrambler.readers._build import Reading
@@ -118,14 +118,11 @@ class TestReleasedNetwork:
         np.testing.assert_allclose(outputs.mean(axis=1), 1, rtol=1e-5)
 
     def test_transposed_weights_are_seen(self, parameters, examples):
-        arrays = mat.contents(NET1)
-        layers = _series.chain(NET1, arrays, Reading(NET1, arrays), "net").layers()
-        wrong = Network(
-            Linear(layer.weight.T, layer.bias)
-            if isinstance(layer, Linear) and layer.n_in == layer.n_out
-            else layer
-            for layer in layers
-        )
+        arrays = {
+            key: value.T if key.endswith("Weights.Value") and len(value) == len(value.T) else value
+            for key, value in mat.contents(NET1).items()
+        }
+        wrong = Network(_series.chain(NET1, arrays, Reading(NET1, arrays), "net").layers())
         value, error = rmse(wrong, *(part[:20_000] for part in examples))
         assert value == pytest.approx(118, abs=2)
         assert distance_from_training(parameters, value, error) > 100
