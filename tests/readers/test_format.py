@@ -149,31 +149,3 @@ class TestNumbersOfLayers:
         path = self.save(tmp_path, text)
         with pytest.raises(WeightFileError, match=message):
             load(path)
-
-    def test_work_is_linear(self, tmp_path, monkeypatch):
-        """Four times the layers: at most 4.5 times the reads, which are counted."""
-        counts = []
-        for n in (100, 400):
-            path = tmp_path / f"{n}.npz"
-            arrays = {f"W{k}": np.eye(1) for k in range(1, n + 1)}
-            np.savez(path, **arrays)
-            counts.append(calls(lambda path=path, n=n: load(path, ["tanh"] * n)))
-        assert counts[1] < 4.5 * counts[0]
-
-
-def calls(function):
-    """Return how many functions a call calls."""
-    import sys
-
-    count = 0
-
-    def tally(frame, event, argument):
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(tally)
-    try:
-        function()
-    finally:
-        sys.setprofile(None)
-    return count

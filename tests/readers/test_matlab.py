@@ -183,6 +183,20 @@ class TestProcessing:
         savemat(matfile, {"net": net([("removeconstantrows", {**self.KEEP, **change})])})
         refuse(matfile, message)
 
+    def test_all_fields_that_matlab_writes(self, matfile):
+        low, high = np.array([1.0, 2, 3]), np.array([5.0, 4, 9])
+        usual = {"xrows": 3.0, "yrows": 3.0, "name": "mapminmax", "no_change": False}
+        usual |= {"xmin": column(low), "xmax": column(high), "xrange": column(high - low)}
+        usual |= {"ymin": -1.0, "ymax": 1.0, "yrange": 2.0}
+        usual |= {"xoffset": column(low), "gain": column(2 / (high - low))}
+        rows = {"max_range": 0.0, "keep": [[1.0, 2, 3]], "remove": np.zeros((1, 0)), "value": []}
+        rows |= {"xrows": 3.0, "yrows": 3.0, "constants": [], "no_change": True}
+        inputs = [("removeconstantrows", rows), ("mapminmax", usual)]
+        outputs = [("mapminmax", usual | {"no_change": True})]
+        savemat(matfile, {"net": net(inputs, outputs)})
+        scaled = 2 * (X - low) / (high - low) - 1
+        np.testing.assert_allclose(load(matfile)(X), np.tanh(scaled @ W1.T + B1) @ W2.T + B2)
+
     def test_outputs_without_their_constants(self, matfile):
         rows = {"xrows": 4.0, "yrows": 2.0, "keep": [[2, 4]]}
         savemat(matfile, {"net": net((), [("removeconstantrows", rows)])})

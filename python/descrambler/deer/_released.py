@@ -75,7 +75,6 @@ def load_parameters(path: str | os.PathLike[str]) -> ReleasedParameters:
         If it cannot be opened.
     """
     path = Path(path)
-    path.open("rb").close()
     arrays = read_matlab(path, ["parameters", "train_stats"])
 
     def get(name: str) -> NDArray[Any]:

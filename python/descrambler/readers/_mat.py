@@ -11,6 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from .._util.files import open_regular
 from .._util.validate import require_extra
 from ..errors import WeightFileError
 from ..network._network import Network
@@ -126,9 +127,13 @@ def read_matlab(
     Raises
     ------
     WeightFileError
-        If the file is damaged, or takes more time or memory than the limits of the child process
-        that parses it.
+        If the file is a pipe or a device, is damaged, or takes more time or memory than the limits
+        of the child process that parses it.
+    OSError
+        If it cannot be opened.
     """
+    with blame(Path(path)), open_regular(path):
+        pass
     return _isolated.read(Path(path), ".mat", _READER, variables=variables)
 
 

@@ -23,6 +23,7 @@ from ._series import text
 
 # Affine processing functions and the name of the offset of their outputs.
 _AFFINE = {"mapminmax": "ymin", "mapstd": "ymean"}
+_MAX_STEPS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +86,15 @@ def steps(path: Path, arrays: Mapping[str, NDArray[Any]], get: Get, side: str) -
     """Return what a network does to its inputs (or undoes at its outputs), in order."""
     pattern = re.compile(re.escape(f"{side}.processFcns") + r"\{(\d+),(\d+)\}")
     places = [(int(m[1]), int(m[2]), m[0]) for key in arrays if (m := pattern.fullmatch(key))]
+    if len(places) > _MAX_STEPS:
+        raise WeightFileError(f"{path}, {side}: more than {_MAX_STEPS} processing functions")
     found: list[Step] = []
     for row, column, key in sorted(places):
         settings = f"{side}.processSettings{{{row},{column}}}"
         step = _step(path, arrays, get, text(arrays[key]), key, settings)
         found += [] if step is None else [step]
+        for field in [field for field in arrays if field.startswith(f"{settings}.")]:
+            get(field)  # a function that is known does not use its other fields: xmax, yrange, ...
     return found
 
 
