@@ -120,7 +120,7 @@ class TestReleasedNetwork:
     def test_transposed_weights_are_seen(self, parameters, examples):
         arrays = {
             key: value.T if key.endswith("Weights.Value") and len(value) == len(value.T) else value
-            for key, value in mat.contents(NET1).items()
+            for key, value in mat.read_matlab(NET1).items()
         }
         wrong = Network(_series.chain(NET1, arrays, Reading(NET1, arrays), "net").layers())
         value, error = rmse(wrong, *(part[:20_000] for part in examples))

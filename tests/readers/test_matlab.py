@@ -298,7 +298,7 @@ def series(monkeypatch, *layers, **fields):
     objects[:, 0] = [Opaque("nnet.cnn.layer.Layer", layer) for layer in layers]
     out = {}
     _mat_child.flatten("net", Opaque("SeriesNetwork", {"Layers": objects, **fields}), out)
-    monkeypatch.setattr(_mat, "contents", lambda path: out)
+    monkeypatch.setattr(_mat, "read_matlab", lambda path: out)
     return _mat.read(Path("net.mat"))
 
 

@@ -540,7 +540,7 @@ class TestSeries:
         savemat(matfile, {"a": 1})
         out = {}
         _mat_child.flatten("net", FakeObject("dlnetwork", {"Version": np.array([[1.0]])}), out)
-        monkeypatch.setattr(mat, "contents", lambda path: out)
+        monkeypatch.setattr(mat, "read_matlab", lambda path: out)
         refuse(matfile, r"found net \(of class dlnetwork\)")
 
     @needs_data
