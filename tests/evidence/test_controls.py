@@ -131,6 +131,30 @@ def test_the_recipe_explains_what_true_networks_of_the_controls_do_not_show():
     assert finding.verdict == "explained by the recipe"
 
 
+def with_recipe(network, **settings):
+    return ds.Network(network.layers, provenance={"settings": settings})
+
+
+def test_controls_of_another_recipe_make_a_claim_present_at_most():
+    judged = with_recipe(inverting(), weight_decay=0.0, random_state=3, n_steps=9)
+    same, other = (
+        {
+            kind: [
+                with_recipe(x, weight_decay=decay, random_state=k, n_steps=5)
+                for k, x in enumerate(networks)
+            ]
+            for kind, networks in controls().items()
+        }
+        for decay in (0.0, 1e-6)
+    )
+    assert inverse(interpreted(judged, same)).verdict == "learnt"
+    finding = inverse(interpreted(judged, other))
+    assert finding.verdict == "present"
+    assert "the controls have weight_decay 1e-06, the network 0.0" in finding.sentence
+    true = other | {"true": [inverting(s) for s in range(1, 4)]}
+    assert inverse(interpreted(judged, true)).verdict == "learnt"
+
+
 def test_networks_that_learnt_nothing_have_nothing_learnt():
     """Each judged by nineteen others of its kind: at most one in twenty families, and not one is expected."""
     learnt = [

@@ -8,7 +8,9 @@ import numpy as np
 
 from .._util.validate import Array
 from ..network._network import Network
+from ._verdicts import REQUIRED, TRUE
 
+NOT_RECIPE = {"kind", "minutes", "n_steps", "random_state", "seed", "seeds", "shuffle"}
 LEAST_DISTINCT = 30
 """Distinct inputs below which nothing is judged."""
 
@@ -67,6 +69,25 @@ def check_controls(
                 )
             seen[weights] = name
     return {kind: networks for kind, networks in checked.items() if networks}
+
+
+def other_recipe(network: Network, controls: Mapping[str, Sequence[Network]]) -> str:
+    """Return in what the recorded recipe of the controls differs from the network's, empty if in nothing.
+
+    Settings of the training that both record in their provenance are compared, but for seeds and the
+    number of steps. Networks trained on the true targets by the controls' recipe answer the question
+    themselves.
+    """
+    own = network.provenance.get("settings", {})
+    if TRUE in controls or not isinstance(own, Mapping):
+        return ""
+    for kind in REQUIRED:
+        for control in controls.get(kind, ()):
+            theirs = control.provenance.get("settings", {})
+            for name in sorted(own.keys() & theirs.keys() - NOT_RECIPE):
+                if own[name] != theirs[name]:
+                    return f"the controls have {name} {theirs[name]}, the network {own[name]}"
+    return ""
 
 
 def _check_shape(name: str, control: Network, network: Network) -> None:

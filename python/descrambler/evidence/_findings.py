@@ -120,11 +120,13 @@ def judge(
     draws: Mapping[Null, Array],
     controls: Mapping[str, Array],
     axes: Axes,
+    recipe: str = "",
 ) -> tuple[Finding, ...]:
     """Turn values, their null draws and their controls into findings.
 
     A row of values is a network, a column a claim; NaN where a claim has no value or a null does not
-    apply. The controls of the kind "true" were trained on the true targets.
+    apply. The controls of the kind "true" were trained on the true targets; `recipe` says in what the
+    recipe of the controls differs from the network's.
     """
     true = controls.get(TRUE)
     kinds = {kind: values for kind, values in controls.items() if kind != TRUE}
@@ -140,6 +142,7 @@ def judge(
             {name: found[j] for name, found in by_null.items() if j in found},
             {name: found[j] for name, found in by_control.items() if j in found},
             None if shown is None else shown[j],
+            recipe,
             needed[j],
             axes,
         )
@@ -215,6 +218,7 @@ def _finding(
     nulls: dict[str, KindSummary],
     controls: dict[str, KindSummary],
     shown_by_true: bool | None,
+    recipe: str,
     detectable: float,
     axes: Axes,
 ) -> Finding:
@@ -225,7 +229,7 @@ def _finding(
     if np.isfinite(value) and not (nulls or controls):
         ending = "no null was drawn that applies"
     elif np.isfinite(value):
-        decision = decide(detector, value, claim.floor, nulls, controls, shown_by_true)
+        decision = decide(detector, value, claim.floor, nulls, controls, shown_by_true, recipe)
         word, strongest = decision.word, decision.decided_by
         decisive = (nulls | {label(kind): c for kind, c in controls.items()})[strongest]
         text = detector.sentence(study, claim.layer, axes)

@@ -16,7 +16,7 @@ from .._util.validate import Array, matrix
 from ..analysis._jacobian import directions_matrix
 from ..axis import Axis, index_axis
 from ..network._network import Network
-from ._checks import check_controls, check_inputs, distinct_rows
+from ._checks import check_controls, check_inputs, distinct_rows, other_recipe
 from ._claims import claims, measure, with_flaws
 from ._draws import measured_controls, measured_nulls
 from ._findings import judge
@@ -226,7 +226,8 @@ def _interpret(
     work = options["threads"], options["executor"], options["progress"]
     control_values = measured_controls(given, setting, family, *work)
     draws = measured_nulls(kinds, setting, family, observed, nulls, entropy, *work)
-    findings = judge(measured, family, observed, draws, control_values, axes)
+    recipe = other_recipe(network, given)
+    findings = judge(measured, family, observed, draws, control_values, axes, recipe)
     if wished is not None:
         rng = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(len(KINDS) + 1,)))
         rows = wished if chosen is None else wished[chosen]

@@ -92,6 +92,7 @@ def decide(
     nulls: Mapping[str, KindSummary],
     controls: Mapping[str, KindSummary],
     shown_by_true: bool | None,
+    recipe: str = "",
 ) -> Verdict:
     """Judge one value.
 
@@ -105,6 +106,8 @@ def decide(
         By the name of the kind.
     shown_by_true : bool or None
         Whether networks trained on the true targets by the controls' recipe show it; None without such.
+    recipe : str
+        In what the recipe of the controls differs from the network's; empty if in nothing known.
     """
     named = {label(kind): comparison for kind, comparison in controls.items()}
     strongest = _largest_p(nulls)
@@ -123,7 +126,7 @@ def decide(
             return Verdict(EXPLAINED + CULPRITS.get(kind, kind), label(kind))
     if shown_by_true is False:
         return Verdict(EXPLAINED + RECIPE, _largest_p(counted | named))
-    missing = _missing(controls)
+    missing = [*_missing(controls), *([recipe] if recipe and controls else [])]
     if missing:
         return Verdict(PRESENT, _largest_p(counted | named), _beyond(controls, missing))
     return Verdict(LEARNT, _largest_p(counted | named))
