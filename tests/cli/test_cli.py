@@ -533,3 +533,56 @@ def test_study_needs_a_link():
     network = ds.Network([ds.Linear(np.eye(3))])
     with pytest.raises(ValueError, match="at least two linear layers"):
         Study(network, np.ones((4, 3)))
+
+
+def test_interpret_with_controls_reference_and_targets(tmp_path, capsys):
+    """Folders of controls by their names; a folder of such folders stands for them."""
+    rng = np.random.default_rng(0)
+
+    def network(seed):
+        weights = np.random.default_rng(seed)
+        first, second = weights.standard_normal((6, 12)), weights.standard_normal((10, 6))
+        return ds.Network([ds.Linear(first), ds.Activation("tanh"), ds.Linear(second)])
+
+    x = rng.standard_normal((60, 12))
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", network(0)(x))
+    np.save(tmp_path / "k.npy", rng.standard_normal((12, 10)))
+    network(0).save(tmp_path / "net.npz")
+    network(1).save(tmp_path / "other.npz")
+    for kind, first in (("once", 10), ("anew", 20)):
+        folder = tmp_path / "controls" / kind
+        folder.mkdir(parents=True)
+        (folder / "notes.txt").write_text("not a network")
+        for seed in range(first, first + 3):
+            network(seed).save(folder / f"{seed}.npz")
+    common = [
+        "--inputs",
+        str(tmp_path / "x.npy"),
+        "--nulls",
+        "20",
+        "--reference",
+        str(tmp_path / "k.npy"),
+    ]
+    common += ["--targets", str(tmp_path / "y.npy"), "--json"]
+    given = ["--controls", str(tmp_path / "controls"), "-o", str(tmp_path / "out")]
+    assert main(["interpret", str(tmp_path / "net.npz"), *common, *given]) == 0
+    findings = json.loads(capsys.readouterr().out)
+    assert findings[0]["what"] == "inverse of the reference"
+    assert {kind: c["n"] for kind, c in findings[0]["controls"].items()} == {"anew": 3, "once": 3}
+    assert len(findings[0]["controls"]["once"]["values"]) == 3
+    assert any(finding["used"] for finding in findings)
+    several = [str(tmp_path / "net.npz"), str(tmp_path / "other.npz")]
+    given = ["--controls", str(tmp_path / "controls" / "once"), "-o", str(tmp_path / "two")]
+    assert main(["interpret", *several, *common, *given]) == 0
+    counted = json.loads(capsys.readouterr().out)
+    assert all(len(row["verdicts"]) == 2 for row in counted)
+    assert (tmp_path / "two" / "other" / "findings.npz").exists()
+    (tmp_path / "empty").mkdir()
+    for wrong, message in (
+        (tmp_path / "nowhere", "there is no such folder"),
+        (tmp_path / "empty", "there is no network file in this folder"),
+    ):
+        given = ["--controls", str(wrong), "-o", str(tmp_path / "three")]
+        assert main(["interpret", several[0], *common, *given]) == 2
+        assert message in capsys.readouterr().err

@@ -19,10 +19,11 @@ from ..network._network import Network
 from ..readers import load
 from ..report import evidence_figures, record
 from ._common import (
+    NETWORKS,
+    activations_argument,
     each,
     inputs_argument,
     json_argument,
-    network_arguments,
     new_folder,
     output_argument,
     print_json,
@@ -60,7 +61,14 @@ def add_to(commands: Commands) -> None:
         epilog="example: descrambler interpret net.npz --inputs x.npy --axis time distance --unit us A "
         "--span 0 2 15 60 -o out",
     )
-    network_arguments(parser)
+    parser.add_argument(
+        "network",
+        type=Path,
+        nargs="+",
+        metavar="NET",
+        help=f"{NETWORKS}; several of one shape: each verdict is counted over them",
+    )
+    activations_argument(parser)
     inputs_argument(parser, required=True)
     parser.add_argument(
         "--initial", type=Path, metavar="NET", help="the same network before training"
@@ -166,12 +174,19 @@ def _replica(network: Network) -> Figure:
 
 
 def interpret_file(options: argparse.Namespace) -> None:
-    """Interpret a network from a file."""
+    """Interpret the networks of one or several files."""
     new_folder(options.output, options.force)
-    network = load(options.network, options.activations)
+    stems = [path.stem for path in options.network]
+    if len(set(stems)) < len(stems):
+        raise ValueError("NET: two files have the same name, which is that of their folders")
+    if options.nulls == 0 and len(stems) > 1:
+        raise ValueError("--nulls 0 draws the pictures of one network: give one NET")
+    networks = [load(path, options.activations) for path in options.network]
+    network = networks[0]
     x = read_inputs(options.inputs, network)
     if not options.json:
-        print(f"{_widths(network)}: {options.network}; {options.inputs}: {len(x)} inputs")
+        names = ", ".join(map(str, options.network))
+        print(f"{_widths(network)}: {names}; {options.inputs}: {len(x)} inputs")
     initial = None if options.initial is None else load(options.initial, options.activations)
     if options.nulls == 0:
         untrained = network.initial if initial is None else initial
@@ -182,24 +197,52 @@ def interpret_file(options: argparse.Namespace) -> None:
         for path in (options.nuisance, options.wanted)
     )
     axes = _axes(options, network)
-    files = options.network, options.inputs
-    result = _interpret(
-        network,
-        x,
-        axes,
-        options.output,
-        files,
-        initial=initial,
-        nulls=options.nulls,
-        null_inputs=options.null_inputs,
-        random_state=options.seed,
-        nuisance=nuisance,
-        wanted=wanted,
-        reference=None if options.reference is None else read_matrix(options.reference),
-        targets=None if options.targets is None else read_matrix(options.targets),
-        controls=read_controls(options.controls, options.activations),
-    )
+    settings: dict[str, Any] = {
+        "initial": initial,
+        "nulls": options.nulls,
+        "null_inputs": options.null_inputs,
+        "random_state": options.seed,
+        "nuisance": nuisance,
+        "wanted": wanted,
+        "reference": None if options.reference is None else read_matrix(options.reference),
+        "targets": None if options.targets is None else read_matrix(options.targets),
+        "controls": read_controls(options.controls, options.activations),
+    }
+    if len(networks) > 1:
+        _interpret_several(networks, x, axes, options, settings)
+        return
+    files = *options.network, options.inputs
+    result = _interpret(network, x, axes, options.output, files, **settings)
     _print(result, options)
+
+
+def _interpret_several(
+    networks: list[Network],
+    x: Array,
+    axes: Axes,
+    options: argparse.Namespace,
+    settings: dict[str, Any],
+) -> None:
+    """Count the verdicts over networks, and write those of each to a folder of its own."""
+    panel = interpret(
+        networks, x, input_axis=axes.inputs, output_axis=axes.outputs, progress=False, **settings
+    )
+    for path, result in zip(options.network, panel.interpretations, strict=True):
+        result.save(options.output / path.stem)
+    if options.json:
+        print_json(
+            [
+                {
+                    **finding._asdict(),
+                    "values": finding.values.tolist(),
+                    "sentence": finding.sentence,
+                }
+                for finding in panel.findings
+            ]
+        )
+        return
+    print(panel)
+    print(f"report.md and arrays (.npz) of each network are in {options.output}/")
 
 
 def _print(result: Interpretation, options: argparse.Namespace) -> None:
