@@ -8,11 +8,11 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, takewhile
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .._geometry.checks import excess
 from .._signals.gram import Gram
@@ -22,6 +22,7 @@ from .._util.arrays import as_numpy
 from .._util.validate import Array
 from ..errors import printable
 from ._activations import Activation, Renormalize
+from ._forward import collect, run
 from ._fused_gram import ELEMENTWISE, layer_gram
 from ._layers import BatchNorm, Folded, Layer, Linear, check_chain, fold, table
 from ._saving import write_network
@@ -137,7 +138,7 @@ class Network:
         """
         _validate.check_unmasked("x", x)
         rows = as_numpy(x)
-        return _collect(self._run(rows, self.layers, batch_size), rows)
+        return collect(run(rows, self.layers, self.n_in, batch_size), len(rows))
 
     def signals(
         self, x: ArrayLike, layer: int = 1, tap: str = "before", batch_size: int = 4096
@@ -167,7 +168,7 @@ class Network:
         """
         _validate.check_unmasked("x", x)
         rows = as_numpy(x)
-        return _collect(self.batches(rows, layer, tap, batch_size), rows)
+        return collect(self.batches(rows, layer, tap, batch_size), len(rows))
 
     def batches(
         self,
@@ -182,7 +183,7 @@ class Network:
         together. Arguments are checked at once, `x` batch by batch.
         """
         end = self._place(layer) + 1 + len(self._tapped(layer, tap))
-        return self._run(x, self.layers[:end], batch_size)
+        return run(x, self.layers[:end], self.n_in, batch_size)
 
     def _tapped(self, layer: int, tap: str) -> list[Folded]:
         """Return what stands between a linear layer and the tap."""
@@ -213,29 +214,6 @@ class Network:
         activation = stages[0] if stages else None
         assert activation is None or isinstance(activation, Activation)
         return layer_gram(inputs, linear.weight, linear.bias, activation)
-
-    def _run(
-        self, x: ArrayLike | Iterator[ArrayLike], stages: tuple[Folded, ...], batch_size: int
-    ) -> Iterator[Array]:
-        if operator.index(batch_size) < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        parts = x if isinstance(x, Iterator) else iter([x])
-        return self._generate(parts, stages, batch_size)
-
-    def _generate(
-        self, parts: Iterator[ArrayLike], stages: tuple[Folded, ...], batch_size: int
-    ) -> Iterator[Array]:
-        for part in parts:
-            _validate.check_unmasked("x", part)
-            rows = as_numpy(part)
-            if rows.ndim != 2 or rows.shape[1] != self.n_in:
-                raise ValueError(f"x must have shape (m, {self.n_in}), got {rows.shape}")
-            for first in range(0, max(len(rows), 1), batch_size):
-                # Sliced first: the check copies what is not contiguous.
-                signal = _validate.matrix("x", rows[first : first + batch_size])
-                for stage in stages:
-                    signal = stage(signal)
-                yield signal
 
     def with_rotation(self, matrix: ArrayLike, layer: int) -> Network:
         """Return the network with a rotation inserted after an activation, and undone.
@@ -300,13 +278,3 @@ def _json_copy(provenance: Mapping[str, Any]) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         raise type(error)(f"provenance must be a mapping of JSON values: {error}") from error
     return copy
-
-
-def _collect(batches: Iterator[Array], rows: NDArray[Any]) -> Array:
-    first = next(batches)
-    out = np.empty((len(rows), first.shape[1]), first.dtype)
-    done = 0
-    for batch in chain([first], batches):
-        out[done : done + len(batch)] = batch
-        done += len(batch)
-    return out
