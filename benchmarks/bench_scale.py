@@ -35,7 +35,7 @@ from matplotlib.figure import Figure
 from scipy.linalg import blas
 
 import descrambler as ds
-from benchmarks.harness.figures import power_law
+from benchmarks.harness.figures import cost_exponent
 
 SEED = 0
 
@@ -337,7 +337,7 @@ def run_curves() -> None:
     for ax, (label, curves) in zip(axes, panels.items(), strict=True):
         for (name, sizes), marker, style in zip(curves.items(), "os", ("-", "--"), strict=False):
             points = [(x, measure("cost", *case, threads=1)["CPU seconds"]) for x, case in sizes]
-            exponent, offset = power_law(points)
+            exponent, offset = cost_exponent(points)
             x, seconds = np.array(points).T
             ax.plot(x, seconds, marker, color="black", label=f"{name}: exponent {exponent:.2f}")
             ax.plot(x, np.exp(offset) * x**exponent, style, color="#15529b", lw=1)

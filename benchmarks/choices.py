@@ -33,7 +33,7 @@ def without_curvature(criterion: criteria.Criterion, x: np.ndarray) -> criteria.
         value, gradient = kernel.value_and_gradient(p)
         return unit * value, unit * gradient
 
-    return criteria.Custom(function, "rotation", maximized=criterion.maximized, check=False)
+    return criteria.Custom(function, "rotation", maximize=criterion.maximize, check=False)
 
 
 def line(

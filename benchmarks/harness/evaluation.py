@@ -15,7 +15,7 @@ from descrambler.criteria import named
 from descrambler.criteria._base import Criterion, Data
 from descrambler.group import random_rotation
 
-from .measure import Row, Scale, SideBySide, power_law
+from .measure import Row, Scale, SideBySide, cost_exponent
 
 TITLE = "One value and gradient against the products and passes that it cannot avoid"
 CURVES = "One value and gradient"
@@ -152,7 +152,7 @@ class Evaluation:
 
     def _exponent(self, of: str, costs: list[tuple[float, float]], limit: float) -> Row:
         case = f"{self.name}, exponent in {of}"
-        return Row(case, "C++", value=power_law(costs)[0], limit=limit)
+        return Row(case, "C++", value=cost_exponent(costs)[0], limit=limit)
 
     def _at(self, n: int, m: int) -> SideBySide:
         p, data = _point(n, m)

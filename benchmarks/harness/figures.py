@@ -9,7 +9,7 @@ import numpy as np
 
 from descrambler.report._layout import panel_axes, root
 
-from .measure import power_law
+from .measure import cost_exponent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,7 +85,7 @@ def cost_figure(costs: Mapping[str, Mapping[str, Points]], *, ax: Place = None) 
 
 def _draw_cost(ax: Axes, name: str, points: Points, index: int) -> None:
     n, seconds = np.array(points).T
-    exponent, offset = power_law(points)
+    exponent, offset = cost_exponent(points)
     color, marker = _COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)]
     style = _LINES[index % len(_LINES)]
     ax.plot(n, np.exp(offset) * n**exponent, color=color, lw=1, ls=style)

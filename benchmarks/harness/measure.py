@@ -179,7 +179,7 @@ def seconds_of(work: Work) -> float:
     return time.perf_counter() - start
 
 
-def power_law(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+def cost_exponent(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """Fit ``log seconds = exponent log n + offset`` to pairs of n and seconds; returns both."""
     n, seconds = np.log(np.array(points, np.float64)).T
     exponent, offset = np.polyfit(n, seconds, 1)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from benchmarks.harness import run
 from benchmarks.harness.command import main
-from benchmarks.harness.measure import SCALES, Row, power_law, side_by_side
+from benchmarks.harness.measure import SCALES, Row, cost_exponent, side_by_side
 from benchmarks.harness.peers import PEERS
 from benchmarks.harness.problems import NormSquare, Smoothness, weight_families
 from benchmarks.harness.race import Watch
@@ -94,7 +94,7 @@ def test_target_and_arrival():
 
 
 def test_power_law():
-    exponent, offset = power_law([(n, 2e-9 * n**2.5) for n in (80, 256, 512)])
+    exponent, offset = cost_exponent([(n, 2e-9 * n**2.5) for n in (80, 256, 512)])
     assert exponent == pytest.approx(2.5) and np.exp(offset) == pytest.approx(2e-9)
 
 

@@ -83,10 +83,10 @@ def descramble(
     reference : Descrambling, optional
         What to align to, for ``gauge="align"``: another result on the same units.
     rank : int or "auto", optional
-        Descramble the leading modes only, "auto" up to the last that is resolved; the rest is rotated
-        as little as possible. Of many units (1024 and more) a small part (a sixteenth) is found by
-        block Lanczos, from signals that can be read again without forming the Gram matrix, in memory
-        O(n rank) and about twelve passes; the rotation is then the identity plus low rank. See
+        Descramble the leading modes only; "auto" takes all up to the last resolved one. The other modes
+        are rotated as little as possible. For n >= 1024 and rank <= n / 16 the modes are found by block
+        Lanczos. If the signals can be read again, the Gram matrix is then never formed: memory is
+        O(n rank), in about twelve passes, and the rotation is the identity plus low rank. See
         ``docs/scaling.md``.
     guess : array_like or Rotation, optional
         Where an iterative method starts: a rotation P, shape (n, n), or a generator Q of
@@ -104,15 +104,15 @@ def descramble(
         Seed of the random rotation at which iterative methods start (None: start at the identity), and
         of the first block of block Lanczos (None: seed 0).
     n_starts : int
-        Number of random starts, of which the best counts; every start is reported in ``starts``.
+        Number of random starts. The result is the best of them; `starts` reports them all.
     threads : int or None
         Threads that run the starts; None for one thread per processor. The result does not depend on it.
     executor : Executor, optional
         Runs the starts instead of threads: anything with the interface of `concurrent.futures`, such as
         ``client.get_executor()`` of a Dask client. Signals and criterion are sent to its workers.
     group : {"SO", "O"}
-        Rotations, or reflections too. For exact solutions and for criteria that leave the signs of
-        rows free the best value is the same, and the result a rotation.
+        Search rotations only, or reflections too. The best value is the same for exact solutions and
+        for criteria that do not depend on the signs of rows; the result is then a rotation.
     progress : bool or callable
         True shows a bar of the iterations, of the passes of block Lanczos, or of the starts if there
         are several. A function is called with a step, which has `done`, `total` and `label`.
@@ -122,7 +122,7 @@ def descramble(
         that a resumed run gives exactly the result of one without a stop. For one start.
     checkpoint_every : int
     callback : callable, optional
-        Called once an iteration, or pass, with a :class:`State`; stops when it returns True.
+        Called after every iteration or pass with a :class:`State`; the solve stops when it returns True.
 
     Returns
     -------

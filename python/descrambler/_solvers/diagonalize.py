@@ -50,7 +50,7 @@ def diagonalize(
         "auto" is the global optimum: one singular value decomposition for the sum; for the norm square
         damped Newton steps in n unknowns, certified.
     max_iter : int
-        Most steps.
+        Maximum number of steps.
     tol : float
         The certified relative gap at which the norm square stops; for the iterative methods the
         gradient norm relative to the objective.

@@ -61,7 +61,7 @@ def minimize(
     method : {"riemannian-lbfgs", "cayley-lbfgs"}
         A new chart at every step, or the reference's: one Cayley chart about the start.
     retraction : {"cayley", "exponential", "polar"}
-        Of riemannian-lbfgs.
+        For riemannian-lbfgs only.
     max_iter : int
     tol : float
         Stop where the gradient norm, relative to the value, is below.

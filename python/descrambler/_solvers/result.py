@@ -50,14 +50,13 @@ class Descrambling(Tabulated):
     Attributes
     ----------
     rotation : Rotation
-        P in SO(n). Of a function that :func:`descrambler.group.minimize` was started on a reflection
-        with, P is one.
+        P in SO(n); a reflection only if :func:`descrambler.group.minimize` was started at one.
     criterion : Criterion, DiagonalSum, DiagonalNormSquare or str
         Its name alone if the result was read from a file.
     bound : float
-        Proven bound: from below when minimizing, from above when maximizing; infinite where none is known.
+        Proven bound: from below when minimizing, from above when maximizing; infinite if no bound is known.
     rounding : float
-        What rounding may change in the objective; differences below it count as none.
+        How much rounding may change the objective; smaller differences count as zero.
     method, gauge, message : str
     status : Status
     resolved, sign_resolved : ndarray of bool, shape (n,)

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._util.validate import Array
 from ..errors import WeightFileError
 from ..network._affine import Affine
 from ..network._layers import Folded, Linear
 from ..network._network import Activation
 from ._build import Source
 
-Array = NDArray[np.floating[Any]]
 Run = Callable[[Array], NDArray[Any]]
 """Returns the outputs of the model for rows."""
 
