@@ -90,4 +90,22 @@ def test_no_factor_where_it_is_not_needed_or_cannot_be():
     factored = ds.descramble(signals).gram
     assert (factored + factored).factor is None
     assert factored.center().factor is None
-    assert ds.joint_gram(factored, np.eye(64)).factor is None
+
+
+def test_weights_join_the_factor():
+    signals, weights = relaxometry(64), RNG.standard_normal((20, 64)) / 1e6
+    gram = ds.descramble(signals).gram
+    joint = ds.joint_gram(gram, weights)
+    scale = np.abs(joint.matrix).max()
+    np.testing.assert_allclose(joint.factor.T @ joint.factor, joint.matrix, atol=1e-13 * scale)
+    result = ds.descramble(joint)
+    ratio = np.linalg.norm(signals, 2) / np.linalg.norm(weights, 2)
+    distance, _ = far_from_the_optimum(result, np.vstack([signals, ratio * weights]))
+    assert result.optimality == "certified" and abs(distance) < 1e-9
+
+
+def test_other_criteria_of_a_factored_matrix():
+    gram = ds.descramble(relaxometry(32)).gram
+    criterion = ds.criteria.Smoothness() + ds.criteria.Locality(center=3.0)
+    a, b = ds.descramble(gram, criterion), ds.descramble(ds.gram(relaxometry(32)), criterion)
+    assert a.objective == pytest.approx(b.objective, rel=1e-9)

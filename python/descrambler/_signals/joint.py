@@ -43,5 +43,8 @@ def joint_gram(signals: Gram, next_weights: ArrayLike) -> Gram:
     largest = float(np.linalg.norm(own, 2))
     if largest == 0:
         raise ValueError("next_weights must not be all zero")
-    joint = signals.matrix + (float(np.linalg.norm(signals.matrix, 2)) / largest) * own
-    return replace(signals, matrix=joint, factor=None)
+    ratio = float(np.linalg.norm(signals.matrix, 2)) / largest
+    factor = signals.factor
+    if factor is not None:
+        factor = np.vstack([factor, np.sqrt(ratio) * weights])
+    return replace(signals, matrix=signals.matrix + ratio * own, factor=factor)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._util.arrays import as_numpy
 from .._util.validate import Array, check_real, check_unmasked, matrix
+from .plain import batch_array, plain_array
 
 # Entries of a block, whose float64 copy stays in the cache, unless the rows are so long that BLAS is given
 # too few of them. A slab holds the whole chunks of a chunked file.
@@ -113,7 +113,7 @@ def as_source(name: str, signals: Signals) -> Source:
         return Rows(name, cast(Dataset, signals))
     if callable(signals):
         return Repeated(name, signals)
-    return Rows(name, _array(name, signals))
+    return Rows(name, plain_array(name, signals))
 
 
 def batches(name: str, signals: Signals) -> Iterator[Array]:
@@ -166,7 +166,7 @@ class Batches(Source):
     rereadable = False
 
     def __init__(self, name: str, parts: Iterator[ArrayLike]) -> None:
-        first = [_batch(name, 0, part) for _, part in zip(range(1), parts, strict=False)]
+        first = [batch_array(name, 0, part) for _, part in zip(range(1), parts, strict=False)]
         if not first:
             raise ValueError(f"{name} must hold at least one batch, got an empty iterator")
         source = Rows(name, first[0])
@@ -181,7 +181,7 @@ class Batches(Source):
     def blocks(self) -> Iterator[Array]:
         """Yield blocks of rows."""
         for index, part in enumerate(self._parts):
-            rows = _batch(self.name, index, part)
+            rows = batch_array(self.name, index, part)
             label = f"{self.name} (batch {index})" if index else self.name
             source = Rows(label, rows)
             if source.n != self.n:
@@ -259,61 +259,6 @@ def _split(name: str, rows: NDArray[Any]) -> Iterator[Array]:
     step = block_rows(rows.shape[1])
     for start in range(0, len(rows), step):
         yield matrix(name, rows[start : start + step], finite=False)
-
-
-def _batch(name: str, index: int, part: object) -> NDArray[Any]:
-    """Return a batch as an array; what loaders yield, of inputs and targets, is refused."""
-    kind = type(part).__name__
-    if isinstance(part, (tuple, list)) and any(len(_shape(p) or ()) > 1 for p in part[:2]):
-        raise TypeError(
-            f"batch {index} of {name} must be one array, got a {kind} of {len(part)}: "
-            "yield the signals alone, as (x for x, *_ in loader) does"
-        )
-    if isinstance(part, Mapping):
-        raise TypeError(
-            f"batch {index} of {name} must be one array, got a {kind}: yield one of its values, as "
-            f"(batch[key] for batch in loader) does; its keys are {list(part)[:5]}"
-        )
-    return _array(name, part)
-
-
-def _array(name: str, part: Any) -> NDArray[Any]:
-    check_unmasked(name, part)
-    try:
-        array = as_numpy(part)
-    except ValueError as error:
-        if not isinstance(part, (list, tuple)):
-            raise
-        raise ValueError(_lengths(name, part)) from error
-    if array.dtype == object and array.ndim == 0 and hasattr(part, "__iter__"):
-        raise TypeError(
-            f"{name} must be an array, an iterator of batches or a function that returns one, got "
-            f"{type(part).__name__}: pass iter() of it, or (x for x, *_ in ...) where it yields pairs"
-        )
-    return array
-
-
-def _lengths(name: str, rows: Sequence[Any]) -> str:
-    """Say which rows or batches of a list do not fit together."""
-    shapes = [_shape(row) for row in rows]
-    row = next((k for k, shape in enumerate(shapes) if shape is None or shape != shapes[0]), 0)
-    if all(shape is not None and len(shape) == 2 for shape in shapes):
-        return (
-            f"{name} must be one array or an iterator, got a list of batches of the shapes {shapes[0]}, "
-            f"{shapes[row]}, ...: pass iter({name}), or np.concatenate({name})"
-        )
-    return (
-        f"{name} must have rows of one length, got the shape {shapes[row]} in row {row} where the first "
-        f"has {shapes[0]}"
-    )
-
-
-def _shape(part: Any) -> tuple[int, ...] | None:
-    """Shape of a row or batch; None of a list that has none."""
-    try:
-        return tuple(part.shape) if hasattr(part, "shape") else np.shape(part)
-    except ValueError:
-        return None
 
 
 def _is_dataset(signals: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import scipy.linalg
@@ -14,6 +14,7 @@ from .._signals.gram import Gram, rounding_level
 from .._signals.leading_modes import Leading
 from .._signals.sources import Source
 from .._util.validate import Array
+from ..criteria import Smoothness
 from ..criteria._forms import QuadraticForm
 from . import gauge as gauges
 from .lanczos import Search, leading_pairs, relative_error
@@ -82,9 +83,11 @@ def find_pairs(problem: Problem, settings: Settings) -> Found:
         whole = isinstance(data, Gram) and not _is_few(number, data.n)
         if isinstance(data, Gram) and whole:
             leading = all_pairs(data, settings.dtype)
-            exact = settings.dtype == np.float64 and source is not None and source.rereadable
-            if exact and source is not None and _lacks_digits(leading, basis):
-                data = with_factor(data, source)
+            # Of smoothness alone: other criteria are evaluated from the matrix.
+            sharp = settings.dtype == np.float64 and isinstance(problem.criterion, Smoothness)
+            readable = source is not None and source.rereadable
+            if sharp and readable and _lacks_digits(leading, basis):
+                data = with_factor(data, cast(Source, source))
                 leading = all_pairs(data, settings.dtype)
             search = Search(leading, 1, 0.0, Status.CONVERGED)
         else:
@@ -168,10 +171,6 @@ def is_blurred(uncertainty: float, leading: Leading, basis: LinkBasis) -> bool:
     """Whether eigenvalues that are as uncertain may move the bound by more than certifies."""
     moved = uncertainty * float(np.abs(basis.eigenvalues).sum())
     return moved > CERTIFIED * abs(leading.bound(basis))
-
-
-def _uncertainty(data: Gram | Streamed | Leading) -> float:
-    return data.uncertainty if isinstance(data, Gram) else 0.0
 
 
 def _some_pairs(operator: Operator, number: int, basis: LinkBasis, settings: Settings) -> Search:

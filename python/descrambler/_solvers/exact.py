@@ -8,6 +8,7 @@ import numpy as np
 
 from .._signals.gram import Gram
 from .._util.validate import Array
+from ..criteria import Smoothness
 from . import gauge as gauges
 from .eigenpairs import find_pairs, is_blurred, rounding
 from .problem import Problem
@@ -29,12 +30,13 @@ def solve_exactly(problem: Problem, settings: Settings) -> Descrambling:
     rotation = gauges.in_gauge(leading.modes, kept, statistics.sign, basis, settings)
     first = None if rank is None else leading.first(kept)
     trace = leading.trace if first is None else float(first.values.sum())
+    by_squares = isinstance(problem.criterion, Smoothness)
     uncertainty = data.uncertainty if isinstance(data, Gram) else 0.0
     return Descrambling(
         rotation=rotation.astype(problem.dtype),
         criterion=problem.criterion,
         bound=form.own_value(leading.bound(basis) if first is None else first.bound(basis)),
-        rounding=rounding(basis, trace, form, leading),
+        rounding=rounding(basis, trace, form, leading if by_squares else None),
         method=found.method,
         gauge=settings.gauge,
         status=search.status,

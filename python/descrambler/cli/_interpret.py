@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .. import deer
 from .._util.validate import Array
 from ..axis import Axis, index_axis
@@ -113,6 +115,12 @@ def add_to(commands: Commands) -> None:
             metavar="D",
             help=f"directions of the inputs that {what}, in rows",
         )
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "float64"),
+        help="precision of signals and rotations (default: that of inputs and weights); float64 certifies "
+        "optima that float32 leaves open",
+    )
     parser.add_argument("--seed", type=int, default=0)
     names = ("INPUTS", "OUTPUTS")
     parser.add_argument("--axis", nargs=2, metavar=names, help="what inputs and outputs are")
@@ -183,7 +191,7 @@ def interpret_file(options: argparse.Namespace) -> None:
         raise ValueError("--nulls 0 draws the pictures of one network: give one NET")
     networks = [load(path, options.activations) for path in options.network]
     network = networks[0]
-    x = read_inputs(options.inputs, network)
+    x = in_precision(read_inputs(options.inputs, network), networks, options.dtype)
     if not options.json:
         names = ", ".join(map(str, options.network))
         print(f"{_widths(network)}: {names}; {options.inputs}: {len(x)} inputs")
@@ -243,6 +251,18 @@ def _interpret_several(
         return
     print(panel)
     print(f"report.md and arrays (.npz) of each network are in {options.output}/")
+
+
+def in_precision(x: Array, networks: Sequence[Network], dtype: str | None) -> Array:
+    """Return inputs of which the networks make signals in this precision."""
+    if dtype is None:
+        return x
+    for layer in (layer for network in networks for layer in network.linears):
+        if np.result_type(layer.weight, dtype) != dtype:
+            raise ValueError(
+                f"--dtype {dtype}: the network's weights are {layer.weight.dtype}, in which its signals are"
+            )
+    return x.astype(dtype)
 
 
 def _print(result: Interpretation, options: argparse.Namespace) -> None:
