@@ -40,7 +40,7 @@ def refuse(path, message):
         (LFS.replace(b"https", b"http").replace(b"git-lfs.github", b"git-media"), "Git LFS"),
         (HTML, "a web page"),
         (b"<html>404</html>", "a web page"),
-        (b'<?xml version="1.0"?><PMML/>', "a web page, or XML"),
+        (b'<?xml version="1.0"?><PMML/>', "a web page .HTML or XML."),
         (json.dumps(INDEX).encode(), r"index of a model in 2 parts \(model-00001-of-00002.saf"),
         (b'{"class_name": "Sequential", "config": {}}', "layers of a Keras model without weights"),
         (b'{"architectures": ["Bert"]}', "text .JSON. without weights"),

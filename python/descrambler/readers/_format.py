@@ -121,7 +121,7 @@ def _other(path: Path, head: bytes) -> str:
             return _LFS if what == "LFS" else what
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.lower().startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<!--")):
-        return "a web page, or XML, in place of the file: download the file itself"
+        return "a web page (HTML or XML) in place of the file: download the file itself"
     if path.name == "saved_model.pb" or _is_saved_model(head):
         return _SAVED_MODEL
     if path.suffix.lower() == ".pb" and not _is_protobuf(head):
