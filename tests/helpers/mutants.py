@@ -315,4 +315,9 @@ BY_FORMAT: dict[str, Mutate] = {
     "pt": archive,
     "keras": archive,
     "h5": hdf5,
+    "gram": archive,
+    "result": archive,
+    "checkpoint": archive,
+    "report": archive,
+    "csv": any_bytes,
 }

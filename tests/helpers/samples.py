@@ -60,7 +60,7 @@ def samples(folder: Path) -> Iterator[Sample]:
     yield Sample("mat", (folder / "own.mat").read_bytes())
     for compressed in (False, True):
         stream = io.BytesIO()
-        extra = {"note": "text", "settings": {"noise": 1.0, "cells": cells([np.eye(2), "text"])}}
+        extra = {"note": "text", "settings": {"kind": "noise", "cells": cells(["more", "text"])}}
         savemat(stream, PLAIN | extra, do_compression=compressed)
         yield Sample("mat", stream.getvalue(), NAMES)
         stream = io.BytesIO()
