@@ -35,7 +35,7 @@ import descrambler as ds  # noqa: E402
 from descrambler._util import limits  # noqa: E402
 
 KEPT = Path(__file__).parent.parent / "build" / "fuzz"
-SUFFIXES = {"mat73": "mat"} | dict.fromkeys(archives.USES, "npz") | {"csv": "csv"}
+SUFFIXES = {"mat73": "mat"} | dict.fromkeys(archives.USES, "npz") | {"csv": "csv", "trace": "dat"}
 LIMIT, SLOW = 8, 10  # seconds
 
 

@@ -39,12 +39,19 @@ def _csv(path: Path) -> None:
     np.savetxt(path, SIGNALS[:8], "%.6g", ",", header="a,b,c,d,e,f", comments="")
 
 
+def _trace(path: Path) -> None:
+    time = np.arange(80) * 0.016
+    columns = np.transpose([time, np.exp(-time), 0.01 * SIGNALS.ravel()[:80]])
+    np.savetxt(path, columns, "%.6g", header="time/us real imaginary", comments="")
+
+
 WRITERS: dict[str, Callable[[Path], None]] = {
     "gram": lambda path: ds.gram(SIGNALS, center=True).save(path),
     "result": lambda path: ds.descramble(SIGNALS).save(path),
     "checkpoint": _checkpoint,
     "report": _report,
     "csv": _csv,
+    "trace": _trace,
 }
 
 USES: dict[str, Callable[[Path], object]] = {
@@ -53,4 +60,5 @@ USES: dict[str, Callable[[Path], object]] = {
     "checkpoint": lambda path: ds.gram(SIGNALS, checkpoint=path),
     "report": _record.Record.load,
     "csv": read_matrix,
+    "trace": ds.deer.load_trace,
 }

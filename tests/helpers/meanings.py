@@ -456,6 +456,49 @@ def csv(path: Path, rng: Rng) -> Meaning:
     return Meaning(lambda: read_matrix(path), table)
 
 
+def trace(path: Path, rng: Rng) -> Meaning:
+    """A trace as programs write it: units, decimal commas, titles, more columns, an index."""
+    microseconds = np.arange(120) * 0.016
+    signal = np.exp(-((microseconds - 0.1) ** 2)) + 0.01 * rng.standard_normal(120)
+    factor, title = (
+        (1e3, "time/ns"), (1.0, "time/us"), (1e-6, "time/s"), (1e-3, "time/ms"), (1e3, "t"), (1.0, "t"),
+    )[rng.integers(6)]  # fmt: skip
+    columns = [microseconds * factor, signal]
+    names = [title, "V"]
+    match rng.integers(6):
+        case 0:
+            columns.append(0.8 - 0.1 * microseconds)  # a background, which is no imaginary part
+            names.append("B")
+        case 1:
+            columns.insert(0, np.arange(120.0))
+            names.insert(0, "")
+        case 2:
+            columns += [signal * 0.99, signal * 0.01]
+            names += ["fit", "error"]
+    rows = [[f"{x:.6g}" for x in row] for row in np.transpose(columns)]
+    separator = str(rng.choice([" ", "\t", ";", ","]))
+    match rng.integers(7):
+        case 0:
+            rows = [[x.replace(".", ",") for x in row] for row in rows]
+        case 1:
+            rows[0][0] = "\ufeff" + rows[0][0]
+        case 2:
+            rows.insert(0, names)
+        case 3:
+            rows.insert(0, ["# measured at 50 K"])
+        case 4:
+            rows[40][1] = "?"
+        case 5:
+            rows = [[x.replace("e-", "D-") for x in row] for row in rows]
+    path.write_text("\n".join(separator.join(row) for row in rows) + "\n", encoding="utf-8")
+
+    def call() -> Array:
+        found = ds.deer.load_trace(path)
+        return np.array([found.time, found.signal])
+
+    return Meaning(call, np.array([microseconds, signal]), 1e-3)
+
+
 BY_FORMAT: dict[str, Callable[[Path, Rng], Meaning]] = {
     "npz": npz,
     "mat": mat,
@@ -470,4 +513,5 @@ BY_FORMAT: dict[str, Callable[[Path, Rng], Meaning]] = {
     "checkpoint": checkpoint,
     "report": report,
     "csv": csv,
+    "trace": trace,
 }

@@ -320,4 +320,5 @@ BY_FORMAT: dict[str, Mutate] = {
     "checkpoint": archive,
     "report": archive,
     "csv": any_bytes,
+    "trace": any_bytes,
 }

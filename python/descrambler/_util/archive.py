@@ -68,7 +68,15 @@ class Archive(Mapping[str, NDArray[Any]]):
             if not member.filename.endswith(".npy"):
                 raise ValueError(f"{key} is not a NumPy array")
             array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+        if array.dtype.kind == "U" and not _is_unicode(array):
+            raise ValueError(f"{key} holds text that is not Unicode")
         return array
+
+
+def _is_unicode(array: NDArray[Any]) -> bool:
+    """Tell whether Python can hold the text: it raises SystemError where a code is too large."""
+    codes = np.frombuffer(array.tobytes(), np.dtype("u4").newbyteorder(array.dtype.byteorder))
+    return not ((codes > 0x10FFFF) | (codes >> 11 == 0xD800 >> 11)).any()
 
 
 def members(stream: BinaryIO) -> list[zipfile.ZipInfo]:
