@@ -9,6 +9,7 @@ __all__ = [
     "MissingExtraError",
     "NoModulationError",
     "ReaderProcessError",
+    "UnlimitedMemoryWarning",
     "WeightFileError",
 ]
 
@@ -65,3 +66,10 @@ class DescramblerWarning(UserWarning):
 
 class ConvergenceWarning(DescramblerWarning):
     """An iteration that ended before it reached what was asked; the result is the best it found."""
+
+
+class UnlimitedMemoryWarning(DescramblerWarning):
+    """A file that is read by a process whose memory cannot be limited on this system.
+
+    Given once. The limit of time holds. With ``psutil`` installed, the limit of memory does, too.
+    """

@@ -14,7 +14,7 @@ from .. import _core as core
 from .._geometry.charts import random_rotation
 from .._geometry.checks import cayley_generator, is_orthogonal, is_skew, unpacked
 from .._geometry.rotation import Rotation, has_negative_determinant
-from .._util.parallel import processors
+from .._util.platform.cpus import processors
 from .._util.progress import reporting
 from .._util.tables import brief
 from .._util.validate import Array, real_array, square

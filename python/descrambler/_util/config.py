@@ -9,7 +9,8 @@ import numpy as np
 import scipy
 
 from .. import _core as core
-from .parallel import processors
+from .platform.console import shown
+from .platform.cpus import processors
 
 
 def configuration() -> dict[str, str]:
@@ -31,4 +32,4 @@ def configuration() -> dict[str, str]:
 def show_config() -> None:
     """Print versions, the CPU variant of the core in use, BLAS and threads."""
     for name, value in configuration().items():
-        print(f"{name:<14} {value}")
+        print(shown(f"{name:<14} {value}"))

@@ -16,17 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import MissingExtraError, printable
 from . import limits
 from .archive import Archive
+from .platform import paths
 
 # Above this, compression costs more time than the disk does.
 COMPRESSED = 2**26
-
-# No waiting for the writer of a pipe, and no terminal that takes control of the process.
-_READ = (
-    os.O_RDONLY
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_NOCTTY", 0)
-    | getattr(os, "O_BINARY", 0)
-)
 
 
 @contextmanager
@@ -41,8 +34,9 @@ def open_regular(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         If it cannot be opened, or is a folder.
     """
     # Told before it is opened, which a device could notice; and after, should it be another then.
-    check_regular(path, Path(path).stat().st_mode)
-    with open(path, "rb", opener=lambda name, _: os.open(name, _READ)) as stream:
+    place = paths.usable(path)
+    check_regular(path, Path(place).stat().st_mode)
+    with open(place, "rb", opener=lambda name, _: os.open(name, paths.READ)) as stream:
         check_regular(path, os.fstat(stream.fileno()).st_mode)
         yield stream
 
@@ -110,7 +104,7 @@ def _replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     A link stays a link to it, and its mode what it was. A device is written to as it is.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(paths.usable(os.path.realpath(path)))
     mode = target.stat().st_mode if target.exists() else None
     if mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         with target.open("wb") as stream:
@@ -121,9 +115,9 @@ def _replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     try:
         with temporary.open("xb") as stream:
             if mode is not None:
-                temporary.chmod(stat.S_IMODE(mode))
+                paths.keep_mode(temporary, mode)
             yield stream
-        temporary.replace(target)
+        paths.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
 

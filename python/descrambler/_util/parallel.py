@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias
 
 from .threads import blas_threads
+
+from .platform.cpus import processors
 
 Map: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
@@ -18,13 +19,6 @@ class Executor(Protocol):
 
     def map(self, fn: Callable[..., Any], /, *iterables: Any) -> Iterator[Any]:
         """Apply a function to each item; yield the results in the order of the items."""
-
-
-def processors() -> int:
-    """Return the number of processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def check_threads(threads: int | None) -> None:

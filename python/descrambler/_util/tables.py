@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
+from .platform.console import shown
+
 Class = TypeVar("Class", bound=type)
 
 LONGEST = 60
@@ -17,7 +19,8 @@ FORMULA = ("=", "+", "-", "@")
 
 
 def text_table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the rows as lines, columns aligned."""
+    """Return the rows as lines for the console, columns aligned."""
+    rows = [[shown(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -61,7 +64,8 @@ class Tabulated:
         raise NotImplementedError
 
     def __str__(self) -> str:
-        return "\n".join([type(self).__name__, *(f"  {line}" for line in text_table(self.table()))])
+        lines = [type(self).__name__, *(f"  {line}" for line in text_table(self.table()))]
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         rows = "".join(_line(row, ("th", "td")) for row in self.table())
@@ -77,7 +81,7 @@ def brief(cls: Class) -> Class:
 def _brief(self: Any) -> str:
     shown = (field.name for field in fields(self) if field.repr)
     parts = (f"{name}={_short(getattr(self, name))}" for name in shown)
-    return f"{type(self).__name__}({', '.join(parts)})"
+    return shown(f"{type(self).__name__}({', '.join(parts)})")
 
 
 def _short(value: object) -> str:

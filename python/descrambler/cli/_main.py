@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from .. import __version__
+from .._util.platform import console, processes
 from ..errors import DescramblerError, printable
 from . import _bench as bench
 from . import _deer as deer
@@ -44,24 +44,21 @@ def _signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may handle signals
         return
-    report = sys.unraisablehook
+    report, later = sys.unraisablehook, processes.Later()
 
     def again(dropped: sys.UnraisableHookArgs) -> None:
         if dropped.exc_type is KeyboardInterrupt:
-            signal.setitimer(signal.ITIMER_REAL, 0.01)  # here it would be dropped again
+            later.interrupt(0.01)  # here it would be dropped again
         else:
             report(dropped)
 
-    interrupts = (signal.SIGTERM, signal.SIGALRM)
-    before = [signal.signal(number, signal.default_int_handler) for number in interrupts]
-    sys.unraisablehook = again
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        sys.unraisablehook = report
-        for number, handler in zip(interrupts, before, strict=True):
-            signal.signal(number, handler)
+    with processes.interrupted():
+        sys.unraisablehook = again
+        try:
+            yield
+        finally:
+            later.cancel()
+            sys.unraisablehook = report
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -72,6 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run_command(action: Callable[[], None]) -> int:
     """Run what a command does; return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        console.adapt(stream)
     try:
         with _signals():
             action()

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from .._util.parallel import processors
+from .._util.platform import processes
+from .._util.platform.cpus import processors
 from ..errors import DescramblerError
 
 _PARENT = "DESCRAMBLER_PARENT"
@@ -22,13 +23,13 @@ _POLL = 0.1  # seconds
 
 def orphaned() -> bool:
     """Whether the command that started this process for one of its networks has gone."""
-    return _PARENT in os.environ and os.getppid() != int(os.environ[_PARENT])
+    return _PARENT in os.environ and processes.is_gone(int(os.environ[_PARENT]))
 
 
 def train_all(commands: Mapping[Path, str], jobs: int | None, n_steps: int) -> dict[str, float]:
     """Run the commands, `jobs` at a time; return the validation error of each network by its path.
 
-    Ctrl-C ends the processes by SIGTERM, upon which they keep their checkpoints.
+    Ctrl-C ends the processes, by a signal upon which they keep their checkpoints.
     """
     jobs = processors() if jobs is None else jobs
     if jobs < 1:
@@ -49,7 +50,7 @@ def train_all(commands: Mapping[Path, str], jobs: int | None, n_steps: int) -> d
                 time.sleep(_POLL)
         finally:
             for process in running.values():
-                process.terminate()
+                processes.end(process)
             for process in running.values():
                 process.communicate()
     return errors
@@ -60,14 +61,14 @@ def _start(command: str, path: Path) -> subprocess.Popen[str]:
     arguments[arguments.index("-o") + 1] = str(path)
     # One thread of BLAS each: the processes share the machine.
     environment = {"OPENBLAS_NUM_THREADS": "1", **os.environ, _PARENT: str(os.getpid())}
-    # A session of its own: Ctrl-C on a terminal is for this process, which ends the others.
+    # Ctrl-C on a terminal is for this process, which ends the others.
     return subprocess.Popen(
         [sys.executable, "-m", "descrambler", *arguments, "--json", "--force"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,
+        **processes.APART,
     )
 
 
@@ -84,7 +85,7 @@ def _result(path: Path, process: subprocess.Popen[str]) -> float:
 def _steps(path: Path) -> int:
     """Return the steps done, by the last whole line of the log."""
     try:
-        lines = path.with_suffix(".csv").read_text().splitlines()
+        lines = path.with_suffix(".csv").read_text("utf-8").splitlines()
         return int(lines[-1].partition(",")[0])
     except (OSError, IndexError, ValueError):
         return 0

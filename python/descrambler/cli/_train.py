@@ -118,7 +118,7 @@ def _train_one(
     checkpoint = output.with_suffix(".checkpoint")
     states: list[deer.TrainState] = []
     stopped = False
-    with output.with_suffix(".csv").open("w") as log:
+    with output.with_suffix(".csv").open("w", encoding="utf-8") as log:
         print(*(field.name for field in fields(deer.TrainState)), sep=",", file=log)
 
         def record(state: deer.TrainState) -> bool:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from .._solvers.result import Descrambling
 from .._util.files import write_arrays, write_bytes
+from .._util.platform.console import shown
 from .._util.tables import brief, html_table, text_table
 from .._util.validate import Array
 from ..analysis import two_sided_spectrum
@@ -162,7 +163,7 @@ class Interpretation:
         return rows(ordered(self.findings))
 
     def __str__(self) -> str:
-        return "\n".join([self.summary(), *text_table(self.table())])
+        return "\n".join([shown(self.summary()), *text_table(self.table())])
 
     def _repr_html_(self) -> str:
         return html_table(self.table(), self.summary())

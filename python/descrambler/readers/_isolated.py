@@ -82,8 +82,12 @@ def read(path: Path, kind: str, reader: Path, **arguments: Any) -> dict[str, NDA
             process.greet()
             process.send(json.dumps(task).encode())
             with _import_errors(path, kind):
-                if process.take(1)[0] == 0:
+                state = process.take(1)[0]
+                if state == 0:
                     _receive(process, 0)
+                if state == 2:
+                    (number,) = struct.unpack("<Q", process.take(8).data)
+                    process.watch_memory(number, megabytes * 2**20)
             with _file_errors(path, kind):
                 return _receive(process, megabytes * 2**19)
     except NoPython as error:

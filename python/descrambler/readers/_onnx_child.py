@@ -164,20 +164,34 @@ def array(tensor: Any, folder: Path) -> Any:
     return numpy_helper.to_array(tensor) if dtype.kind in "biuf" else None
 
 
+# Neither a link to elsewhere nor a pipe that never answers; on Windows, bytes as they are.
+READ = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
+
+
+def is_name(place: str, windows: bool = os.name == "nt") -> bool:
+    """Tell whether a text is the name of a file in a folder, not a path that leads out of it."""
+    if place in ("", ".", "..") or any(c in place for c in "/\\\0"):
+        return False
+    return not (windows and ":" in place)  # a drive, or a stream of another file
+
+
 def external(tensor: Any, folder: Path) -> bytes:
     """Return the bytes of a tensor from a regular file in the folder of the model, never another."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     place = entries.get("location", "")
     whose = f"{tensor.name!r} is in another file, {place!r}"
-    if place in ("", ".", "..") or "/" in place or "\\" in place or "\0" in place:
+    if not is_name(place):
         raise Refused(f"{whose}, not in the folder of this one")
     try:
-        # Neither a link to elsewhere nor a pipe that never answers.
-        file = os.open(folder / place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        before = os.lstat(folder / place)
+        file = os.open(folder / place, READ)
     except OSError as error:
         raise Refused(f"{whose}: {error.strerror}") from None
     with os.fdopen(file, "rb") as stream:
         status = os.fstat(file)
+        # A link, where the system cannot be told not to follow one (Windows).
+        if not os.path.samestat(before, status):
+            raise Refused(f"{whose}, which is a link")
         offset = int(entries.get("offset", 0))
         length = int(entries.get("length", max(status.st_size - offset, 0)))
         if not stat.S_ISREG(status.st_mode) or not 0 <= offset <= offset + length <= status.st_size:

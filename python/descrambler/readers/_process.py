@@ -9,6 +9,9 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 
@@ -16,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._util.limits import SECONDS
+from .._util.platform import memory, processes
+from ..errors import UnlimitedMemoryWarning
 
 PYTHON = "DESCRAMBLER_PYTHON"
 """Environment variable: the Python that reads files (default: the one that runs)."""
@@ -69,6 +74,17 @@ def interpreter() -> str:
     return found
 
 
+@cache  # once
+def warn_unlimited() -> None:
+    """Warn that the memory of a child is not limited on this system."""
+    warnings.warn(
+        "this system can neither limit nor show how much memory the process takes that reads a "
+        f"file: only its time is limited ({SECONDS}). pip install psutil, and the limit holds.",
+        UnlimitedMemoryWarning,
+        stacklevel=2,
+    )
+
+
 class Process:
     """A child that runs a script until it is done, or time is up.
 
@@ -86,12 +102,12 @@ class Process:
                 stderr=subprocess.DEVNULL,
                 # Each thread of OpenBLAS would reserve address space.
                 env=os.environ | _THREADS | {MARK: "1"},
-                # A group of its own, to end also what a script around the interpreter started.
-                start_new_session=True,
+                # To end also what a script around the interpreter started.
+                **processes.APART,
             )
         except OSError as error:
             raise NoPython(f"{self._executable} cannot be started: {error.strerror}") from error
-        self._late = threading.Event()
+        self._late, self._too_much, self._done = (threading.Event() for _ in range(3))
         # In a thread, since pipes cannot be polled everywhere.
         self._watch = threading.Timer(seconds, self._time_is_up)
         self._watch.daemon = True
@@ -107,6 +123,7 @@ class Process:
         trace: TracebackType | None,
     ) -> None:
         self._watch.cancel()
+        self._done.set()
         self._kill()
         for pipe in (self._child.stdin, self._child.stdout):
             assert pipe is not None
@@ -117,12 +134,33 @@ class Process:
         self._late.set()
         self._kill()
 
+    def watch_memory(self, number: int, max_bytes: int) -> None:
+        """End the child if it takes so much more memory than now; warn if that cannot be seen.
+
+        Parameters
+        ----------
+        number : int
+            Process number of the interpreter: a script or a launcher may be around it.
+        max_bytes : int
+            More than it takes now.
+        """
+        taken = memory.meter(number)
+        if taken is None:
+            warn_unlimited()
+            return
+        watch = threading.Thread(target=self._measure, args=(taken, taken() + max_bytes))
+        watch.daemon = True
+        watch.start()
+
+    def _measure(self, taken: Callable[[], int], limit: int) -> None:
+        while not self._done.wait(memory.INTERVAL):
+            if taken() > limit:
+                self._too_much.set()
+                self._kill()
+                return
+
     def _kill(self) -> None:
-        with contextlib.suppress(OSError):  # where it has ended
-            if sys.platform == "win32":
-                self._child.kill()
-            else:
-                os.killpg(self._child.pid, signal.SIGKILL)
+        processes.kill(self._child)
 
     def greet(self) -> None:
         """Check that the script runs in a Python of this version; NoPython if not."""
@@ -141,13 +179,13 @@ class Process:
         """Hand over the task, of any length."""
         pipe, rest = self._child.stdin, memoryview(task)
         assert pipe is not None
-        with contextlib.suppress(BrokenPipeError):  # `take` says how it ended
+        with contextlib.suppress(OSError):  # a broken pipe: `take` says how it ended
             while rest:
                 rest = rest[pipe.write(rest) :]
         pipe.close()
 
     def take(self, size: int) -> NDArray[np.uint8]:
-        """Read exactly `size` bytes; TimeoutError or Ended if they do not come."""
+        """Read exactly `size` bytes; TimeoutError, MemoryError or Ended if they do not come."""
         pipe = self._child.stdout
         assert pipe is not None
         content = np.empty(size, np.uint8)  # takes no memory until it is filled
@@ -162,5 +200,7 @@ class Process:
     def _end(self) -> Exception:
         """Say how a child ended that closed its output early."""
         code = self._child.wait()  # at the latest when time is up
+        if self._too_much.is_set():
+            return MemoryError()
         too_long = self._late.is_set() or code == -getattr(signal, "SIGXCPU", 0) != 0
         return TimeoutError() if too_long else Ended(code)
