@@ -32,6 +32,7 @@ from .errors import (
     MissingExtraError,
     NoModulationError,
     ReaderProcessError,
+    UnlimitedMemoryWarning,
     WeightFileError,
 )
 from .evidence import nulls
@@ -78,6 +79,7 @@ __all__ = [
     "Status",
     "Study",
     "Step",
+    "UnlimitedMemoryWarning",
     "WeightFileError",
     "analysis",
     "compare",

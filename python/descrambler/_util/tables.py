@@ -79,8 +79,8 @@ def brief(cls: Class) -> Class:
 
 
 def _brief(self: Any) -> str:
-    shown = (field.name for field in fields(self) if field.repr)
-    parts = (f"{name}={_short(getattr(self, name))}" for name in shown)
+    names = (field.name for field in fields(self) if field.repr)
+    parts = (f"{name}={_short(getattr(self, name))}" for name in names)
     return shown(f"{type(self).__name__}({', '.join(parts)})")
 
 
