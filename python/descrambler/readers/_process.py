@@ -146,8 +146,9 @@ class Process:
         """
         taken = memory.meter(number)
         if taken is None:
-            warn_unlimited()
-            return
+            if memory.meter(os.getpid()) is None:
+                warn_unlimited()
+            return  # else it is done already
         watch = threading.Thread(target=self._measure, args=(taken, taken() + max_bytes))
         watch.daemon = True
         watch.start()

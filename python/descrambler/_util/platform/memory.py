@@ -33,7 +33,7 @@ def meter(pid: int) -> Callable[[], int] | None:
 
 def _psutil(pid: int) -> Callable[[], int] | None:
     try:
-        import psutil  # type: ignore[import-untyped,unused-ignore]
+        import psutil
     except ImportError:
         return None
 
