@@ -4,7 +4,7 @@
 """
 
 from ._ablation import band_cut, functional_rank, layer_loss, without_band
-from ._bases import BasisMatch, match_bases, principal_components, shape_share, subspace_overlap
+from ._bases import BasisMatch, match_bases
 from ._diagonal import diagonal_share, expected_diagonal_share, random_diagonal_share
 from ._jacobian import directional_gain, jacobians, mean_jacobian
 from ._order import frequency_order, mode_order, output_frequencies
@@ -23,6 +23,7 @@ from ._ridge import FrequencyMap, frequency_map
 from ._spectrum import frequencies, frequency_response, two_sided_spectrum
 from ._stability import SplitHalf, split_half
 from ._structure import irrep_energy, mode_purity, off_diagonal_share
+from ._subspaces import principal_components, shape_share, subspace_overlap
 from ._transform import (
     FrequencyLaw,
     KernelMatch,

@@ -12,8 +12,8 @@ from ...analysis import (
     participation_ratio,
     shape_share,
 )
-from ...analysis._bases import leading_shapes
 from ...analysis._structure import expected_purity
+from ...analysis._subspaces import leading_shapes
 from ...network._network import Network
 from .._study import Study
 from ..nulls import COMPONENTS, HAAR, NOISE, SMOOTH, WEIGHTS_ALONE, WHITE

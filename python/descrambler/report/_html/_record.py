@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from ..._util.files import documented, read_arrays, write_arrays
 from ..._util.tables import brief
-from ...axis import Axis, index_axis
 from ...evidence._study import Study
-from ...network._layers import Linear
 from ...network._network import Network
 from .._axes import resolved_end
 from .._layout import MAGNITUDE_QUANTILE, SIGNED_QUANTILE
+from ._describe import chain, findings, layer_record, network_record
 from ._methods import methods
 from ._packing import Packed, blocks, pack, picked
 from ._views import Side, View, view
@@ -130,11 +129,11 @@ def record(interpretation: Interpretation, files: Sequence[str | os.PathLike[str
     text = {
         "title": f"Descrambled network {Path(files[0]).name if files else ''}".strip(),
         "stride": stride,
-        "networks": [_network_record(interpretation, k) for k in range(len(names))],
-        "chain": _chain(network),
-        "layers": [_layer_record(interpretation, k + 1) for k in range(network.n_linear)],
+        "networks": [network_record(interpretation, k) for k in range(len(names))],
+        "chain": chain(network),
+        "layers": [layer_record(interpretation, k + 1) for k in range(network.n_linear)],
         "sides": sides,
-        "findings": _findings(interpretation),
+        "findings": findings(interpretation),
         "summary": interpretation.summary(),
         "inputs": [_count(interpretation.study), interpretation.n_null_inputs],
         "methods": methods(interpretation, files),
@@ -225,81 +224,3 @@ def _numbers(seen: View) -> Iterator[tuple[str, NDArray[Any]]]:
             yield f"{name}_resolved", side.resolved
     yield "raw", seen.raw
     yield "descrambled", seen.descrambled
-
-
-def _network_record(interpretation: Interpretation, place: int) -> dict[str, str]:
-    if place == 0:
-        return {"name": "trained", "weights": "", "inputs": "", "purpose": ""}
-    kind = interpretation.kinds[place - 1]
-    return {name: getattr(kind, name) for name in ("name", "weights", "inputs", "purpose")}
-
-
-def _chain(network: Network) -> list[dict[str, Any]]:
-    """Linear layers with what follows each of them."""
-    chain: list[dict[str, Any]] = []
-    for layer in network.layers:
-        if isinstance(layer, Linear):
-            bias = layer.bias is not None
-            size = {"n_in": layer.n_in, "n_out": layer.n_out, "bias": bias}
-            chain.append({"number": len(chain) + 1, **size, "after": []})
-        elif chain:
-            chain[-1]["after"].append(getattr(layer, "name", type(layer).__name__.lower()))
-    return chain
-
-
-def _layer_record(interpretation: Interpretation, layer: int) -> dict[str, Any]:
-    network, axes = interpretation.study.network, interpretation.axes
-    n_out, n_in = network.linear(layer).weight.shape
-    last = layer == network.n_linear
-    return {
-        "number": layer,
-        "n_out": n_out,
-        "n_in": n_in,
-        "outputs": _axis_record(axes.outputs if last else None, n_out),
-        "inputs": _axis_record(axes.inputs if layer == 1 else None, n_in),
-    }
-
-
-def _axis_record(axis: Axis | None, n: int) -> dict[str, Any]:
-    link = axis is None
-    axis = axis or index_axis("link", n)
-    frequency_step = 1.0 if link else 1 / (n * axis.step(n)) if n > 1 else 1.0
-    frequency = axis.frequency_label if axis.ordered else f"Fourier index; {axis.name}: no order"
-    return {
-        "link": link,
-        "label": "link coordinate" if link else axis.label,
-        "start": axis.start,
-        "step": axis.step(n),
-        "frequency": "link frequency k (modes 2k-1, 2k)" if link else frequency,
-        "frequency_step": frequency_step,
-    }
-
-
-def _findings(interpretation: Interpretation) -> list[dict[str, Any]]:
-    from ...evidence._findings import ordered
-    from ...evidence._verdicts import label, p_text
-
-    rows = []
-    for finding in ordered(interpretation.findings):
-        names = (
-            *("what", "where", "unit", "rotation_matters", "strongest", "verdict", "sentence"),
-            *("p_text", "n_draws", "used"),
-        )
-        row = {name: getattr(finding, name) for name in names}
-        numbers = ("value", "threshold", "margin", "detectable", "effect", "p", "p_floor")
-        row |= {name: _finite(getattr(finding, name)) for name in numbers}
-        named = {**finding.nulls, **{label(k): c for k, c in finding.controls.items()}}
-        row["nulls"] = [
-            {"name": name, "n": c.n, "p_text": p_text(c.p, c.p_floor)}
-            | {k: _finite(getattr(c, k)) for k in ("mean", "sd", "effect", "p")}
-            for name, c in named.items()
-        ]
-        rows.append(row)
-    return rows
-
-
-def _finite(value: float) -> float | str | None:
-    """JSON has no NaN and no infinity."""
-    if np.isnan(value):
-        return None
-    return float(value) if np.isfinite(value) else str(value)
