@@ -19,8 +19,7 @@ from descrambler.evidence._interpret import Interpretation, interpret
 from descrambler.evidence._study import Study
 from descrambler.evidence.detectors import Axes
 from descrambler.evidence.nulls import KINDS, UNTRAINED, Setting, draw
-from descrambler.report._html import Record, page
-from descrambler.report._html import _record as record
+from descrambler.report._html import Record, page, record
 from descrambler.report._html._packing import blocks, pack, picked
 from descrambler.report._html._record import CELLS, _stride
 from descrambler.report._html._views import view

@@ -19,7 +19,7 @@ from ..evidence.detectors import Axes
 from ..evidence.nulls import KINDS
 from ..network._network import Network
 from ..readers import load
-from ..report import evidence_figures, record
+from ..report import evidence_figures
 from ._common import (
     NETWORKS,
     activations_argument,
@@ -313,8 +313,7 @@ def _interpret(
             progress=each(step),
             **settings,
         )
-        result.save(output)
-        record(result, files).save(output / "report.npz")
+        result.save(output, files)
         for title, figure in evidence_figures(result):
             save_figure(figure, output / title)
             step(title)

@@ -212,14 +212,20 @@ class Interpretation:
         lines += [f"- **{n.name}**: weights: {n.weights}; inputs: {n.inputs}." for n in self.kinds]
         return "\n".join([*lines, ""])
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
+    def save(
+        self, folder: str | os.PathLike[str], files: Sequence[str | os.PathLike[str]] = ()
+    ) -> None:
         """Write the findings and the descrambled layers to a folder.
 
-        ``findings.npz``, ``report.md``, ``layer1.npz``, ...; :meth:`report` writes the page.
+        ``findings.npz``, ``report.md``, ``layer1.npz``, ... and ``report.npz``, from which
+        ``descrambler report FOLDER`` makes the page; `files` as for :meth:`report`.
         """
+        from ..report import record  # a facade, as in `report`
+
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         write_bytes(target / "report.md", self._markdown().encode())
+        record(self, files).save(target / "report.npz")
         write_arrays(target / "findings.npz", SCHEMA, self._arrays())
         for number, layer in self.layers.items():
             np_arrays: dict[str, ArrayLike] = {"weights": layer.weights}
