@@ -57,7 +57,7 @@ class _InChild(SideBySide):
 
 def _case(path: Path) -> SideBySide:
     def ours() -> dict[str, np.ndarray]:
-        return mat.contents(path)
+        return mat.read_matlab(path)
 
     def theirs() -> dict[str, np.ndarray]:
         with warnings.catch_warnings():

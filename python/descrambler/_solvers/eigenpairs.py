@@ -199,10 +199,13 @@ def rounding(
 ) -> float:
     """Bound what rounding may change in an objective: ||A|| tr B bounds the terms that it sums.
 
-    Of a factor R the objective sums squares ``a_i ||y_i||^2``, with y_i known to the rounding of ||R||.
+    With a factor R the objective sums squares ``a_i ||y_i||^2``, and each y_i is known to the rounding
+    d of ||R||: a square changes by ``2 ||y_i|| d + d^2``.
     """
+    level = 4 * float(np.finfo(np.float64).eps)
     terms = basis.norm * trace
     if leading is not None and leading.factored:
         singular = np.sqrt(leading.values)
-        terms = min(terms, 2 * float(np.abs(basis.eigenvalues) @ (singular[0] * singular)))
-    return 4 * float(np.finfo(np.float64).eps) * (terms + abs(form.constant))
+        change = singular[0] * (2 * singular + level * singular[0])
+        terms = min(terms, float(np.abs(basis.eigenvalues) @ change))
+    return level * (terms + abs(form.constant))

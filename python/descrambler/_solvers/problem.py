@@ -85,5 +85,6 @@ class Objective:
 
     def again(self) -> Objective:
         """Return the same objective with storage of its own, for another thread."""
-        again: Objective = self.__reduce__()[0](*self.__reduce__()[1])
+        make, arguments = self.__reduce__()
+        again: Objective = make(*arguments)
         return again
