@@ -277,6 +277,21 @@ class TestArchivesOfOurOwn:
         with pytest.raises(ValueError, match="note is not a NumPy array"):
             self.read(path)
 
+    @pytest.mark.parametrize("order", "<>")
+    @pytest.mark.parametrize("code", [0x110000, 0xD800, 0xDFFF, 2**32 - 1])
+    def test_text_that_is_not_unicode(self, path, code, order):
+        text = np.array([[97, code]], f"{order}u4").view(f"{order}U2")
+        np.savez(path, schema=text)
+        with pytest.raises(ValueError, match="schema holds text that is not Unicode"):
+            self.read(path)
+
+    @pytest.mark.parametrize("text", ["", "a\u03b1\U0001f600", ["x", "yz"], []])
+    @pytest.mark.parametrize("order", "<>")
+    def test_text(self, path, text, order):
+        array = np.array(text, "U").astype(f"{order}U3")
+        np.savez(path, schema="descrambler.test.v1", text=array)
+        np.testing.assert_array_equal(self.read(path)["text"], array)
+
     def test_too_large(self, path, monkeypatch):
         monkeypatch.setenv("DESCRAMBLER_READ_MEGABYTES", "1")
         assert self.read(path)["count"] == 4

@@ -68,15 +68,21 @@ class Archive(Mapping[str, NDArray[Any]]):
             if not member.filename.endswith(".npy"):
                 raise ValueError(f"{key} is not a NumPy array")
             array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
-        if array.dtype.kind == "U" and not _is_unicode(array):
+        if not is_text(array):
             raise ValueError(f"{key} holds text that is not Unicode")
         return array
 
 
-def _is_unicode(array: NDArray[Any]) -> bool:
-    """Tell whether Python can hold the text: it raises SystemError where a code is too large."""
-    codes = np.frombuffer(array.tobytes(), np.dtype("u4").newbyteorder(array.dtype.byteorder))
-    return not ((codes > 0x10FFFF) | (codes >> 11 == 0xD800 >> 11)).any()
+def is_text(array: NDArray[Any]) -> bool:
+    """Tell whether an array of text holds Unicode characters; True for other arrays.
+
+    NumPy makes a string of any numbers, which Python then cannot handle.
+    """
+    if array.dtype.kind != "U" or array.size == 0 or array.dtype.itemsize == 0:
+        return True
+    order = array.dtype.byteorder
+    codes = np.ascontiguousarray(array).reshape(-1).view(np.dtype("u4").newbyteorder(order))
+    return not bool(((codes > 0x10FFFF) | (codes >> 11 == 0xD800 >> 11)).any())
 
 
 def members(stream: BinaryIO) -> list[zipfile.ZipInfo]:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._util import limits
+from .._util.archive import is_text
 from .._util.limits import MEGABYTES, SECONDS
 from ..errors import ReaderProcessError, WeightFileError
 from ._process import PYTHON, Ended, NoPython, Process
@@ -187,11 +188,10 @@ def _array(process: Process, dtype: np.dtype[Any], shape: tuple[int, ...]) -> ND
     content = process.take(dtype.itemsize * math.prod(shape))
     if dtype.kind == "b" and (content > 1).any():
         raise _Failed("its reader answers with a boolean that is neither 0 nor 1")
-    if dtype.kind == "U":
-        codes = content.view(np.dtype("u4").newbyteorder(dtype.byteorder))
-        if ((codes > 0x10FFFF) | (codes >> 11 == 0xD800 >> 11)).any():
-            raise _Failed("its reader answers with text that is not Unicode")
-    return np.ndarray(shape, dtype, content)
+    array = np.ndarray(shape, dtype, content)
+    if not is_text(array):
+        raise _Failed("its reader answers with text that is not Unicode")
+    return array
 
 
 def _printable(text: str) -> str:
