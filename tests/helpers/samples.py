@@ -60,7 +60,7 @@ def samples(folder: Path) -> Iterator[Sample]:
     yield Sample("mat", (folder / "own.mat").read_bytes())
     for compressed in (False, True):
         stream = io.BytesIO()
-        extra = {"note": "text", "settings": {"kind": "noise", "cells": cells(["more", "text"])}}
+        extra = {"note": "text", "tr": {"noise": 1.0, "cells": cells([np.eye(2), "text"])}}
         savemat(stream, PLAIN | extra, do_compression=compressed)
         yield Sample("mat", stream.getvalue(), NAMES)
         stream = io.BytesIO()
@@ -94,8 +94,14 @@ def shallow() -> dict[str, Any]:
         second[index] = nothing
     second[1, 0] = W2
     layers = cells([{"transferFcn": "tansig"}, {"transferFcn": "purelin"}])
+    rows = {"xrows": 8.0, "yrows": 6.0, "keep": np.arange(2.0, 8)[None], "value": np.ones((2, 1))}
+    scaling = {"gain": B2[:, None], "xoffset": np.arange(4)[:, None].astype("u1"), "ymin": -1.0}
+    inputs, outputs = (
+        cells([{"processFcns": cells([name]).T, "processSettings": cells([settings]).T}])
+        for name, settings in (("removeconstantrows", rows), ("mapminmax", scaling))
+    )
     return {"IW": cells([W1, nothing]), "LW": second, "b": cells([B1[:, None], B2[:, None]]),
-            "layers": layers}  # fmt: skip
+            "layers": layers, "inputs": inputs, "outputs": cells([nothing, outputs[0, 0]]).T}  # fmt: skip
 
 
 def objects() -> Any:

@@ -62,6 +62,10 @@ class Archive(Mapping[str, NDArray[Any]]):
     def __contains__(self, key: object) -> bool:
         return key in self._members
 
+    def size(self, key: str) -> int:
+        """Return how many bytes a member unpacks to; 0 if there is none."""
+        return self._members[key].file_size if key in self._members else 0
+
     def __getitem__(self, key: str) -> NDArray[Any]:
         member = self._members[key]
         with self._zip.open(member) as stream:

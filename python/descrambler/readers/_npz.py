@@ -14,7 +14,7 @@ from .._util.limits import TooLarge
 from ..errors import WeightFileError
 from ..network._network import Network
 from ._build import Activations, blame, check_unread, is_plain, listing, plain, refuse_activations
-from ._own import own
+from ._own import TEXTS, check_text, own
 
 
 def read(path: Path, activations: Activations = None) -> Network:
@@ -24,6 +24,8 @@ def read(path: Path, activations: Activations = None) -> Network:
         get = partial(_array, path, archive)
         if "schema" in keys:
             refuse_activations(path, activations)
+            for key in TEXTS:
+                check_text(path, key, archive.size(key) // 4)  # before it is unpacked
             return own(path, keys, get)
         if "W1" in keys:
             layers = plain(path, keys, get, activations)

@@ -11,6 +11,9 @@ from ..network._network import Activation, Linear, Network, Renormalize
 from ..network._saving import SCHEMA, entries
 from ._build import Get, blame, linear, listing
 
+TEXTS = ("layers", "provenance", "initial.layers", "initial.provenance")
+"""Keys whose arrays are JSON."""
+
 _MAX_TEXT = 2**22
 _MAX_LAYERS = 10_000
 
@@ -58,6 +61,12 @@ def _network(
         return Network(layers, initial, provenance)
 
 
+def check_text(path: Path, key: str, length: int) -> None:
+    """Raise WeightFileError if a text is longer than any network needs."""
+    if length > _MAX_TEXT + 2**10:  # what the header of an array may add
+        raise WeightFileError(f"{path}, {key}: has more than {_MAX_TEXT} characters")
+
+
 def _text(path: Path, get: Get, key: str) -> str:
     value = get(key)
     if value.ndim != 0 or value.dtype.kind != "U":
@@ -67,8 +76,7 @@ def _text(path: Path, get: Get, key: str) -> str:
 
 def _json(path: Path, get: Get, key: str, kind: type) -> Any:
     text = _text(path, get, key)
-    if len(text) > _MAX_TEXT:
-        raise WeightFileError(f"{path}, {key}: has more than {_MAX_TEXT} characters")
+    check_text(path, key, len(text))
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
