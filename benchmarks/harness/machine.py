@@ -11,7 +11,7 @@ import scipy.linalg  # noqa: F401  (loads the BLAS that is described)
 import threadpoolctl
 
 from descrambler._util.config import configuration
-from descrambler._util.parallel import processors
+from descrambler._util.platform.cpus import processors
 
 PACKAGES = ("torch", "pymanopt", "geoopt", "python-picard", "factor_analyzer")
 SETTINGS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "DESCRAMBLER_ISA")
@@ -23,12 +23,18 @@ def describe() -> dict[str, str]:
     return {
         "Measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "Processor": f"{_processor()}, {processors()} cores for this process",
-        "Load": f"{os.getloadavg()[0]:.2f} processes on average in the minute before",
+        "Load": _load(),
         **{key: value for key, value in configuration().items() if key != "BLAS threads"},
         "BLAS kernels": _kernels(),
         "Settings": ", ".join(settings) or "none of " + ", ".join(SETTINGS),
         "Peers": ", ".join(f"{name} {_version(name)}" for name in PACKAGES),
     }
+
+
+def _load() -> str:
+    if not hasattr(os, "getloadavg"):
+        return "unknown: this system (Windows) does not tell"
+    return f"{os.getloadavg()[0]:.2f} processes on average in the minute before"
 
 
 def _processor() -> str:

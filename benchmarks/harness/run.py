@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from descrambler._util.platform.processes import APART
 from descrambler.errors import DescramblerError
 
 from .measure import Case, Row, Scale
@@ -54,10 +55,8 @@ def run(name: str, scale: Scale) -> Iterator[Row]:
     """
     command = [sys.executable, "-m", __name__, name, json.dumps(asdict(scale))]
     environment = os.environ | dict.fromkeys(LIMITS, str(scale.threads))
-    # A session of its own: Ctrl-C on a terminal is for the parent, which ends the child.
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
+    # Ctrl-C on a terminal is for the parent, which ends the child.
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, **APART)
     assert process.stdout is not None
     try:
         for line in process.stdout:
