@@ -284,6 +284,10 @@ def test_layers_may_be_named(tmp_path, capsys):
     assert shown.index("tanh") < shown.index("relu")
     assert main(["inspect", str(path), "--activations", "tanh", "relu"]) == 2
     assert "must name every layer in its order" in capsys.readouterr().err
+    part = ["--activations", "tanh", "--prefix", "first"]
+    save_file({"first.0.weight": np.eye(3), "second.0.weight": np.eye(3)}, path)
+    assert main(["inspect", str(path), *part]) == 0
+    assert "9 parameters" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("suffix", ["npz", "mat"])

@@ -194,6 +194,13 @@ class TestMappings:
         with pytest.raises(WeightFileError, match="the state dict: .*activations"):
             load(tensors(PLAIN))
 
+    def test_models_of_keras(self):
+        pytest.importorskip("h5py")
+        keras = pytest.importorskip("keras")
+        model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(5)])
+        with pytest.raises(TypeError, match=r"Sequential, a model of Keras; save it with"):
+            load(model)
+
     @pytest.mark.parametrize("source", [io.BytesIO(b"PK"), b"net.pt", {"W1": W1}, {"a": 1}])
     def test_other_sources(self, source):
         with pytest.raises(TypeError, match=r"source must be a path.*got (\w+; write its|dict$)"):

@@ -42,6 +42,11 @@ def activations_argument(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="after each linear layer, for files that hold weights alone; LAYER=NAME for state dicts",
     )
+    parser.add_argument(
+        "--prefix",
+        metavar="NAME",
+        help="read one part of a state dict: the tensors whose names begin with NAME and a dot",
+    )
 
 
 class _Activations(argparse.Action):

@@ -55,7 +55,7 @@ def add_to(commands: Commands) -> None:
 
 def compare_networks(options: argparse.Namespace) -> None:
     """Compare networks from files: print the table, write numbers and figures."""
-    networks = [load(path, options.activations) for path in options.networks]
+    networks = [load(path, options.activations, prefix=options.prefix) for path in options.networks]
     x, axis = _inputs(options, networks[0])
     new_folder(options.output, options.force)
     with progress(2 * len(networks) + N_FIGURES) as step:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -14,7 +14,7 @@ from .._util import limits
 from .._util.files import documented, open_arrays, open_regular, read_stream
 from .._util.validate import Array
 from ..network._network import Network
-from ..readers import load, read_matlab
+from ..readers import read_matlab
 from ._tables import read_table
 
 Controls: TypeAlias = dict[str, list[Network]]
@@ -42,7 +42,7 @@ def read_inputs(path: Path, network: Network) -> Array:
     return x
 
 
-def read_controls(folders: Sequence[Path], activations: Sequence[str] | None) -> Controls:
+def read_controls(folders: Sequence[Path], read: Callable[[Path], Network]) -> Controls:
     """Read the networks in folders; a folder's name is the kind of its controls.
 
     A folder without networks of its own stands for its subfolders.
@@ -65,7 +65,7 @@ def read_controls(folders: Sequence[Path], activations: Sequence[str] | None) ->
                 raise ValueError(
                     f"--controls: two folders are named {part.name}, which is the kind of their controls"
                 )
-            controls[part.name] = [load(path, activations) for path in paths]
+            controls[part.name] = [read(path) for path in paths]
         if not parts:
             raise ValueError(f"--controls {folder}: there is no network file in this folder")
     return controls

@@ -63,9 +63,9 @@ def inspect(options: argparse.Namespace) -> None:
 def _load(options: argparse.Namespace) -> tuple[Network, bool]:
     """Return a network and whether it was compared with a runtime; say so if it was not."""
     try:
-        return load(options.network, options.activations, verify=True), True
+        return load(options.network, options.activations, prefix=options.prefix, verify=True), True
     except NotVerified as error:
-        network = load(options.network, options.activations)
+        network = load(options.network, options.activations, prefix=options.prefix)
         reason = str(error).partition("not verified, since ")[2].partition("; load it")[0]
         notes = [*network.notes, f"not verified: {reason}"]
     return Network(network.layers, network.initial, network.provenance, notes), False

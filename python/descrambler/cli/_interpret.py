@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,13 +190,14 @@ def interpret_file(options: argparse.Namespace) -> None:
         raise ValueError("NET: two files have the same name, which is that of their folders")
     if options.nulls == 0 and len(stems) > 1:
         raise ValueError("--nulls 0 draws the pictures of one network: give one NET")
-    networks = [load(path, options.activations) for path in options.network]
+    read = partial(load, activations=options.activations, prefix=options.prefix)
+    networks = [read(path) for path in options.network]
     network = networks[0]
     x = in_precision(read_inputs(options.inputs, network), networks, options.dtype)
     if not options.json:
         names = ", ".join(map(str, options.network))
         print(f"{_widths(network)}: {names}; {options.inputs}: {len(x)} inputs")
-    initial = None if options.initial is None else load(options.initial, options.activations)
+    initial = None if options.initial is None else read(options.initial)
     if options.nulls == 0:
         untrained = network.initial if initial is None else initial
         draw_network(network, untrained, x, options.output, as_json=options.json)
@@ -214,7 +216,7 @@ def interpret_file(options: argparse.Namespace) -> None:
         "wanted": wanted,
         "reference": None if options.reference is None else read_matrix(options.reference),
         "targets": None if options.targets is None else read_matrix(options.targets),
-        "controls": read_controls(options.controls, options.activations),
+        "controls": read_controls(options.controls, read),
     }
     if len(networks) > 1:
         _interpret_several(networks, x, axes, options, settings)

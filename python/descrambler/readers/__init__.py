@@ -28,7 +28,6 @@ _READERS: dict[str, Callable[[Path, Activations], Network]] = {
     "keras": keras.read,
     "onnx": onnx.read,
 }
-_TO_A_FILE = "write its content to a file, and give the path of this file"
 _STATE_DICTS = {"safetensors": state_dict.read_safetensors, "torch": state_dict.read_torch}
 _LIVE: tuple[tuple[Callable[[Any], bool], Callable[[Any], Network]], ...] = (
     (module.is_module, module.read),
@@ -123,16 +122,30 @@ def load(
         if verify:
             _check_verifiable("state dict", "the state dict")
         return state_dict.read_mapping(source, activations, prefix)
-    read = next((read for told, read in _LIVE if told(source)), None)
+    # With the backend torch, a model of Keras is a module too, which cannot be traced.
+    live = () if _is_keras(source) else _LIVE
+    read = next((read for told, read in live if told(source)), None)
     if read is None:
         raise TypeError(
             "source must be a path, a torch.nn.Module, a scikit-learn estimator or a mapping of "
-            f"tensors, got {type(source).__name__}"
-            + (f"; {_TO_A_FILE}" if isinstance(source, bytes) or hasattr(source, "read") else "")
+            f"tensors, got {type(source).__name__}" + _advice(source)
         )
     _refuse_prefix(type(source).__name__, prefix)
     refuse_activations(type(source).__name__, activations)
     return read(source)
+
+
+def _is_keras(source: Any) -> bool:
+    return any(base.__module__.startswith("keras.") for base in type(source).__mro__)
+
+
+def _advice(source: Any) -> str:
+    """Say what to do with what is not read."""
+    if _is_keras(source):
+        return ", a model of Keras; save it with model.save('net.keras') and give this path"
+    if isinstance(source, bytes) or hasattr(source, "read"):
+        return "; write its content to a file and give the path"
+    return ""
 
 
 def _refuse_prefix(what: str, prefix: str | None) -> None:
