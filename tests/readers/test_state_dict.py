@@ -152,7 +152,7 @@ class TestBoth:
                   (("0.weight", W1), ("0.bias", B1), ("2.weight", W2), ("4.weight", W3))}  # fmt: skip
         save(path, towers)
         if path.suffix == ".pt":
-            refuse(path, r"critic\.0 takes 6 inputs, and actor\.4 .* gives 4.*prefix=", NAMES * 2)
+            refuse(path, "holds actor and critic, .* two networks .*prefix=", NAMES * 2)
         refuse(path, "prefix= reads one part", {"actor.0": "tanh"})
         np.testing.assert_allclose(load(path, NAMES, prefix="actor")(X), expected(), rtol=1e-6)
         named = dict(zip(["0", "2", "4"], NAMES, strict=True))
@@ -170,10 +170,15 @@ class TestBoth:
 
 def test_two_towers_that_fit_one_another(tmp_path):
     square = W1.T @ W1
-    save(tmp_path / "net.pt", {"actor.0.weight": square, "critic.0.weight": square})
-    refuse(tmp_path / "net.pt", r"actor\.0 and critic\.0 take 6 inputs each", ["tanh", "tanh"])
-    order = {"actor.0": "tanh", "critic.0": "tanh"}
+    save(tmp_path / "net.pt", {"one.0.weight": square, "two.0.weight": square})
+    refuse(tmp_path / "net.pt", r"one\.0 and two\.0 take 6 inputs each", ["tanh", "tanh"])
+    order = {"one.0": "tanh", "two.0": "tanh"}
     assert load(tmp_path / "net.pt", order).n_linear == 2
+
+
+def test_heads_that_fit_no_chain(tmp_path):
+    save(tmp_path / "net.pt", {"body.weight": W1, "a.weight": W3, "b.weight": W2})
+    refuse(tmp_path / "net.pt", "b takes 5 inputs, and a before it gives 4.*prefix=", NAMES)
 
 
 class TestMappings:
@@ -283,7 +288,8 @@ class TestTorch:
             "train_losses": [0.3, 0.2],
             "rng_state": torch.get_rng_state(),
         }
-        for content in ({key: tensors(PLAIN)}, {"run": {key: tensors(PLAIN)}}):
+        whole = tensors(PLAIN)
+        for content in ({key: whole}, {"run": {key: whole}}, whole):
             torch.save(content | beside, pt, _use_new_zipfile_serialization=new)
             np.testing.assert_allclose(load(pt, NAMES)(X), expected(), rtol=1e-6)
 

@@ -33,6 +33,12 @@ from ._state_dict_layers import layer, parts
 
 _FOLDER = Path(__file__).parent
 
+# Names of parts that take the same signal.
+_TOWERS = (
+    ("actor", "critic"), ("generator", "discriminator"), ("online", "target"), ("pi", "v"),
+    ("pi", "vf"), ("policy", "value"), ("student", "teacher"), ("mu", "logvar"), ("mean", "std"),
+)  # fmt: skip
+
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -126,23 +132,27 @@ def _check_towers(
     source: Source, found: Mapping[str, Linear | BatchNorm], names: list[str]
 ) -> None:
     """Refuse layers in a row that may be two networks side by side, such as actor and critic."""
-    widths = [(name, found[name]) for name in names]
-    linears = [(name, part) for name, part in widths if isinstance(part, Linear)]
+    parts = [(name, found[name]) for name in names]
+    linears = [(name, part) for name, part in parts if isinstance(part, Linear)]
     first, n_in = linears[0][0].rpartition(".")[0], linears[0][1].n_in
     advice = (
         "read one part with prefix=, or name the layers in the order of the signal, as in "
         'activations={"fc1": "tanh", "fc2": "identity"}'
     )
+    words = [set(re.split(r"[._]|(?<=\D)(?=\d)", name)) for name in names]
+    for left, right in _TOWERS:
+        if any(left in name for name in words) and any(right in name for name in words):
+            raise WeightFileError(
+                f"{source}: holds {left} and {right}, which may be two networks side by side; {advice}"
+            )
     for (before, one), (name, two) in pairwise(linears):
         room = name.rpartition(".")[0]
-        if room == before.rpartition(".")[0]:
-            continue
         if one.n_out != two.n_in:
             raise WeightFileError(
                 f"{source}: {name} takes {two.n_in} inputs, and {before} before it gives "
                 f"{one.n_out}, so these are no chain in the order of the file; {advice}"
             )
-        if room != first and two.n_in == n_in and "." in name:
+        if room not in (before.rpartition(".")[0], first) and two.n_in == n_in and "." in name:
             raise WeightFileError(
                 f"{source}: {linears[0][0]} and {name} take {n_in} inputs each, so they may begin "
                 f"two networks side by side; {advice}"

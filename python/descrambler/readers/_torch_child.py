@@ -15,7 +15,7 @@ _WEIGHT = re.compile(r"(.*\.)?(W1|weight(_v|_orig)?|in_proj_weight|original[01]?
 _FIELDS = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
 # What training keeps beside the weights.
 _HARMLESS = re.compile(
-    "optim|sched|rng|loss|acc|metric|score|history|loop|callback|epoch|step|iter|time|hyper|args|"
+    "optim|sched|rng|loss|acc|metric|score|history|loop|callback|epoch|step|iter|time|hyper|hparam|args|"
     "grad_scaler|amp|config|cfg",
     re.IGNORECASE,
 )
@@ -51,6 +51,8 @@ def chosen(loaded: Any, prefix: str | None = None) -> dict[str, Any]:
     roots = state_dicts(tensors)
     if prefix is not None:
         return under(tensors, roots, prefix)
+    if any("_packed_params" in place for place in tensors):
+        raise Refused("quantized weights; save the state dict of the model before quantization")
     if len(roots) > 1:
         raise Refused(
             f"holds weights under {told(roots)}; choose one with prefix={'.'.join(roots[0])!r}"
@@ -60,11 +62,20 @@ def chosen(loaded: Any, prefix: str | None = None) -> dict[str, Any]:
         if len(roots) > 1:
             raise Refused(f"no weights of dense layers; it holds tensors under {told(roots)}")
     root: Place = roots[0] if roots else ()
-    beside = [place for place, value in found.items() if place[: len(root)] != root]
-    refuse_unread(root, {place: found[place] for place in beside})
+    depth = len(root)
+    refuse_unread(root, {p: value for p, value in found.items() if p[:depth] != root})
     return {
-        ".".join(place[len(root) :]): tensors[place] for place in tensors if place not in beside
+        ".".join(place[depth:]): value
+        for place, value in tensors.items()
+        if place[:depth] == root and not is_record(place[depth:])
     }
+
+
+def is_record(place: Place) -> bool:
+    """Tell whether something in a state dict is what training keeps, such as an optimizer's."""
+    *holders, name = place
+    alone = not holders and "." not in name and not _SUSPECT.search(name)
+    return any(_HARMLESS.search(key) for key in (place if alone else holders))
 
 
 def leaves(
