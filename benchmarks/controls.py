@@ -178,8 +178,9 @@ def rejecting(rng, strength, x):
 
 
 def low_rank(rng, strength, x):
-    planted = normal(rng, UNITS, 4) @ normal(rng, 4, N)
-    return network(mixed(planted, strength, rng), normal(rng, N, UNITS))
+    """In the last layer: first weights of low rank are what sums of these slow inputs have, too."""
+    planted = normal(rng, N, 4) @ normal(rng, 4, UNITS)
+    return network(normal(rng, UNITS, N), mixed(planted, strength, rng))
 
 
 def orthogonal(rng, strength, x):
@@ -219,7 +220,7 @@ PLANTS = {
     ),
     "ordered link": Plant(link_order, (("link order", "layer 2"),)),
     "ordered link of falling weight": Plant(joint_order, (("link order, joint", "layer 2"),)),
-    "low rank": Plant(low_rank, (("low rank", "layer 1"),)),
+    "low rank": Plant(low_rank, (("low rank", "layer 2"),)),
     "orthogonal columns": Plant(orthogonal, (("orthogonal columns", "layer 2"),)),
     "Chebyshev output": Plant(chebyshev, (("polynomial outputs", "layer 2"),)),
     "sinusoids": Plant(sinusoids, (("link sinusoids", "layer 2"),)),
