@@ -515,7 +515,7 @@ def test_ctrl_c_exits_130(monkeypatch, capsys):
     def interrupted(output):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("descrambler.cli._interpret.demo", interrupted)
+    monkeypatch.setattr("descrambler.cli._demo.demo", interrupted)
     assert main(["demo"]) == 130
     assert capsys.readouterr().err == "descrambler: interrupted\n"
 

@@ -1,4 +1,4 @@
-"""descrambler demo, interpret."""
+"""descrambler interpret."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import deer
 from .._util.validate import Array
 from ..axis import Axis, index_axis
-from ..deer.figures import replica_figure
 from ..evidence._interpret import Interpretation, interpret
 from ..evidence.detectors import Axes
 from ..evidence.nulls import KINDS
@@ -37,26 +35,11 @@ from ._inputs import read_controls, read_inputs, read_matrix
 from ._pictures import draw_network
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from ._common import Commands
-
-DEMO_INPUTS = 2000
-DEMO_NULLS = 20
-REPLICA_TRACES = 1000
 
 
 def add_to(commands: Commands) -> None:
-    """Add the parsers."""
-    parser = commands.add_parser(
-        "demo",
-        help="interpret the DEERNet that ships with the package",
-        epilog="example: descrambler demo -o demo",
-    )
-    output_argument(parser, Path("demo"))
-    json_argument(parser)
-    parser.set_defaults(action=demo)
-
+    """Add the parser."""
     parser = commands.add_parser(
         "interpret",
         help="say what a network has learnt, and what only looks so",
@@ -145,43 +128,6 @@ def add_to(commands: Commands) -> None:
     parser.set_defaults(action=interpret_file)
 
 
-def demo(options: argparse.Namespace) -> None:
-    """Interpret the DEERNet that ships with the package."""
-    new_folder(options.output, options.force)
-    network = deer.pretrained()
-    data = deer.simulate(DEMO_INPUTS, random_state=1)
-    axes = Axes(
-        Axis("time", "µs", float(data.time[0]), float(data.time[-1]), "frequency", "MHz"),
-        Axis("distance", "Å", float(data.distance[0]), float(data.distance[-1])),
-    )
-    if not options.json:
-        print(f"{_widths(network)}: a DEERNet, {DEMO_INPUTS} simulated DEER traces")
-    backgrounds, form_factors = deer.variations()
-    result = _interpret(
-        network,
-        data.traces,
-        axes,
-        options.output,
-        (),
-        nulls=DEMO_NULLS,
-        null_inputs=DEMO_INPUTS,
-        nuisance=backgrounds,
-        wanted=form_factors,
-        reference=deer.kernel(data.time, data.distance),
-        targets=data.targets,
-        controls=deer.controls(),
-    )
-    save_figure(_replica(network), options.output / "replica")
-    _print(result, options)
-
-
-def _replica(network: Network) -> Figure:
-    """Draw the network beside filters and a transform, on fresh traces."""
-    unfiltered = deer.replica(high_pass=None, low_pass=None)
-    data = deer.simulate(REPLICA_TRACES, random_state=2)
-    return replica_figure(data, network, deer.replica(), unfiltered)
-
-
 def interpret_file(options: argparse.Namespace) -> None:
     """Interpret the networks of one or several files."""
     new_folder(options.output, options.force)
@@ -196,7 +142,7 @@ def interpret_file(options: argparse.Namespace) -> None:
     x = in_precision(read_inputs(options.inputs, network), networks, options.dtype)
     if not options.json:
         names = ", ".join(map(str, options.network))
-        print(f"{_widths(network)}: {names}; {options.inputs}: {len(x)} inputs")
+        print(f"{layer_widths(network)}: {names}; {options.inputs}: {len(x)} inputs")
     initial = None if options.initial is None else read(options.initial)
     if options.nulls == 0:
         untrained = network.initial if initial is None else initial
@@ -222,8 +168,8 @@ def interpret_file(options: argparse.Namespace) -> None:
         _interpret_several(networks, x, axes, options, settings)
         return
     files = *options.network, options.inputs
-    result = _interpret(network, x, axes, options.output, files, **settings)
-    _print(result, options)
+    result = interpret_and_write(network, x, axes, options.output, files, **settings)
+    print_result(result, options)
 
 
 def _interpret_several(
@@ -267,7 +213,8 @@ def in_precision(x: Array, networks: Sequence[Network], dtype: str | None) -> Ar
     return x.astype(dtype)
 
 
-def _print(result: Interpretation, options: argparse.Namespace) -> None:
+def print_result(result: Interpretation, options: argparse.Namespace) -> None:
+    """Print the findings, and where the rest is."""
     if options.json:
         print_json([finding.to_dict() for finding in result.findings])
         return
@@ -276,7 +223,8 @@ def _print(result: Interpretation, options: argparse.Namespace) -> None:
     print(f"to look at them all in a browser: descrambler report {options.output}")
 
 
-def _widths(network: Network) -> str:
+def layer_widths(network: Network) -> str:
+    """Return the widths of a network as text."""
     widths = [network.n_in, *(linear.n_out for linear in network.linears)]
     return "-".join(map(str, widths))
 
@@ -295,7 +243,7 @@ def _axes(options: argparse.Namespace, network: Network) -> Axes:
     )
 
 
-def _interpret(
+def interpret_and_write(
     network: Network,
     x: Array,
     axes: Axes,

@@ -14,6 +14,7 @@ from .._util.platform import console, processes
 from ..errors import DescramblerError, printable
 from . import _bench as bench
 from . import _deer as deer
+from . import _demo as demo
 from . import _ensemble as ensemble
 from . import _inspect as inspect
 from . import _interpret as interpret
@@ -30,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"descrambler {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (interpret, inspect, report, train, simulate, deer, ensemble, bench):
+    for module in (demo, interpret, inspect, report, train, simulate, deer, ensemble, bench):
         module.add_to(commands)
     return root
 

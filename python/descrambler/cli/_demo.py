@@ -1,0 +1,73 @@
+"""descrambler demo."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import deer
+from ..axis import Axis
+from ..deer.figures import replica_figure
+from ..evidence.detectors import Axes
+from ..network._network import Network
+from ._common import json_argument, new_folder, output_argument, save_figure
+from ._interpret import interpret_and_write, layer_widths, print_result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ._common import Commands
+
+DEMO_INPUTS = 2000
+DEMO_NULLS = 20
+REPLICA_TRACES = 1000
+
+
+def add_to(commands: Commands) -> None:
+    """Add the parser."""
+    parser = commands.add_parser(
+        "demo",
+        help="interpret the DEERNet that ships with the package",
+        epilog="example: descrambler demo -o demo",
+    )
+    output_argument(parser, Path("demo"))
+    json_argument(parser)
+    parser.set_defaults(action=demo)
+
+
+def demo(options: argparse.Namespace) -> None:
+    """Interpret the DEERNet that ships with the package."""
+    new_folder(options.output, options.force)
+    network = deer.pretrained()
+    data = deer.simulate(DEMO_INPUTS, random_state=1)
+    axes = Axes(
+        Axis("time", "µs", float(data.time[0]), float(data.time[-1]), "frequency", "MHz"),
+        Axis("distance", "Å", float(data.distance[0]), float(data.distance[-1])),
+    )
+    if not options.json:
+        print(f"{layer_widths(network)}: a DEERNet, {DEMO_INPUTS} simulated DEER traces")
+    backgrounds, form_factors = deer.variations()
+    result = interpret_and_write(
+        network,
+        data.traces,
+        axes,
+        options.output,
+        (),
+        nulls=DEMO_NULLS,
+        null_inputs=DEMO_INPUTS,
+        nuisance=backgrounds,
+        wanted=form_factors,
+        reference=deer.kernel(data.time, data.distance),
+        targets=data.targets,
+        controls=deer.controls(),
+    )
+    save_figure(_replica(network), options.output / "replica")
+    print_result(result, options)
+
+
+def _replica(network: Network) -> Figure:
+    """Draw the network beside filters and a transform, on fresh traces."""
+    unfiltered = deer.replica(high_pass=None, low_pass=None)
+    data = deer.simulate(REPLICA_TRACES, random_state=2)
+    return replica_figure(data, network, deer.replica(), unfiltered)
