@@ -332,7 +332,8 @@ def test_layers_that_compute_something_else_are_refused():
 
     x = inputs(300, 6)
     plain = bridge.descramble_module(make(), bridge.capture(make(), [x], "0:output"))
-    hooked, stale = make(), make()
+    hooked, stale, replaced = make(), make(), make()
+    replaced[0].forward = lambda x: 2 * nn.Linear.forward(replaced[0], x)
     hooked[0].register_forward_hook(lambda module, args, output: 2 * output)
     nn.utils.weight_norm(stale[0])
     grams = bridge.capture(stale, [x], "0:output")
@@ -342,6 +343,7 @@ def test_layers_that_compute_something_else_are_refused():
         (nn.Sequential(Adapted(6, 20)), "Adapted computes something else than W x"),
         (hooked, "Linear computes something else .* it has hooks"),
         (stale, "remove_weight_norm"),
+        (replaced, "its method forward was replaced"),
     ):
         with pytest.raises(ValueError, match=f"0:output.*{message}"):
             bridge.descramble_module(model, grams)

@@ -151,9 +151,16 @@ def clip(module, args, output):
     return output.clamp(-50, 50)
 
 
+def replaced():
+    module = net()
+    module[2].forward = lambda x: 2 * nn.Linear.forward(module[2], x)
+    return module
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (replaced, "layer '2': its method forward was replaced"),
         (lambda: net(Scaled(6, 5)), r"First at layer '0': its class .*Scaled computes something"),
         (lambda: net(nn.Sequential(Adapted(6, 5))), r"layer '0.0': it has a LoRA .*merge_and_unlo"),
         (lambda: hooked(double), r"layer '2': it has hooks \(double\); remove them"),

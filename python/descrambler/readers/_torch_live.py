@@ -146,6 +146,8 @@ def remedy(part: Any) -> str:
         return "it has adapters; load model.merge_and_unload()"
     if any(hasattr(part, name) for name in ("lora_A", "lora_a", "lora")):
         return "it has a LoRA adapter; merge it into the weights (in peft model.merge_and_unload())"
+    if "forward" in vars(part):
+        return "its method forward was replaced, as accelerate does; remove this first"
     if hooks:
         shown = ", ".join(sorted(getattr(h, "__qualname__", type(h).__name__) for h in hooks))
         return f"it has hooks ({shown}); remove them with handle.remove()"

@@ -197,5 +197,5 @@ def has_cheap_gram(module: torch.nn.Linear, side: str) -> bool:
 
 def is_plain(module: torch.nn.Linear) -> bool:
     """Whether nothing can make a layer give other outputs than W x + b: no subclass, no hook."""
-    hooks = module._forward_hooks or module._forward_pre_hooks
+    hooks = module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module)
     return type(module) is torch.nn.Linear and not hooks
