@@ -363,6 +363,12 @@ class TestEnvironment:
         monkeypatch.setattr(sys, "frozen", True, raising=False)
         refused("set DESCRAMBLER_PYTHON")
 
+    @pytest.mark.parametrize("name", ["python3.11", "Python", "PYTHON.EXE", "pypy3"])
+    def test_names_of_interpreters(self, monkeypatch, name):
+        monkeypatch.delenv("DESCRAMBLER_PYTHON", raising=False)
+        monkeypatch.setattr(sys, "executable", f"/somewhere/{name}")
+        assert _process.interpreter() == f"/somewhere/{name}"
+
     def test_another_python_may_be_named(self, tmp_path, monkeypatch):
         monkeypatch.setenv("DESCRAMBLER_PYTHON", sys.executable)
         monkeypatch.setattr(sys, "executable", None)

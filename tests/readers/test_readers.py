@@ -95,7 +95,9 @@ class TestPlainNpz:
             path, f"(holds )?{next(iter(other))}(: cannot be read| beside the weights)", ["relu"]
         )
 
-    @pytest.mark.parametrize("name", ["x", "X_train", "inputs", "val_loss", "epoch", "labels"])
+    @pytest.mark.parametrize(
+        "name", ["x", "X_train", "inputs", "val_loss", "epoch", "labels", "n_layers", "layer_sizes"]
+    )
     def test_data_and_the_course_of_the_training_are_noted(self, path, name):
         np.savez(path, W1=W1, **{name: B1})
         assert load(path, ["relu"]).notes == (f"not used: {name}",)

@@ -127,6 +127,8 @@ _HARMLESS = re.compile(
     # The course of the training,
     "(train|val|valid|test)?_?(history|loss|losses|error|errors|accuracy|acc|perf|performance)"
     "|epochs?|steps?|iterations?|seed|lr|learning_?rate|time|seconds|version|tr"
+    # sizes,
+    "|(n|num)_?(layers|in|out|inputs|outputs|hidden|units)|(layer_?)?sizes?|shapes?"
     # data,
     "|(inputs?|outputs?|targets?|labels?|traces|distributions|x|y|t|e)(_?(train|val|valid|test))?"
     # and what MATLAB keeps of the last line.

@@ -69,7 +69,9 @@ def interpreter() -> str:
     if not isinstance(found, str) or not found:
         raise NoPython("the Python interpreter is not known: sys.executable is empty")
     # To start another program would start an application again, which may read the file again.
-    if getattr(sys, "frozen", False) or not re.search("python|pypy|graalpy", Path(found).name):
+    if getattr(sys, "frozen", False) or not re.search(
+        "python|pypy|graalpy", Path(found).name, re.I
+    ):
         raise NoPython(f"the application {found} is no Python interpreter")
     return found
 
