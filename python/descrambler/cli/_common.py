@@ -157,6 +157,13 @@ def save_png(figure: Figure, path: Path) -> None:
 
 
 def _write(figure: Figure, path: Path, **options: Any) -> None:
+    import matplotlib
+    from matplotlib.text import Text
+
     stream = io.BytesIO()
-    figure.savefig(stream, format=path.suffix[1:], dpi=200, **options)
+    # A matplotlibrc may ask for LaTeX, which need not be installed, and no label here needs.
+    for text in figure.findobj(Text):
+        text.set_usetex(False)
+    with matplotlib.rc_context({"text.usetex": False}):
+        figure.savefig(stream, format=path.suffix[1:], dpi=200, **options)
     write_bytes(path, stream.getvalue())
