@@ -69,6 +69,12 @@ def no_part(study: Study, layer: int) -> Part | None:
     return None
 
 
+def nothing_needed(network: Network, layer: int) -> str:
+    """Return what a network lacks for a detector that needs nothing: a function that workers can import."""
+    return ""
+
+
+@brief
 @dataclass(frozen=True, eq=False)
 class Detector:
     """One kind of finding.
@@ -130,7 +136,7 @@ class Detector:
     along: tuple[Literal["inputs", "outputs"], ...] = ()
     scale: Scale = "plain"
     stand_in: tuple[str, ...] = ()
-    needs: Callable[[Network, int], str] = lambda network, layer: ""
+    needs: Callable[[Network, int], str] = nothing_needed
     floor_text: str = ""
     part: Callable[[Study, int], Part | None] = no_part
 
