@@ -71,7 +71,7 @@ def test_a_function_is_told_of_each_step():
     ds.interpret(network(0), INPUTS, nulls=20, progress=told.append)
     assert [step.done for step in told] == list(range(1, len(told) + 1))
     assert {step.total for step in told} == {len(told)}
-    assert told[-1].label == "weights alone"
+    assert "random weights" in {step.label for step in told}
     descramble_network(network(0), INPUTS, progress=told.append)
     assert told[-1] == Step(1, 1, "link 1 of 1")
 
