@@ -46,7 +46,7 @@ def refuse(path, message):
         (b'{"architectures": ["Bert"]}', "text .JSON. without weights"),
         (SAVED_MODEL, "a TensorFlow SavedModel"),
         (b"\x1c\0\0\0TFL3" + bytes(40), "a TensorFlow Lite model"),
-        (gzip.compress(b"weights"), "compressed .gzip.: unpack it first"),
+        (gzip.compress(b"weights", mtime=0), "compressed .gzip.: unpack it first"),
         (bytes(257) + b"ustar\x0000", "a tar archive"),
     ],
 )
