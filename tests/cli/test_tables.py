@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import descrambler as ds
-from descrambler.cli._inputs import read_inputs
-from descrambler.cli._interpret import in_precision
+from descrambler.cli._inputs import in_precision, read_inputs
 from descrambler.cli._tables import read_table
 
 RNG = np.random.default_rng(1)

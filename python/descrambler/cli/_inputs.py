@@ -42,6 +42,18 @@ def read_inputs(path: Path, network: Network) -> Array:
     return x
 
 
+def in_precision(x: Array, networks: Sequence[Network], dtype: str | None) -> Array:
+    """Return inputs of which the networks make signals in this precision."""
+    if dtype is None:
+        return x
+    for layer in (layer for network in networks for layer in network.linears):
+        if np.result_type(layer.weight, dtype) != dtype:
+            raise ValueError(
+                f"--dtype {dtype}: the network's weights are {layer.weight.dtype}, in which its signals are"
+            )
+    return x.astype(dtype)
+
+
 def read_controls(folders: Sequence[Path], read: Callable[[Path], Network]) -> Controls:
     """Read the networks in folders; a folder's name is the kind of its controls.
 

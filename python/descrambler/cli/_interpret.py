@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .._util.validate import Array
 from ..axis import Axis, index_axis
 from ..evidence._interpret import Interpretation, interpret
@@ -31,7 +29,7 @@ from ._common import (
     progress,
     save_figure,
 )
-from ._inputs import read_controls, read_inputs, read_matrix
+from ._inputs import in_precision, read_controls, read_inputs, read_matrix
 from ._pictures import draw_network
 
 if TYPE_CHECKING:
@@ -199,18 +197,6 @@ def _interpret_several(
         return
     print(panel)
     print(f"report.md and arrays (.npz) of each network are in {options.output}/")
-
-
-def in_precision(x: Array, networks: Sequence[Network], dtype: str | None) -> Array:
-    """Return inputs of which the networks make signals in this precision."""
-    if dtype is None:
-        return x
-    for layer in (layer for network in networks for layer in network.linears):
-        if np.result_type(layer.weight, dtype) != dtype:
-            raise ValueError(
-                f"--dtype {dtype}: the network's weights are {layer.weight.dtype}, in which its signals are"
-            )
-    return x.astype(dtype)
 
 
 def print_result(result: Interpretation, options: argparse.Namespace) -> None:
