@@ -93,7 +93,7 @@ def test_controls_of_both_kinds_make_a_claim_learnt():
     assert "1 learnt" in result.summary()
     assert "19 controls of shuffled once, 19 controls of shuffled anew" in result.summary()
     again = finding.to_dict()
-    assert again["controls"]["once"]["values"] == finding.controls["once"].values.tolist()
+    assert again["controls"]["once"]["values"] == list(finding.controls["once"].values)
 
 
 @pytest.mark.parametrize(

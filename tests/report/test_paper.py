@@ -104,7 +104,7 @@ def test_notebook_table_of_a_descrambling():
 
 def test_notebook_table_of_an_interpretation(study):
     evil, nan = "<script>x</script>", float("nan")
-    draws = np.zeros(200)
+    draws = (0.0,) * 200
     nulls = {
         "untrained": KindSummary(1.0, 0.5, 8.0, 1 / 201, 200, draws),
         evil: KindSummary(2.0, 0.5, 6.0, 0.01, 200, draws),

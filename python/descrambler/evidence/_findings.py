@@ -107,8 +107,7 @@ class Finding:
         plain: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
         for name in ("nulls", "controls"):
             plain[name] = {
-                kind: {**c._asdict(), "values": c.values.tolist()}
-                for kind, c in plain[name].items()
+                kind: {**c._asdict(), "values": list(c.values)} for kind, c in plain[name].items()
             }
         return plain
 
@@ -172,7 +171,7 @@ def compared(family: Sequence[Claim], observed: Array, draws: Array) -> dict[int
             float(t[place]),
             float(p[place]),
             len(draws),
-            draws[:, j],
+            tuple(draws[:, j].tolist()),
         )
     return found
 

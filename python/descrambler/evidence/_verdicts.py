@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from .._util.validate import Array
 from .detectors import Detector
 
 LEVEL = 0.05
@@ -45,8 +44,8 @@ class KindSummary(NamedTuple):
         Corrected for the whole family.
     n : int
         Number of draws.
-    values : ndarray, shape (n,)
-        Of the draws; NaN where there is none.
+    values : tuple of float
+        Of the n draws; NaN where there is none.
     """
 
     mean: float
@@ -54,7 +53,7 @@ class KindSummary(NamedTuple):
     effect: float
     p: float
     n: int
-    values: Array
+    values: tuple[float, ...]
 
     @property
     def p_floor(self) -> float:
