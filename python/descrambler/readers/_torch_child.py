@@ -51,7 +51,7 @@ def chosen(loaded: Any, prefix: str | None = None) -> dict[str, Any]:
     roots = state_dicts(tensors)
     if prefix is not None:
         return under(tensors, roots, prefix)
-    if any("_packed_params" in place for place in tensors):
+    if any("_packed_params" in key for place in tensors for key in place):
         raise Refused("quantized weights; save the state dict of the model before quantization")
     if len(roots) > 1:
         raise Refused(
