@@ -62,9 +62,10 @@ def imported(path: Path) -> tuple[str, ...]:
             names.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.partition(".")[0])
-        elif isinstance(node, ast.Assign | ast.Expr) and isinstance(node.value, ast.Call):
-            if ast.unparse(node.value.func) == "pytest.importorskip":
-                names.add(node.value.args[0].value.partition(".")[0])
+        elif isinstance(node, ast.Assign | ast.Expr) and (
+            ast.unparse(node.value).startswith("pytest.importorskip(")
+        ):
+            names.add(node.value.args[0].value.partition(".")[0])
     helpers = (HERE / "helpers" / f"{name}.py" for name in names)
     found = {name for name in names if name in EXTRAS}
     return tuple(sorted(found.union(*(imported(h) for h in helpers if h.exists()))))
