@@ -136,11 +136,11 @@ def with_recipe(network, **settings):
 
 
 def test_controls_of_another_recipe_make_a_claim_present_at_most():
-    judged = with_recipe(inverting(), weight_decay=0.0, random_state=3, n_steps=9)
+    judged = with_recipe(inverting(), weight_decay=0.0, random_state=3)
     same, other = (
         {
             kind: [
-                with_recipe(x, weight_decay=decay, random_state=k, n_steps=5)
+                with_recipe(x, weight_decay=decay, random_state=k)
                 for k, x in enumerate(networks)
             ]
             for kind, networks in controls().items()

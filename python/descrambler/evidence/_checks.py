@@ -10,7 +10,7 @@ from .._util.validate import Array
 from ..network._network import Network
 from ._verdicts import REQUIRED, TRUE
 
-NOT_RECIPE = {"kind", "minutes", "n_steps", "random_state", "seed", "seeds", "shuffle"}
+NOT_RECIPE = {"kind", "minutes", "random_state", "seed", "seeds", "shuffle"}
 LEAST_DISTINCT = 30
 """Distinct inputs below which nothing is judged."""
 
@@ -74,8 +74,7 @@ def check_controls(
 def other_recipe(network: Network, controls: Mapping[str, Sequence[Network]]) -> str:
     """Return in what the recorded recipe of the controls differs from the network's, empty if in nothing.
 
-    Settings of the training that both record in their provenance are compared, but for seeds and the
-    number of steps. Networks trained on the true targets by the controls' recipe answer the question
+    Settings of the training that both record in their provenance are compared, but for seeds. Networks trained on the true targets by the controls' recipe answer the question
     themselves.
     """
     own = network.provenance.get("settings", {})
