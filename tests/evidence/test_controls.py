@@ -140,8 +140,7 @@ def test_controls_of_another_recipe_make_a_claim_present_at_most():
     same, other = (
         {
             kind: [
-                with_recipe(x, weight_decay=decay, random_state=k)
-                for k, x in enumerate(networks)
+                with_recipe(x, weight_decay=decay, random_state=k) for k, x in enumerate(networks)
             ]
             for kind, networks in controls().items()
         }
