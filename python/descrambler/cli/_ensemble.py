@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from .. import deer
 from .._util.validate import Array
+from ..axis import Axis
 from ..evidence._ensemble import ensemble
 from ..network._network import Network
 from ..readers import load
-from ..report import Axis, ensemble_figures
+from ..report import ensemble_figures
 from ._common import (
     NETWORKS,
     activations_argument,

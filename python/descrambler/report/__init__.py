@@ -1,6 +1,5 @@
 """Figures of descrambled networks."""
 
-from ..axis import Axis
 from ._ensemble import ensemble_figures
 from ._evidence import evidence_figures
 from ._figures import first_layer, inner_layer, last_layer, network_figures
@@ -10,7 +9,6 @@ from ._paper import paper_figure, plot_gram, plot_spectrum, plot_weights, save_p
 from ._structure import last_layer_structure
 
 __all__ = [
-    "Axis",
     "Pair",
     "Record",
     "ensemble_figures",
