@@ -35,7 +35,11 @@ from matplotlib.figure import Figure
 from scipy.linalg import blas
 
 import descrambler as ds
-from benchmarks.harness.figures import cost_exponent
+
+# Run as a script, too, by `measure`.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.harness.figures import cost_exponent  # noqa: E402
 
 SEED = 0
 

@@ -57,7 +57,8 @@ class Reference:
         begun = time.perf_counter()
         out, err = process.communicate(timeout=HANG)
         seconds = time.perf_counter() - begun
-        if process.returncode != 0 or (wrong := whole.damaged(folder)):
+        wrong = "" if process.returncode else whole.damaged(folder)
+        if process.returncode != 0 or wrong:
             raise SystemExit(f"{job}, without a fault: {process.returncode} {err} {wrong}")
         sizes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         steps, megabytes = map(int, out.split()[-2:])

@@ -425,7 +425,7 @@ TABLE = {
 RECORDS = """
     ChartError Comparison ConvergenceWarning Descrambling DescramblerError DescramblerWarning Ensemble
     Finding GradientError Interpretation Leading MissingExtraError NoModulationError Starts State
-    Status Step WeightFileError analysis.Band analysis.BasisMatch analysis.FrequencyLaw
+    Status Step UnlimitedMemoryWarning WeightFileError analysis.Band analysis.BasisMatch analysis.FrequencyLaw
     analysis.FrequencyMap analysis.KernelMatch analysis.PowerLaw analysis.SplitHalf
     criteria.Criterion deer.DeerData deer.DistanceDistribution
     deer.Modulation deer.Peak deer.Penalties deer.Pretrained deer.Replica deer.TraceFit

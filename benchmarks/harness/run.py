@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from descrambler._util.platform.processes import APART
@@ -30,6 +31,7 @@ SECTIONS = (
     "interpret",
     "reader",
 )
+ROOT = Path(__file__).parents[2]
 THREADS = (1, 2)
 # Each library reads its own.
 LIMITS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -56,7 +58,9 @@ def run(name: str, scale: Scale) -> Iterator[Row]:
     command = [sys.executable, "-m", __name__, name, json.dumps(asdict(scale))]
     environment = os.environ | dict.fromkeys(LIMITS, str(scale.threads))
     # Ctrl-C on a terminal is for the parent, which ends the child.
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, **APART)
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, **APART
+    )
     assert process.stdout is not None
     try:
         for line in process.stdout:

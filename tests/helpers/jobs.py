@@ -11,10 +11,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from benchmarks.harness.command import main as benchmarks
 
 import descrambler as ds
-from descrambler import checkpoint
+from descrambler._signals import checkpoint
 from descrambler.cli._main import main
 
 SMALL = ("--widths", "16", "8", "16", "--steps")
@@ -78,6 +77,7 @@ def _train(out: Path, place: Path) -> int:
 
 def _bench(out: Path, place: Path) -> int:
     sys.path.insert(0, str(Path(__file__).parents[2]))
+    from benchmarks.harness.command import main as benchmarks
 
     return benchmarks(["exact", "--quick", "--threads", "1", "-o", str(out)])
 
