@@ -348,11 +348,16 @@ class TestProcesses:
         if not timer:
             monkeypatch.delattr(signal, "setitimer", raising=False)
         later = processes.Later()
-        with processes.interrupted(), pytest.raises(KeyboardInterrupt):
-            later.interrupt(0.01)
-            end = time.monotonic() + 20
-            while time.monotonic() < end:
-                time.sleep(0.01)
+        # A shell that runs this in the background has had SIGINT ignored.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with processes.interrupted(), pytest.raises(KeyboardInterrupt):
+                later.interrupt(0.01)
+                end = time.monotonic() + 20
+                while time.monotonic() < end:
+                    time.sleep(0.01)
+        finally:
+            signal.signal(signal.SIGINT, before)
         later.cancel()
 
     def test_cancelled_it_does_not_come(self, monkeypatch):
