@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from .._util.validate import Array, choice, require_extra
 from ..errors import GradientError
 from ._base import Criterion
 from ._forms import Assembly, Data
-
-if TYPE_CHECKING:
-    pass
 
 Function = Callable[[Array], tuple[float, Array]]
 
