@@ -24,7 +24,7 @@ SCRIPTS = ("plots.js", "layers.js", "page.js")
 
 VERDICTS = {
     "learnt": ("learnt", "●", "beyond every null and every kind of trained controls"),
-    "present": ("present", "◉", "beyond every null; controls are missing"),
+    "present": ("present", "◉", "beyond every null; controls are missing or of another recipe"),
     "explained": ("explained", "◐", "a null or a control shows as much"),
     "not found": ("missing", "○", "below its threshold"),
     "not testable": ("untestable", "–", "no value or no null that applies"),
