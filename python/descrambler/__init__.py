@@ -36,6 +36,8 @@ from .errors import (
     WeightFileError,
 )
 from .evidence import nulls
+from .evidence._align import align
+from .evidence._alignment import Alignment
 from .evidence._ensemble import Ensemble, ensemble
 from .evidence._findings import Finding
 from .evidence._interpret import Interpretation, interpret
@@ -52,6 +54,7 @@ __version__ = _core.__version__
 
 __all__ = [
     "Activation",
+    "Alignment",
     "Axis",
     "BatchNorm",
     "ChartError",
@@ -81,6 +84,7 @@ __all__ = [
     "Step",
     "UnlimitedMemoryWarning",
     "WeightFileError",
+    "align",
     "analysis",
     "compare",
     "controls",

@@ -39,12 +39,12 @@ def _polar_rotation(u: Array, s: Array, vt: Array) -> Array:
     return np.eye(n) if rank == 0 else (u @ vt).T
 
 
-def greatest_sum(w: Array) -> Outcome:
-    """Maximize tr(P W) over rotations."""
+def greatest_sum(w: Array, proper: bool = True) -> Outcome:
+    """Maximize tr(P W) over rotations; over reflections too unless `proper`."""
     u, s, vt = _svd(w)
     rotation = _polar_rotation(u, s, vt)
     bound = float(s.sum())
-    if has_negative_determinant(rotation):
+    if proper and has_negative_determinant(rotation):
         rotation = rotation - 2 * np.outer(vt[-1], u[:, -1])
         bound -= 2 * float(s[-1])
     message = "global optimum from one singular value decomposition"

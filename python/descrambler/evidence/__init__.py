@@ -1,6 +1,8 @@
 """What a network learnt: null distributions, detectors, verdicts, and agreement between networks."""
 
 from . import detectors, nulls
+from ._align import align
+from ._alignment import Alignment
 from ._ensemble import Ensemble, ensemble
 from ._findings import Finding
 from ._interpret import interpret
@@ -11,11 +13,13 @@ from ._refit import refit_controls
 from ._study import Study
 
 __all__ = [
+    "Alignment",
     "Ensemble",
     "Finding",
     "Interpretation",
     "Panel",
     "Study",
+    "align",
     "controls",
     "detectors",
     "ensemble",

@@ -1,5 +1,6 @@
 """Figures of descrambled networks."""
 
+from ._alignment import alignment_figure
 from ._ensemble import ensemble_figures
 from ._evidence import evidence_figures
 from ._figures import first_layer, inner_layer, last_layer, network_figures
@@ -11,6 +12,7 @@ from ._structure import last_layer_structure
 __all__ = [
     "Pair",
     "Record",
+    "alignment_figure",
     "ensemble_figures",
     "evidence_figures",
     "first_layer",
