@@ -341,7 +341,7 @@ def test_zero_signals():
         (lambda: criteria.Sparsity(0), ValueError, "width must be positive"),
         (lambda: criteria.Locality(np.inf), ValueError, "center must be finite"),
         (lambda: criteria.Orthomax(np.nan), ValueError, "gamma must be finite"),
-        (lambda: -1 * criteria.Entropy(), ValueError, "weight .* must be positive"),
+        (lambda: 0 * criteria.Entropy(), ValueError, "weight .* must be finite and not zero"),
         (lambda: criteria.Entropy() + 1, TypeError, "unsupported operand"),
         (lambda: ds.descramble(ds.Gram(np.eye(3)), "entropy"), ValueError, "needs the signals"),
         (

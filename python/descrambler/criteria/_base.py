@@ -19,7 +19,8 @@ class Criterion:
     """Figure of merit of a rotation P: minimized, or maximized where `maximize` says so.
 
     Criteria add up: ``2 * Smoothness() + Locality()``. A sum is maximized if all its terms are;
-    otherwise it is minimized, and terms that are to be maximized count negative.
+    otherwise it is minimized, and terms that are to be maximized count negative. A negative weight
+    turns a term round: ``-1 * Orthomax(0)`` asks for the least sum of fourth powers.
     """
 
     maximize: ClassVar[bool] = False
@@ -95,6 +96,9 @@ class Criterion:
 
     __rmul__ = __mul__
 
+    def __neg__(self) -> WeightedSum:
+        return -1 * self
+
     def __add__(self, other: Criterion) -> WeightedSum:
         if not isinstance(other, Criterion):
             return NotImplemented
@@ -112,12 +116,13 @@ class WeightedSum(Criterion):
     Parameters
     ----------
     terms : tuple of (float, Criterion)
-        Positive weights, and criteria of the signals.
+        Weights, and criteria of the signals. The sense of the sum, `maximize`, does not depend on the
+        weights: with a negative one the term's opposite is asked for.
 
     Raises
     ------
     ValueError
-        If there is no term, or a weight is not positive and finite.
+        If there is no term, or a weight is zero or not finite.
     """
 
     terms: tuple[tuple[float, Criterion], ...]
@@ -125,8 +130,10 @@ class WeightedSum(Criterion):
     def __post_init__(self) -> None:
         flat: list[tuple[float, Criterion]] = []
         for weight, criterion in self.terms:
-            if not (np.isfinite(weight) and weight > 0):
-                raise ValueError(f"the weight of {criterion} must be positive, got {weight!r}")
+            if not (np.isfinite(weight) and weight != 0):
+                raise ValueError(
+                    f"the weight of {criterion} must be finite and not zero, got {weight!r}"
+                )
             inner = criterion.terms if isinstance(criterion, WeightedSum) else ((1.0, criterion),)
             flat += [(float(weight) * own, part) for own, part in inner]
         if not flat:
