@@ -72,7 +72,7 @@ lint-workflows: $(VENV)/build-tools
 
 # The core's tests with the oldest dependencies that the metadata allow, and with pre-releases.
 check-oldest: $(VENV)/dev
-	$(BIN)/pip install --quiet "numpy==1.24.*" "scipy==1.11.*" "matplotlib==3.7.*" "threadpoolctl==3.1.*" "tqdm==4.60.*"
+	$(BIN)/pip install --quiet "numpy==1.24.*" "scipy==1.11.*" "matplotlib==3.7.*" "threadpoolctl==3.5.*" "tqdm==4.60.*"
 	$(ONE_THREAD) $(BIN)/pytest -q -n 2 -m core
 
 check-newest: $(VENV)/dev

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from descrambler.cli._main import run_command
 from . import machine, run, tables
 from .figures import cost_figure, gap_figure
 from .measure import SCALES, Scale
+from .threads import main as threads_table
 
 GAPS, COSTS = "bench_gaps.png", "bench_costs.png"
 CAPTIONS = {
@@ -28,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks",
         description="Measure speed side by side with the other packages that are installed (extra: bench). Prints "
         "one table; -o writes it as .csv, .json and a page with pictures.",
-        epilog="example: python -m benchmarks --quick -o bench",
+        epilog="example: python -m benchmarks --quick -o bench; 'python -m benchmarks threads --help' has a table of its own",
     )
     command.add_argument(
         "sections", nargs="*", metavar="SECTION", help=f"default: {' '.join(run.SECTIONS)}"
@@ -49,7 +51,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks; return the exit code of a command of the package."""
-    options = parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["threads"]:
+        return threads_table(given[1:])
+    options = parser().parse_args(given)
     return run_command(lambda: bench(options))
 
 

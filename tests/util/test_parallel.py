@@ -1,6 +1,7 @@
 """Sharing work: threads here, executors elsewhere, and what is told of the steps done."""
 
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 
 import numpy as np
@@ -24,10 +25,12 @@ def network(seed):
 INPUTS = draw(300, 8) * np.geomspace(1, 0.1, 8)
 
 
-@pytest.fixture(params=["threads", "processes"])
+@pytest.fixture(params=["threads", "processes", pytest.param("loky", marks=pytest.mark.slow)])
 def executor(request):
     if request.param == "threads":
         pool = ThreadPoolExecutor(2)
+    elif request.param == "loky":
+        pool = pytest.importorskip("joblib.externals.loky").ProcessPoolExecutor(2)
     else:  # a fork of a process with threads may wait for ever
         pool = ProcessPoolExecutor(2, mp_context=get_context("spawn"))
     with pool:
@@ -74,6 +77,31 @@ def test_a_function_is_told_of_each_step():
     assert "random weights" in {step.label for step in told}
     descramble_network(network(0), INPUTS, progress=told.append)
     assert told[-1] == Step(1, 1, "link 1 of 1")
+
+
+def told_of(gather, *args):
+    told = []
+    gather(*args, progress=told.append)
+    assert [step.done for step in told] == sorted({step.done for step in told})
+    return told[-1]
+
+
+def test_gram_tells_of_each_block(tmp_path):
+    x = draw(9000, 300)
+    assert told_of(ds.gram, x) == Step(9000, 9000, "9000 signals")
+    assert told_of(ds.gram, iter([x[:10], x[10:30]])) == Step(30, None, "30 signals")
+    assert told_of(partial(ds.gram, checkpoint=tmp_path / "sum.npz"), x[:500]).done == 500
+    assert told_of(network(0).gram, INPUTS) == Step(300, 300, "300 signals")
+    plain = ds.gram(x)
+    np.testing.assert_array_equal(ds.gram(x, progress=lambda step: None).matrix, plain.matrix)
+    np.testing.assert_array_equal(ds.gram(x, threads=3).matrix, plain.matrix)
+
+
+@pytest.mark.dask
+def test_dask_has_a_bar_of_its_own():
+    array = pytest.importorskip("dask.array").ones((8, 3), chunks=4)
+    with pytest.raises(ValueError, match="progress is not for Dask"):
+        ds.gram(array, progress=True)
 
 
 def test_a_bar(capsys):

@@ -1,20 +1,26 @@
-"""Limits of BLAS threads that overlap: counted, and gone after the last of them."""
+"""How many threads a call uses; limits of BLAS that overlap: counted, and gone after the last of them."""
 
+import multiprocessing
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from descrambler._util.threads import blas_threads
+import descrambler as ds
+from descrambler._util import threads
+from descrambler._util.parallel import mapping
+from descrambler._util.threads import alone, blas_limit, blas_threads, computing, default_threads
 
 
 def seen():
     return [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def two():
     """Two threads to begin with, where this machine has them."""
     with threadpool_limits(2, user_api="blas"):
@@ -23,6 +29,7 @@ def two():
         yield
 
 
+@pytest.mark.usefixtures("two")
 def test_nested():
     before = seen()
     with blas_threads(1):
@@ -33,6 +40,7 @@ def test_nested():
     assert seen() == before
 
 
+@pytest.mark.usefixtures("two")
 def test_an_error_ends_a_limit():
     before = seen()
     with pytest.raises(RuntimeError), blas_threads(1):
@@ -73,6 +81,7 @@ print(before)
 """
 
 
+@pytest.mark.usefixtures("two")
 def test_overlapping_in_any_order():
     done = subprocess.run(
         [sys.executable, "-c", OVERLAPPING],
@@ -83,8 +92,115 @@ def test_overlapping_in_any_order():
     assert "2" in done.stdout
 
 
+@pytest.mark.usefixtures("two")
 def test_no_thread_is_left():
     before = threading.active_count()
     with blas_threads(1):
         pass
     assert threading.active_count() == before
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    for name in ("DESCRAMBLER_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(threads, "processors", lambda: 6)
+    return monkeypatch
+
+
+def test_numbers_by_default(environment):
+    assert (default_threads(), default_threads(apart=True)) == (5, 6)
+    assert [blas_limit(n) for n in (2, 1023, 1024, 2047, 2048)] == [1, 1, 4, 4, 5]
+    environment.setenv("OMP_NUM_THREADS", "3")  # joblib sets it
+    assert (default_threads(), default_threads(apart=True)) == (3, 3)
+    environment.setenv("OMP_NUM_THREADS", "40")
+    assert default_threads() == 6
+    environment.setenv("DESCRAMBLER_THREADS", "8")
+    assert (default_threads(), blas_limit(4000)) == (8, 8)
+    environment.setenv("DESCRAMBLER_THREADS", "two")
+    with pytest.raises(ValueError, match="DESCRAMBLER_THREADS must be a whole number .*'two'"):
+        ds.gram(np.eye(3))
+
+
+def test_one_in_a_worker_of_a_pool(environment):
+    environment.setattr(multiprocessing, "parent_process", lambda: object())
+    assert (default_threads(), default_threads(apart=True)) == (1, 1)
+
+
+def test_the_outer_call_owns_the_threads(environment):
+    with computing(3000, 4):
+        assert threads.threads_here() == 4
+        with computing(3000, 9), computing(3000):
+            assert threads.threads_here() == 4
+        with alone(), computing(5000, 3):
+            assert threads.threads_here() == 1
+            assert set(seen()) == {1}
+        assert threads.threads_here() == 4
+    with mapping(2) as apply:
+        assert list(apply(lambda _: threads.threads_here(), range(3))) == [1, 1, 1]
+    assert threads.threads_here() == 5
+
+
+def watched(found):
+    """A criterion of one's own that notes how many threads a BLAS has when it is called."""
+
+    def fun(p):
+        found.update(seen())
+        return float(np.sum(p * TARGET)), TARGET
+
+    return fun
+
+
+TARGET = np.random.default_rng(3).standard_normal((5, 5))
+
+
+@pytest.mark.usefixtures("two")
+def test_public_calls_limit_blas_and_give_it_back():
+    before, found = seen(), set()
+    ds.group.minimize(watched(found), np.eye(5), max_iter=20, check_gradient=False)
+    assert found == {1}
+    assert seen() == before
+    x, found = np.random.default_rng(0).standard_normal((40, 5)), set()
+
+    def at_each_step(state):
+        found.update(seen())
+
+    ds.descramble(x, "entropy", callback=at_each_step, tol=1e-3)
+    ds.diagonalize(TARGET, "norm_square", callback=at_each_step)
+    assert found == {1}
+    assert seen() == before
+
+
+def test_functions_of_the_user_meet_threads_only_if_asked(environment):
+    x = np.random.default_rng(0).standard_normal((40, 5))
+
+    def starts(**options):
+        who = set()
+
+        def note(state):
+            who.add(threading.get_ident())
+
+        ds.descramble(x, "entropy", n_starts=4, tol=1e-2, callback=note, **options)
+        return who
+
+    assert starts() == {threading.get_ident()}
+    assert threading.get_ident() not in starts(threads=2)
+
+
+@pytest.mark.usefixtures("two")
+def test_eight_callers_at_once_leak_no_limit():
+    before = seen()
+    x = np.random.default_rng(0).standard_normal((60, 9))
+    alone = ds.descramble(x).rotation.matrix
+    with ThreadPoolExecutor(8) as pool:
+        for result in pool.map(lambda _: ds.descramble(x), range(64)):
+            np.testing.assert_array_equal(result.rotation.matrix, alone)
+    assert seen() == before
+
+
+def test_configuration_tells_both(environment, capsys):
+    environment.setenv("DESCRAMBLER_THREADS", "7")
+    ds.show_config()
+    text = capsys.readouterr().out
+    assert "7 in loops, 7 for starts and draws, of " in text
+    assert "limited to 1 up to n = 1023, 4 up to n = 2047, 7 beyond" in text

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from .. import _core as core
 from .._util.arrays import keeps_kind
+from .._util.threads import computes
 from .._util.validate import Array, check_squares, square
 from ..errors import ChartError
 from .checks import angles, cayley_generator, orthogonal, skew, unpacked
@@ -74,6 +75,7 @@ def unpack_generator(packed: ArrayLike) -> Array:
 
 
 @keeps_kind
+@computes
 def cayley(Q: ArrayLike) -> Array:
     """Cayley map, P = (1 + Q)^-1 (1 - Q).
 
@@ -97,6 +99,7 @@ def cayley(Q: ArrayLike) -> Array:
 
 
 @keeps_kind
+@computes
 def inverse_cayley(P: ArrayLike) -> Array:
     """Return the generator of a rotation in the Cayley chart, Q = (1 - P) (1 + P)^-1.
 
@@ -124,6 +127,7 @@ def inverse_cayley(P: ArrayLike) -> Array:
 
 
 @keeps_kind
+@computes
 def exp(Q: ArrayLike) -> Array:
     """Exponential map, P = exp(Q), by scaling and squaring.
 
@@ -146,6 +150,7 @@ def exp(Q: ArrayLike) -> Array:
 
 
 @keeps_kind
+@computes
 def log(P: ArrayLike) -> Array:
     """Principal logarithm: the generator Q of P = exp(Q) with all angles inside (-pi, pi).
 
@@ -173,6 +178,7 @@ def log(P: ArrayLike) -> Array:
 
 
 @keeps_kind
+@computes
 def polar(M: ArrayLike) -> Array:
     """Nearest orthogonal matrix in the Frobenius norm, by Newton-Schulz iteration.
 
@@ -203,6 +209,7 @@ def _same_size(first: Array, G: ArrayLike) -> tuple[Array, Array]:
 
 
 @keeps_kind
+@computes
 def cayley_pullback(Q: ArrayLike, G: ArrayLike) -> Array:
     """Gradient with respect to the Cayley generator (Amey et al. 2021, SI S1).
 
@@ -228,6 +235,7 @@ def cayley_pullback(Q: ArrayLike, G: ArrayLike) -> Array:
 
 
 @keeps_kind
+@computes
 def exp_pullback(Q: ArrayLike, G: ArrayLike) -> Array:
     """Gradient with respect to the exponential generator.
 

@@ -10,8 +10,8 @@ import numpy as np
 import scipy.fft
 import scipy.linalg
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_info
 
+from .._util.threads import threads_here
 from .._util.validate import Array
 
 BOUNDARIES = ("periodic", "neumann", "dirichlet")
@@ -88,11 +88,8 @@ class LinkBasis:
 
 
 def _workers(matrix: Array) -> int:
-    """Threads for the transforms of a large matrix: as many as BLAS may use."""
-    if matrix.size < LARGE:
-        return 1
-    pools = threadpool_info()
-    return max((pool["num_threads"] for pool in pools if pool["user_api"] == "blas"), default=1)
+    """Threads for the transforms of a large matrix."""
+    return 1 if matrix.size < LARGE else threads_here()
 
 
 def _real_fourier(matrix: Array) -> Array:

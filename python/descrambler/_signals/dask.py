@@ -33,6 +33,8 @@ FAN_IN = 4
 class DaskRows(Source):
     """A Dask array; its blocks of rows are summed where they lie, then merged as a tree."""
 
+    sequential = False
+
     def __init__(self, name: str, array: Any) -> None:
         self.delayed = require_extra("dask", "dask", "a Dask array").delayed
         check_real(name, np.dtype(array.dtype))

@@ -7,12 +7,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.threads import computes
 from .._util.validate import matrix, own_unit
 from .gram import Gram
 
 __all__ = ["joint_gram"]
 
 
+@computes
 def joint_gram(signals: Gram, next_weights: ArrayLike) -> Gram:
     """Append the next weights' link dimension to the signals, as the paper does for layer two.
 

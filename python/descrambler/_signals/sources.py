@@ -63,14 +63,20 @@ class Source(ABC):
         Units: columns.
     dtype : dtype
         Of the signals as they are stored.
+    m : int or None
+        How many they are, where it is known before they are read.
     rereadable : bool
         Whether they may be read more than once.
+    sequential : bool
+        Whether they are read here, one block after the other.
     """
 
     name: str
     n: int
+    m: int | None = None
     dtype: np.dtype[Any]
     rereadable = True
+    sequential = True
 
     @abstractmethod
     def head(self) -> NDArray[Any]:
@@ -123,6 +129,8 @@ def batches(name: str, signals: Signals) -> Iterator[Array]:
 
 class Rows(Source):
     """An array, in memory or in a file; only a slab of its rows is in memory at a time."""
+
+    m: int
 
     def __init__(self, name: str, rows: Dataset) -> None:
         dtype = np.dtype(rows.dtype)
@@ -189,6 +197,27 @@ class Batches(Source):
                     f"batch {index} of {self.name} has {source.n} columns, not {self.n}"
                 )
             yield from source.blocks()
+
+
+class Watched(Source):
+    """Signals of which each block is reported once it is dealt with."""
+
+    def __init__(self, source: Source, report: Callable[[int, str], None]) -> None:
+        self.name, self.n, self.m, self.dtype = source.name, source.n, source.m, source.dtype
+        self.rereadable = source.rereadable
+        self._source, self._report = source, report
+
+    def head(self) -> NDArray[Any]:
+        """Return the first row."""
+        return self._source.head()
+
+    def blocks(self) -> Iterator[Array]:
+        """Yield blocks of rows."""
+        done = 0
+        for rows in self._source.blocks():
+            yield rows
+            done += len(rows)
+            self._report(done, f"{done} signals")
 
 
 class Repeated(Source):

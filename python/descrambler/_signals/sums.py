@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import DTypeLike
 from scipy.linalg import blas
 
+from .._util.progress import Progress, reporting
+from .._util.threads import computing
 from .._util.validate import Array, working_dtype
 from .checkpoint import resumed
 from .gram import LEAST, LEAST_FLOAT32, MOST, Gram, rounding_level
-from .sources import Signals, as_source, blocks_of
+from .sources import Signals, Watched, as_source, blocks_of
 
 __all__ = ["gram"]
 
@@ -119,6 +121,8 @@ def gram(
     center: bool = False,
     dtype: DTypeLike | None = None,
     checkpoint: str | Path | None = None,
+    threads: int | None = None,
+    progress: Progress = False,
 ) -> Gram:
     """Gather the Gram matrix of signals in one pass, in memory O(n^2).
 
@@ -140,6 +144,11 @@ def gram(
         number of rows done and a digest of them. Where it exists, those rows are compared and passed
         over: call again with the same signals to resume. Not for Dask arrays, whose scheduler repeats
         what is lost.
+    threads : int or None
+        As in :func:`descrambler.descramble`.
+    progress : bool or callable
+        True shows a bar. A function is called with a step (`done`, `total`, `label`) after each block of
+        rows; `total` is None where their number is not known. Not for Dask arrays: Dask shows its own.
 
     Returns
     -------
@@ -152,10 +161,14 @@ def gram(
         is of other signals or other options, or damaged.
     """
     source = as_source("signals", signals)
+    if progress is not False and not source.sequential:
+        raise ValueError("progress is not for Dask arrays: use dask.diagnostics.ProgressBar")
     kind = CenteredSum if center else GramSum
     make = partial(kind, source.n, working_dtype(dtype or np.float64))
-    total = source.gather(make) if checkpoint is None else resumed(source, make, Path(checkpoint))
-    return total.finish()
+    with computing(source.n, threads), reporting(progress, source.m, "signal") as report:
+        seen = source if progress is False else Watched(source, report)
+        total = seen.gather(make) if checkpoint is None else resumed(seen, make, Path(checkpoint))
+        return total.finish()
 
 
 def check_not_vanished(trace: float, any_signal: bool, dtype: DTypeLike = np.float64) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.tables import brief
+from .._util.threads import computes
 from .._util.validate import Array, matrix, own_unit
 from ..criteria import Smoothness
 from .gauge import aligned
@@ -36,6 +37,7 @@ class Comparison:
     rotation: Array
 
 
+@computes
 def compare(
     result_a: Descrambling,
     result_b: Descrambling,

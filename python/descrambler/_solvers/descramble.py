@@ -16,8 +16,9 @@ from .._signals.sources import Signals, Source, as_source
 from .._signals.sums import gram
 from .._util.parallel import Executor
 from .._util.progress import Progress
+from .._util.threads import computing
 from .._util.validate import Array, working_dtype
-from ..criteria import Criterion, Smoothness, named
+from ..criteria import Criterion, Custom, Smoothness, WeightedSum, named
 from ..criteria._forms import Data, QuadraticForm
 from .eigenpairs import is_streamed
 from .exact import solve_exactly
@@ -49,7 +50,7 @@ def descramble(
     retraction: str = "cayley",
     random_state: int | np.random.Generator | None = None,
     n_starts: int = 1,
-    threads: int | None = 1,
+    threads: int | None = None,
     executor: Executor | None = None,
     group: str = "SO",
     progress: Progress = False,
@@ -106,7 +107,9 @@ def descramble(
     n_starts : int
         Number of random starts. The result is the best of them; `starts` reports them all.
     threads : int or None
-        Threads that run the starts; None for one thread per processor. The result does not depend on it.
+        Threads that run the starts, or the loops of one search. None: one thread per processor for the
+        starts, but one for all where they call functions of yours; one less for the loops. The result
+        does not depend on it: ``docs/threads.md``.
     executor : Executor, optional
         Runs the starts instead of threads: anything with the interface of `concurrent.futures`, such as
         ``client.get_executor()`` of a Dask client. Signals and criterion are sent to its workers.
@@ -152,7 +155,7 @@ def descramble(
         retraction=retraction,
         random_state=random_state,
         n_starts=n_starts,
-        threads=threads,
+        threads=_for_starts(threads, criterion, callback),
         executor=executor,
         group=group,
         progress=progress,
@@ -161,7 +164,21 @@ def descramble(
         callback=callback,
     )
     problem = _problem(signals, named(criterion), center, settings, dtype)
-    return _algorithm(problem, settings)(problem, settings)
+    with computing(problem.n, threads):
+        return _algorithm(problem, settings)(problem, settings)
+
+
+def _for_starts(
+    threads: int | None, criterion: str | Criterion, callback: Callable[[State], bool] | None
+) -> int | None:
+    """Threads that run the starts: functions of the user's are called by several if the user says so."""
+    yours = callback is not None or (isinstance(criterion, Criterion) and _is_yours(criterion))
+    return 1 if threads is None and yours else threads
+
+
+def _is_yours(criterion: Criterion) -> bool:
+    terms = criterion.terms if isinstance(criterion, WeightedSum) else ((1.0, criterion),)
+    return any(isinstance(term, Custom) for _, term in terms)
 
 
 def _problem(

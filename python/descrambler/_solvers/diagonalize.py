@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._geometry.rotation import Rotation
+from .._util.threads import computing
 from .._util.validate import Array, check_squares, choice, matrix
 from ..criteria import DiagonalNormSquare, DiagonalSum
 from .diagonal_optima import EPSILON, greatest_norm_square, greatest_sum
@@ -34,6 +35,7 @@ def diagonalize(
     tol: float = 1e-10,
     retraction: str = "cayley",
     random_state: int | np.random.Generator | None = None,
+    threads: int | None = None,
     callback: Callable[[State], bool] | None = None,
 ) -> Descrambling:
     """Find the rotation that makes a weight matrix most diagonal.
@@ -54,7 +56,7 @@ def diagonalize(
     tol : float
         The certified relative gap at which the norm square stops; for the iterative methods the
         gradient norm relative to the objective.
-    guess, retraction, random_state, callback
+    guess, retraction, random_state, threads, callback
         As in :func:`descrambler.descramble`.
 
     Returns
@@ -87,10 +89,13 @@ def diagonalize(
         raise ValueError("guess needs an iterative method: the exact one needs no start")
     square = _square_part(w if side == "left" else w.T)
     problem = (DiagonalSum if criterion == "sum" else DiagonalNormSquare)(square)
-    exact = greatest_sum(square) if criterion == "sum" else greatest_norm_square(square, settings)
-    found = exact
-    if method in METHODS:
-        found = _iterate(problem, square, settings, w.dtype)
+    with computing(len(square), threads):
+        exact = (
+            greatest_sum(square) if criterion == "sum" else greatest_norm_square(square, settings)
+        )
+        found = exact
+        if method in METHODS:
+            found = _iterate(problem, square, settings, w.dtype)
     rotation = np.ascontiguousarray(found.rotation, dtype=w.dtype)
     sign_resolved = np.ones(len(square), bool)
     if criterion == "norm_square":

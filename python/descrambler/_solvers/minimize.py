@@ -14,6 +14,7 @@ from .. import _core as core
 from .._geometry.checks import orthogonal
 from .._geometry.rotation import Rotation
 from .._util.progress import Progress
+from .._util.threads import computing
 from .._util.validate import choice
 from ..criteria import Custom
 from ..criteria._custom import check_gradient as compare_with_differences
@@ -42,6 +43,7 @@ def minimize(
     check_gradient: bool = True,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 100,
+    threads: int | None = None,
     progress: Progress = False,
     callback: Callable[[State], bool] | None = None,
 ) -> Descrambling:
@@ -67,7 +69,7 @@ def minimize(
         Stop where the gradient norm, relative to the value, is below.
     check_gradient : bool
         Compare the gradient with finite differences first, at five evaluations.
-    checkpoint, checkpoint_every, progress, callback
+    checkpoint, checkpoint_every, threads, progress, callback
         As in :func:`descrambler.descramble`.
 
     Returns
@@ -108,16 +110,18 @@ def minimize(
         callback=callback,
     )
     function = user_function(fun, autograd, "fun")
-    if check_gradient and len(here) > 1:
-        compare_with_differences(function, len(here), "fun")
-    scale = abs(function(here)[0]) or 1.0
+    with computing(len(here), threads):
+        if check_gradient and len(here) > 1:
+            compare_with_differences(function, len(here), "fun")
+        scale = abs(function(here)[0]) or 1.0
 
     def make() -> tuple[core.Criterion, float]:
         return core.UserCriterion(function, len(here), scale, here.dtype), 1.0
 
     began = time.perf_counter()
     search = best_of_starts if checkpoint is None else in_segments
-    outcome, _ = search(lbfgs, Objective(make, maximize), [here], settings)
+    with computing(len(here), threads):
+        outcome, _ = search(lbfgs, Objective(make, maximize), [here], settings)
     warn_unless_converged(outcome, settings)
     unknown = np.zeros(len(here), bool)
     result = Descrambling(

@@ -16,6 +16,7 @@ from .._signals.gram import Gram
 from .._signals.leading_modes import Leading
 from .._util.files import is_matlab, write_arrays
 from .._util.tables import Tabulated
+from .._util.threads import computing
 from .._util.validate import Array, own_unit
 from ..criteria import Criterion, DiagonalNormSquare, DiagonalSum, Smoothness
 from ..criteria._forms import Data
@@ -165,17 +166,19 @@ class Descrambling(Tabulated):
     @cached_property
     def orthogonality_error(self) -> float:
         """Spectral norm of P P^T - 1."""
-        return self.rotation.orthogonality_error()
+        with computing(self.rotation.n):
+            return self.rotation.orthogonality_error()
 
     @cached_property
     def gradient_norm(self) -> float:
         """Frobenius norm of the Riemannian gradient, the skew part of G P^T."""
-        if self.leading is not None:
-            return self.leading.gradient_norm(self._basis(), self.rotation)
-        p = self.rotation.matrix.astype(np.float64, copy=False)
-        product = self._value_and_gradient(p)[1] @ p.T
-        skew, exponent = own_unit(product - product.T)
-        return float(np.ldexp(np.linalg.norm(skew) / 2, exponent))
+        with computing(self.rotation.n):
+            if self.leading is not None:
+                return self.leading.gradient_norm(self._basis(), self.rotation)
+            p = self.rotation.matrix.astype(np.float64, copy=False)
+            product = self._value_and_gradient(p)[1] @ p.T
+            skew, exponent = own_unit(product - product.T)
+            return float(np.ldexp(np.linalg.norm(skew) / 2, exponent))
 
     @cached_property
     def initial_objective(self) -> float:
@@ -194,10 +197,11 @@ class Descrambling(Tabulated):
                 f"a result from a file has its criterion by name alone, {self.criterion!r}: what was not "
                 "saved with it cannot be computed"
             )
-        if isinstance(self.criterion, Criterion):
-            assert self.gram is not None
-            return self.criterion.evaluate(p, Data(self.gram, self.signals))
-        return self.criterion.value_and_gradient(p)
+        with computing(self.rotation.n):
+            if isinstance(self.criterion, Criterion):
+                assert self.gram is not None
+                return self.criterion.evaluate(p, Data(self.gram, self.signals))
+            return self.criterion.value_and_gradient(p)
 
     def transform(self, signals: ArrayLike) -> Array:
         """Descrambled signals S P^T, shape (m, n), of signals in rows, shape (m, n)."""

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._geometry.rotation import Rotation
-from .._util.parallel import Executor, check_executor, check_threads
+from .._util.parallel import Executor, check_executor
 from .._util.progress import Progress
+from .._util.threads import check_threads
 from .._util.validate import choice
 
 # Pairs kept by L-BFGS: five in the reference implementation.
@@ -60,7 +61,7 @@ class Settings:
     retraction: str = "cayley"
     random_state: int | np.random.Generator | None = None
     n_starts: int = 1
-    threads: int | None = 1
+    threads: int | None = None
     executor: Executor | None = None
     group: str = "SO"
     progress: Progress = False

@@ -14,9 +14,9 @@ from .. import _core as core
 from .._geometry.charts import random_rotation
 from .._geometry.checks import cayley_generator, is_orthogonal, is_skew, unpacked
 from .._geometry.rotation import Rotation, has_negative_determinant
-from .._util.platform.cpus import processors
 from .._util.progress import reporting
 from .._util.tables import brief
+from .._util.threads import alone, default_threads
 from .._util.validate import Array, real_array, square
 from .lbfgs import Cancel
 from .outcome import Outcome, Status
@@ -167,8 +167,9 @@ def _from_start(
     settings: Settings,
     cancel: Cancel | None = None,
 ) -> Outcome:
-    """Optimize from one of many starts, with storage of its own."""
-    return optimize(objective.again(), start, settings, cancel)
+    """Optimize from one of many starts, with storage of its own, on this thread alone."""
+    with alone():
+        return optimize(objective.again(), start, settings, cancel)
 
 
 def _in_threads(
@@ -177,7 +178,7 @@ def _in_threads(
     """Outcomes in the order of the starts; after Ctrl-C, of those that began."""
     cancel, quiet = Cancel(), settings.but(progress=False)
     with (
-        ThreadPoolExecutor(settings.threads or processors()) as pool,
+        ThreadPoolExecutor(settings.threads or default_threads(apart=True)) as pool,
         reporting(settings.progress, len(starts), "start") as report,
     ):
         futures: list[Future[Outcome]] = [

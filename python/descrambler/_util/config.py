@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import platform
+from pathlib import Path
 
 import numpy as np
 import scipy
@@ -11,6 +11,7 @@ import scipy
 from .. import _core as core
 from .platform.console import shown
 from .platform.cpus import processors
+from .threads import BLAS_TABLE, VARIABLE, blas_libraries, default_threads
 
 
 def configuration() -> dict[str, str]:
@@ -19,14 +20,28 @@ def configuration() -> dict[str, str]:
     return {
         "descrambler": core.__version__,
         "CPU variant": f"{core.variant} (DESCRAMBLER_ISA overrides)",
-        "core": f"Eigen {core.eigen_version}, {core.compiler}, single-threaded",
+        "core": f"Eigen {core.eigen_version}, {core.compiler}",
         "Python": f"{platform.python_version()} on {platform.platform()}",
         "NumPy": np.__version__,
         "SciPy": f"{scipy.__version__} with {blas['name']} {blas['version']}",
-        "BLAS threads": os.environ.get("OMP_NUM_THREADS")
-        or os.environ.get("OPENBLAS_NUM_THREADS")
-        or f"not limited ({processors()} processors)",
+        "threads": _threads(),
+        "BLAS threads": _blas_threads(),
     }
+
+
+def _threads() -> str:
+    loops, apart = default_threads(), default_threads(apart=True)
+    return f"{loops} in loops, {apart} for starts and draws, of {processors()} processors ({VARIABLE} overrides)"
+
+
+def _blas_threads() -> str:
+    """Say what the libraries have, and what they are limited to."""
+    have = [
+        f"{Path(own.filepath).name.split('-')[0]} {own.num_threads}" for own in blas_libraries()
+    ]
+    most = default_threads()
+    limits = [f"{min(count, most)} up to n = {size}" for size, count in BLAS_TABLE[:-1]]
+    return f"{', '.join(have) or 'unknown'}; limited to {', '.join(limits)}, {min(BLAS_TABLE[-1][1], most)} beyond"
 
 
 def show_config() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from .platform.cpus import processors
-from .threads import blas_threads
+from .threads import alone, blas_threads, check_threads, default_threads
 
 Map: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
@@ -20,12 +20,6 @@ class Executor(Protocol):
         """Apply a function to each item; yield the results in the order of the items."""
 
 
-def check_threads(threads: int | None) -> None:
-    """Check that a number of threads is None or at least 1."""
-    if threads is not None and (isinstance(threads, bool) or threads < 1):
-        raise ValueError(f"threads must be None or at least 1, got {threads!r}")
-
-
 def check_executor(executor: Executor | None) -> None:
     """Check that an executor has a `map`."""
     if executor is not None and not callable(getattr(executor, "map", None)):
@@ -35,9 +29,25 @@ def check_executor(executor: Executor | None) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Alone:
+    """A function that computes on one thread, wherever it is called: its result is the same everywhere."""
+
+    function: Callable[[Any], Any]
+
+    def __call__(self, item: Any) -> Any:
+        """Call the function."""
+        with alone():
+            return self.function(item)
+
+
 @contextmanager
-def mapping(threads: int | None, executor: Executor | None = None) -> Iterator[Map]:
+def mapping(
+    threads: int | None, executor: Executor | None = None, *, foreign: bool = False
+) -> Iterator[Map]:
     """Yield a function like the built-in `map`, its results in the order of the items.
+
+    Each item is worked on by one thread: what it calls starts no others.
 
     Parameters
     ----------
@@ -45,6 +55,8 @@ def mapping(threads: int | None, executor: Executor | None = None) -> Iterator[M
         Threads of this process; None for one thread per processor.
     executor : Executor or None
         Does the work instead of threads.
+    foreign : bool
+        Whether the work is a function of the user's, who knows how many threads it should start.
 
     Raises
     ------
@@ -53,16 +65,21 @@ def mapping(threads: int | None, executor: Executor | None = None) -> Iterator[M
     """
     check_threads(threads)
     check_executor(executor)
+
+    def owned(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        return function if foreign else Alone(function)
+
     if executor is not None:
-        yield executor.map
+        place = executor
+        yield lambda function, items: place.map(owned(function), items)
     elif threads == 1:
-        yield map
+        yield lambda function, items: map(owned(function), items)
     else:
-        pool = ThreadPoolExecutor(threads or processors())
+        pool = ThreadPoolExecutor(threads or default_threads(apart=True))
         try:
             # Threads of ours and of a BLAS together wait for each other most of the time.
             with blas_threads(1):
-                yield pool.map
+                yield lambda function, items: pool.map(owned(function), items)
         finally:
             # After Ctrl-C or an error, only what has begun is finished.
             pool.shutdown(cancel_futures=True)

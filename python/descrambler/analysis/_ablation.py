@@ -9,6 +9,7 @@ import scipy.fft
 import scipy.linalg
 from numpy.typing import ArrayLike
 
+from .._util.threads import computes
 from .._util.validate import Array, check_squares, matrix
 from ..network._layers import Linear
 from ..network._network import Network
@@ -63,6 +64,7 @@ def layer_loss(network: Network, layer: int, inputs: ArrayLike, targets: ArrayLi
     return loss
 
 
+@computes
 def without_band(
     weights: ArrayLike, low: float, high: float = np.inf, transform: Transform = "dct"
 ) -> Array:
@@ -100,6 +102,7 @@ def without_band(
     return cut.astype(w.dtype, copy=False)
 
 
+@computes
 def band_cut(
     weights: ArrayLike,
     loss: Loss,
@@ -132,6 +135,7 @@ def band_cut(
     return loss(without_band(w, low, high, transform)) / _full_loss(w, loss) - 1
 
 
+@computes
 def functional_rank(weights: ArrayLike, loss: Loss, ratio: float = 1.05) -> int:
     """Smallest rank from which up a truncated singular value decomposition keeps the loss.
 

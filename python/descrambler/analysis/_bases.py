@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.special import betainc
 
 from .._util.tables import brief
+from .._util.threads import computes
 from .._util.validate import Array, choice, matrix, own_unit
 
 MOST_MEMBERS = 32
@@ -104,6 +105,7 @@ class BasisMatch:
         return self.names.index(choice("name", name, self.names))
 
 
+@computes
 def match_bases(
     vectors: ArrayLike,
     bases: Sequence[str] = FAMILIES,

@@ -7,6 +7,7 @@ import operator
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.threads import computes
 from .._util.validate import matrix, own_unit, real_array
 from . import _marchenko_pastur as marchenko_pastur
 
@@ -61,6 +62,7 @@ def expected_diagonal_share(values: ArrayLike) -> float:
     return (2 + float(s.sum()) ** 2 / energy) / (len(s) + 2) if energy > 0 else np.nan
 
 
+@computes
 def random_diagonal_share(n_out: int, n_in: int | None = None) -> float:
     """Diagonal share that the maximum diagonal sum gives to P W, W random: built in, not learnt.
 

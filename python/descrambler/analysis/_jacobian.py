@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.threads import computes
 from .._util.validate import Array, matrix, own_unit
 from ..network._derivative import Derivative
 from ..network._layers import Linear
@@ -19,6 +20,7 @@ _BATCH_BYTES = 1 << 23
 """Size of the largest temporary: what the caches of today's processors hold."""
 
 
+@computes
 def jacobians(network: Network, inputs: ArrayLike) -> Array:
     """Jacobian at each input: ``J_s[i, j]``, derivative of output i by input j at sample s.
 
@@ -45,6 +47,7 @@ def jacobians(network: Network, inputs: ArrayLike) -> Array:
     return g
 
 
+@computes
 def mean_jacobian(network: Network, inputs: ArrayLike) -> Array:
     """Mean over inputs of the Jacobian, ``E_s[D_n W_n ... D_1 W_1]``, D the slopes at sample s.
 
@@ -74,6 +77,7 @@ def mean_jacobian(network: Network, inputs: ArrayLike) -> Array:
     return (total / len(x)).astype(np.result_type(x, network.linear(1).weight))
 
 
+@computes
 def directional_gain(network: Network, inputs: ArrayLike, directions: ArrayLike) -> Array:
     """Gain along each direction, root mean square over inputs: ``sqrt(E_s ||J_s d||^2) / ||d||``.
 

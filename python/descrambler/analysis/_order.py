@@ -6,6 +6,7 @@ import numpy as np
 import scipy  # its submodules load at first use: scipy.stats is slow to import
 from numpy.typing import ArrayLike, NDArray
 
+from .._util.threads import computes
 from .._util.validate import Array, choice, matrix, own_unit, real_array
 from ._structure import link_energy
 
@@ -14,6 +15,7 @@ LEAST_ENERGY = 0.01
 LEAST_POINTS = 8
 
 
+@computes
 def output_frequencies(jacobian: ArrayLike) -> tuple[Array, NDArray[np.intp]]:
     """Mean frequency that excites each output: the energy-weighted mean over cosines of its row.
 
@@ -40,6 +42,7 @@ def output_frequencies(jacobian: ArrayLike) -> tuple[Array, NDArray[np.intp]]:
     return _centroids(np.square(scipy.fft.dct(j, axis=1, norm="ortho")))
 
 
+@computes
 def frequency_order(jacobian: ArrayLike, axis: ArrayLike | None = None) -> float:
     """Rank correlation (Spearman) of an output's position with its `output_frequencies`.
 
@@ -65,6 +68,7 @@ def frequency_order(jacobian: ArrayLike, axis: ArrayLike | None = None) -> float
     return _rank_correlation(frequency, _positions(axis, len(np.asarray(jacobian)))[outputs])
 
 
+@computes
 def mode_order(
     weights: ArrayLike, axis: ArrayLike | None = None, transform: str = "fourier"
 ) -> float:

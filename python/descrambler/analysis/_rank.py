@@ -6,6 +6,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike
 
+from .._util.threads import computes
 from .._util.validate import matrix, own_unit, real_array
 from . import _marchenko_pastur as marchenko_pastur
 
@@ -38,6 +39,7 @@ def participation_ratio(values: ArrayLike) -> float:
     return total**2 / float(np.square(squares).sum()) if total > 0 else 0.0
 
 
+@computes
 def noise_level(weights: ArrayLike) -> float:
     """Estimate the standard deviation of the noise in a matrix from its median singular value.
 
@@ -64,6 +66,7 @@ def noise_level(weights: ArrayLike) -> float:
     return float(np.median(values) / np.sqrt(larger * marchenko_pastur.median(smaller / larger)))
 
 
+@computes
 def values_above_noise(weights: ArrayLike, sigma: float | None = None) -> int:
     """Return the number of singular values above what noise has.
 

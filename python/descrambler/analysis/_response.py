@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.threads import computes
 from .._util.validate import Array, matrix, own_unit, real_array
 from ._jacobian import directions_matrix
 from ._spectrum import Transform, amplitudes
@@ -22,6 +23,7 @@ class Band(NamedTuple):
     high: float
 
 
+@computes
 def aggregate_response(weights: ArrayLike, transform: Transform = "dct") -> Array:
     """Response along the input axis, root mean square over outputs, frequency by frequency.
 
@@ -172,6 +174,7 @@ def band_pass_level(response: ArrayLike) -> float:
     return float(-10 * np.log10(power[peak] / passed))
 
 
+@computes
 def gain(weights: ArrayLike, directions: ArrayLike) -> Array:
     """Gain along each direction, ``||W d|| / ||d||``.
 

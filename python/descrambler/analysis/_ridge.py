@@ -12,6 +12,7 @@ import scipy  # its submodules load at first use: scipy.stats and scipy.optimize
 from numpy.typing import ArrayLike
 
 from .._util.tables import brief
+from .._util.threads import computes
 from .._util.validate import Array, matrix, own_unit
 from ._spectrum import Transform, amplitudes, frequencies
 
@@ -61,6 +62,7 @@ class FrequencyMap:
         return np.asarray(self.scale * np.abs(k) ** self.exponent)
 
 
+@computes
 def frequency_map(weights: ArrayLike, transform: Transform = "dct") -> FrequencyMap:
     """Fit a power law to the ridge in the spectrum of P W, by maximum likelihood.
 

@@ -15,6 +15,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
+from .._util.threads import computes
 from .._util.validate import Array, choice, matrix, own_unit
 
 Transform = Literal["dct", "fourier"]
@@ -53,6 +54,7 @@ def amplitudes(signals: Array, transform: str) -> Array:
     return np.abs(scipy.fft.rfft(signals, norm="ortho"))
 
 
+@computes
 def frequency_response(weights: ArrayLike, transform: Transform = "dct") -> Array:
     """Magnitude of ``F+ W F-``: how a wave that enters appears among the waves that leave.
 
@@ -87,6 +89,7 @@ def frequency_response(weights: ArrayLike, transform: Transform = "dct") -> Arra
     return np.ldexp(np.sqrt(power), exponent)
 
 
+@computes
 def two_sided_spectrum(weights: ArrayLike) -> Array:
     """Magnitude of F+ W F-, symmetrized over the sign of frequency (Amey et al. 2021, Fig. 2).
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from .._solvers.descramble import descramble
 from .._util.tables import brief
+from .._util.threads import computes
 from .._util.validate import Array, matrix, own_unit
 from ..criteria import Smoothness
 from ._agreement import similarities
@@ -42,6 +43,7 @@ class SplitHalf:
     resolved_share: Array
 
 
+@computes
 def split_half(
     signals: ArrayLike,
     weights: ArrayLike,

@@ -9,9 +9,11 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike
 
+from .._util.threads import computes
 from .._util.validate import Array, choice, matrix, own_unit, real_array
 
 
+@computes
 def irrep_energy(weights: ArrayLike) -> Array:
     """Energy of a matrix between the irreducible representations of the cyclic groups on its sides.
 
@@ -41,6 +43,7 @@ def irrep_energy(weights: ArrayLike) -> Array:
     return share
 
 
+@computes
 def off_diagonal_share(weights: ArrayLike, side: str = "columns") -> float:
     """Departure from orthogonal columns (or rows): off-diagonal share of the energy of W^T W.
 

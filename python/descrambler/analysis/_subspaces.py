@@ -8,9 +8,11 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike
 
+from .._util.threads import computes
 from .._util.validate import Array, choice, matrix, own_unit
 
 
+@computes
 def principal_components(data: ArrayLike, count: int) -> Array:
     """Leading principal components of data, without any network.
 
@@ -46,6 +48,7 @@ def principal_components(data: ArrayLike, count: int) -> Array:
     return result
 
 
+@computes
 def subspace_overlap(first: ArrayLike, second: ArrayLike, *, centered: bool = True) -> float:
     """Share of the smaller of two subspaces that lies in the other, ``||Q_1^T Q_2||^2 / k``.
 
@@ -89,6 +92,7 @@ def _orthogonal(columns: Array) -> Array:
     return q
 
 
+@computes
 def shape_share(vectors: ArrayLike, family: str = "polynomials") -> float:
     """Share of a subspace that polynomials of low degree, or slow cosines, span.
 

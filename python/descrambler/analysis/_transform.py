@@ -13,6 +13,7 @@ import scipy  # its submodules load at first use: scipy.stats and scipy.optimize
 from numpy.typing import ArrayLike
 
 from .._util.tables import brief
+from .._util.threads import computes
 from .._util.validate import Array, matrix, own_unit, real_array
 
 _PADDING = 8
@@ -111,6 +112,7 @@ def power_law(x: ArrayLike, y: ArrayLike) -> PowerLaw:
     return PowerLaw(float(exponent), float(error), float(np.exp(offset)))
 
 
+@computes
 def kernel_match(
     jacobian: ArrayLike, kernel: ArrayLike, axis: ArrayLike, kernel_axis: ArrayLike | None = None
 ) -> KernelMatch:
@@ -155,6 +157,7 @@ def kernel_match(
     return KernelMatch(matched, *_correlations(positions, matched))
 
 
+@computes
 def frequency_law(jacobian: ArrayLike, axis: ArrayLike) -> FrequencyLaw:
     """Fit a power law to the frequency to which each output responds most.
 

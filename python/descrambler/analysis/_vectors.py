@@ -6,9 +6,11 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike
 
+from .._util.threads import computes
 from .._util.validate import Array, matrix, own_unit, real_array
 
 
+@computes
 def singular_vectors(weights: ArrayLike) -> tuple[Array, Array, Array]:
     """Singular value decomposition with a fixed sign: the output side sums to >= 0.
 

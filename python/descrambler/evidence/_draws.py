@@ -9,7 +9,6 @@ import numpy as np
 
 from .._util.parallel import Executor, Map, mapping
 from .._util.progress import Progress, reporting
-from .._util.threads import blas_threads
 from .._util.validate import Array
 from ..network._network import Network
 from ._claims import Claim, measure, reached, strengths
@@ -37,7 +36,6 @@ def measured_controls(
     one = partial(_control, inputs=setting.inputs, family=family)
     rows: dict[str, list[Array]] = {kind: [] for kind in controls}
     with (
-        blas_threads(1),
         mapping(threads, executor) as apply,
         reporting(progress, len(jobs), "control") as report,
     ):
@@ -72,8 +70,6 @@ def measured_nulls(
     values: dict[Null, Array] = {kind: np.empty((0, len(family))) for kind in kinds}
     open_claims = _Open(family, observed, count)
     with (
-        # In small products the threads of a BLAS wait for each other most of the time.
-        blas_threads(1),
         mapping(threads, executor) as apply,
         reporting(progress, len(kinds) * count, "draw") as report,
     ):

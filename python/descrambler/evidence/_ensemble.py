@@ -15,7 +15,6 @@ from .._util.files import write_arrays
 from .._util.parallel import Executor, mapping
 from .._util.progress import Progress, reporting
 from .._util.tables import Tabulated, brief
-from .._util.threads import blas_threads
 from .._util.validate import Array, choice, matrix
 from ..analysis._agreement import Agreement, Spread
 from ..criteria import link_basis
@@ -157,11 +156,8 @@ def ensemble(
         for index, network in enumerate(given)
     ]
 
-    # In small products the threads of a BLAS wait for each other most of the time.
-    limit = 1 if max(_weights(given[0], layer, tap).shape) <= 512 else None
     one = partial(_descrambled, x=x, layer=layer, tap=tap)
     with (
-        blas_threads(limit),
         mapping(threads, executor) as apply,
         reporting(progress, 2 * len(given), "network") as report,
     ):

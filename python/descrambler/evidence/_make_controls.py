@@ -112,7 +112,7 @@ def controls(
     )
     networks = []
     with (
-        mapping(threads, executor) as apply,
+        mapping(threads, executor, foreign=True) as apply,
         reporting(progress, n, "control") as report,
     ):
         for done, network in enumerate(apply(made, range(n)), 1):

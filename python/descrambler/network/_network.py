@@ -19,6 +19,7 @@ from .._signals.gram import Gram
 from .._signals.sums import gram
 from .._util import validate as _validate
 from .._util.arrays import as_numpy
+from .._util.progress import Progress
 from .._util.validate import Array
 from ..errors import printable
 from ._activations import Activation, Renormalize
@@ -198,22 +199,28 @@ class Network:
         layer: int = 1,
         tap: str = "before",
         batch_size: int = 4096,
+        *,
+        threads: int | None = None,
+        progress: Progress = False,
     ) -> Gram:
         """Return the Gram matrix of `signals`, of which only a block exists at a time.
 
-        Parameters and errors are those of `batches`.
+        Parameters and errors are those of `batches`, and of :func:`descrambler.gram`.
         """
         stages = self._tapped(layer, tap)
         names = [stage.name if isinstance(stage, Activation) else None for stage in stages]
         fused = len(stages) <= 1 and all(name in ELEMENTWISE for name in names)
         # Wide layers are left to BLAS and its threads.
         if not fused or self.linear(layer).n_out >= 512:
-            return gram(self.batches(x, layer, tap, batch_size))
+            signals = self.batches(x, layer, tap, batch_size)
+            return gram(signals, threads=threads, progress=progress)
         inputs = x if layer == 1 else self.batches(x, layer - 1, "after", batch_size)
         linear = self.linear(layer)
         activation = stages[0] if stages else None
         assert activation is None or isinstance(activation, Activation)
-        return layer_gram(inputs, linear.weight, linear.bias, activation)
+        return layer_gram(
+            inputs, linear.weight, linear.bias, activation, threads=threads, progress=progress
+        )
 
     def with_rotation(self, matrix: ArrayLike, layer: int) -> Network:
         """Return the network with a rotation inserted after an activation, and undone.

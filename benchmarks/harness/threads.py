@@ -1,0 +1,160 @@
+"""``python -m benchmarks threads``: do the threads that calls take by default make them slower than one would?"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binom
+
+from descrambler.cli._main import run_command
+
+from .run import LIMITS, ROOT
+
+# Name of a row, what is prepared, and what is timed.
+SIGNALS = "x = np.random.default_rng(0).standard_normal(({m}, {n})) * np.geomspace(1, 0.01, {n})"
+WEIGHTS = "w = np.random.default_rng(0).standard_normal(({n}, {n}))"
+ROWS: dict[str, tuple[str, str]] = {
+    f"{call}, n = {n}": (prepared.format(n=n, m=m), timed)
+    for call, prepared, timed, sizes, m in (
+        ("gram", SIGNALS, "ds.gram(x)", (80, 512, 2048), 4000),
+        ("descramble", SIGNALS, "ds.descramble(x)", (80, 256, 1024), 2000),
+        ("descramble a Gram matrix", SIGNALS + "; g = ds.gram(x)", "ds.descramble(g)", (80, 256, 1024), 2000),
+        ("riemannian-lbfgs", SIGNALS, "ds.descramble(x, method='riemannian-lbfgs', tol=1e-3)", (80, 256), 2000),
+        ("varimax", SIGNALS, "ds.descramble(x, ds.criteria.Orthomax(), max_iter=5)", (64, 256), 20000),
+        ("diagonalize, sum", WEIGHTS, "ds.diagonalize(w)", (80, 256, 1024), 0),
+        ("diagonalize, norm square", WEIGHTS, "ds.diagonalize(w, 'norm_square')", (80, 256), 0),
+        ("singular vectors", WEIGHTS, "ds.analysis.singular_vectors(w)", (80, 256, 1024), 0),
+        ("polar", WEIGHTS, "ds.group.polar(w)", (80, 512), 0),
+    )
+    for n in sizes
+}  # fmt: skip
+CHILD = """
+import time, warnings
+import numpy as np, descrambler as ds
+warnings.simplefilter("ignore")
+{prepared}
+times = []
+until = time.perf_counter() + {seconds}
+while len(times) < 4 or (time.perf_counter() < until and len(times) < 200):
+    start = time.perf_counter()
+    {timed}
+    times.append(time.perf_counter() - start)
+print(np.median(times[1:]))
+"""
+PAIRS = 15
+HEADER = "| call | default | one thread | default / one | 95 % interval | at most | met |\n|---|---|---|---|---|---|---|"
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Seconds of both, and the median of their ratios with its interval."""
+
+    default: float
+    one: float
+    middle: float
+    low: float
+    high: float
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
+    command = argparse.ArgumentParser(
+        prog="python -m benchmarks threads",
+        description="Time calls with the threads that they take by default against the same with one, each time in a "
+        "fresh process, in turn. A 95 % interval above 1.10 (beside a busy neighbor: 1.5) misses the target.",
+    )
+    command.add_argument(
+        "rows", nargs="*", metavar="CALL", help="rows whose name begins so; all by default"
+    )
+    command.add_argument(
+        "--pairs", type=int, default=PAIRS, metavar="N", help=f"pairs of processes ({PAIRS})"
+    )
+    command.add_argument(
+        "--seconds", type=float, default=1.0, metavar="S", help="of each process (1)"
+    )
+    command.add_argument("--busy", action="store_true", help="beside a process that never rests")
+    options = command.parse_args(arguments)
+    return run_command(lambda: table(options.rows, options.pairs, options.seconds, options.busy))
+
+
+def table(wanted: Sequence[str], pairs: int, seconds: float, busy: bool) -> None:
+    """Measure and print."""
+    if pairs < 1:
+        raise ValueError(f"pairs must be at least 1, got {pairs}")
+    names = [name for name in ROWS if not wanted or name.startswith(tuple(wanted))]
+    if not names:
+        raise ValueError(f"CALL must begin a name of {', '.join(ROWS)}, got {' '.join(wanted)}")
+    limit = 1.5 if busy else 1.1
+    print(HEADER)
+    with neighbor(busy):
+        for name in names:
+            ratio = compare(*ROWS[name], pairs, seconds)
+            cells = (
+                f"{1e3 * ratio.default:.3g} ms", f"{1e3 * ratio.one:.3g} ms", f"{ratio.middle:.3f}",
+                f"{ratio.low:.3f} to {ratio.high:.3f}", f"{limit:g}", "**no**" if ratio.low > limit else "yes",
+            )  # fmt: skip
+            print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def compare(prepared: str, timed: str, pairs: int, seconds: float) -> Ratio:
+    """Time pairs of fresh processes, with the defaults and with one thread, each kind first in turn."""
+    default = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in (*LIMITS, "DESCRAMBLER_THREADS")
+    }
+    one = default | dict.fromkeys(LIMITS, "1")
+    times = np.empty((pairs, 2))
+    for pair in range(pairs):
+        for which in ((0, 1), (1, 0))[pair % 2]:
+            times[pair, which] = _seconds(prepared, timed, seconds, (default, one)[which])
+    ratios = np.sort(times[:, 0] / times[:, 1])
+    below = _interval(pairs)
+    medians = np.median(times, axis=0)
+    return Ratio(
+        *medians, float(np.median(ratios)), float(ratios[below]), float(ratios[pairs - 1 - below])
+    )
+
+
+def _interval(count: int) -> int:
+    """Rank, from 0, of the smallest ratio within the 95 % interval of the median: by the signs alone."""
+    # P(fewer than k + 1 ratios below the median) is to be at most 2.5 %.
+    return max(0, int(np.searchsorted(binom.cdf(np.arange(count), count, 0.5), 0.025, "right")) - 1)
+
+
+def _seconds(prepared: str, timed: str, seconds: float, environment: dict[str, str]) -> float:
+    code = CHILD.format(prepared=prepared, timed=timed, seconds=seconds)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ValueError(
+            f"the process that was to be timed failed: {done.stderr.strip().splitlines()[-1]}"
+        )
+    return float(done.stdout)
+
+
+@contextlib.contextmanager
+def neighbor(busy: bool) -> Iterator[None]:
+    """Let a process compute without a rest beside what is timed."""
+    if not busy:
+        yield
+        return
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
