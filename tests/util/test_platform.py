@@ -253,7 +253,7 @@ class TestProcessors:
 
     @pytest.mark.parametrize("quota", [0.2, 1.0, 1.5, 1e6, None])
     def test_at_least_one_and_no_more_than_there_are(self, monkeypatch, quota):
-        monkeypatch.setattr(cpus, "cgroup_quota", lambda own, root: quota)
+        monkeypatch.setattr(cpus, "_own_quota", lambda: quota)
         monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
         monkeypatch.setattr(os, "process_cpu_count", lambda: 8, raising=False)
         assert cpus.processors() == (8 if quota is None else min(8, math.ceil(quota)))
@@ -263,7 +263,7 @@ class TestProcessors:
         monkeypatch.delattr(os, "sched_getaffinity", raising=False)
         monkeypatch.delattr(os, "process_cpu_count", raising=False)
         monkeypatch.setattr(os, "cpu_count", lambda: known)
-        monkeypatch.setattr(cpus, "cgroup_quota", lambda own, root: None)
+        monkeypatch.setattr(cpus, "_own_quota", lambda: None)
         assert cpus.processors() == (known or 1)
 
 

@@ -80,7 +80,8 @@ def blas_limit(n: int) -> int:
 
     The last bits of an eigendecomposition depend on it, so that it must depend on the size alone.
     """
-    return min(next(count for most, count in BLAS_TABLE if n <= most), default_threads())
+    count = next(count for most, count in BLAS_TABLE if n <= most)
+    return 1 if count == 1 else min(count, default_threads())
 
 
 def threads_here() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 _OWN = Path("/proc/self/cgroup")
@@ -18,9 +19,15 @@ def processors() -> int:
     ``PYTHON_CPU_COUNT``; before, the affinity (Linux and some BSD), or all processors (macOS,
     Windows). The CPU quota of a Linux container (cgroup v1 or v2), rounded up, limits it further.
     """
-    quota = cgroup_quota(_OWN, _CGROUPS)
+    quota = _own_quota()
     usable = _usable()
     return usable if quota is None else max(1, min(usable, math.ceil(quota)))
+
+
+@cache
+def _own_quota() -> float | None:
+    """Read the quota once: it takes as long as a small solve, and every call asks."""
+    return cgroup_quota(_OWN, _CGROUPS)
 
 
 def _usable() -> int:
