@@ -34,6 +34,7 @@ EXTRAS = {
     "selenium": "test",
     "sklearn": "sklearn",
     "torch": "torch",
+    "transformers": "transformers",
     "zarr": "test",
 }
 

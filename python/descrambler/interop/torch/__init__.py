@@ -3,9 +3,28 @@
 A tap is named after an ``nn.Linear`` of the model and one of its sides: ``"encoder.0.dense:output"`` is
 what this layer gives (before the activation that follows it), ``"encoder.0.output:input"`` what this layer
 takes (after the activation that comes before it). ``*`` stands for any one part of the name between dots.
+
+:func:`residual_stream` finds the residual stream of a transformer, where a rotation is an exact symmetry.
 """
 
 from ._capturing import Capture, capture
 from ._layers import DescrambledLinear, Verification, descramble_module, verify
+from ._stream import ResidualStream
+from ._stream_open import residual_stream
+from ._stream_save import load_rotated
+from ._stream_spec import Stream
+from ._stream_verify import StreamVerification
 
-__all__ = ["Capture", "DescrambledLinear", "Verification", "capture", "descramble_module", "verify"]
+__all__ = [
+    "Capture",
+    "DescrambledLinear",
+    "ResidualStream",
+    "Stream",
+    "StreamVerification",
+    "Verification",
+    "capture",
+    "descramble_module",
+    "load_rotated",
+    "residual_stream",
+    "verify",
+]

@@ -124,6 +124,10 @@ class PlainGram:
         """Take in the signals of one call."""
         self._sum.add(inputs if self._side == "input" else outputs)
 
+    def seen(self) -> bool:
+        """Whether any signals came."""
+        return self._sum.count > 0
+
     def finish(self) -> Gram:
         """Return the Gram matrix of all."""
         return _as_gram(*self._sum.finish(), self._sum.count)

@@ -1,0 +1,231 @@
+"""Who touches the stream: found by rotating it in a running model, and seeing what changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..._util.validate import require_extra
+from ._stream_parts import Parts
+from ._taps import evaluating
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = require_extra("torch", "torch", "descrambler.interop.torch")
+
+nn = torch.nn
+# Changes of less are rounding: of float32 inside of float64, of float32, of half precision.
+ROUNDING = {torch.float64: 1e-5, torch.float32: 1e-3}
+HALF = 0.1
+
+
+@dataclass
+class _Run:
+    """Outputs of all modules, in the order in which they came."""
+
+    calls: list[tuple[str, Any, Any]] = field(default_factory=list)
+    """Name, module, output."""
+    result: list[Any] = field(default_factory=list)
+
+
+def trace(model: Any, parts: Parts, run: Callable[[], Any]) -> None:
+    """Check on one batch that the described weights, and nothing else, write and read the stream.
+
+    In the first run the model is as it is. In the second one, what every writer adds is rotated, and what
+    every norm takes is rotated back. If the description is whole, nothing else can tell.
+
+    Raises
+    ------
+    ValueError
+        If anything else changes: the message names who.
+    """
+    with evaluating(model):
+        plain = _record(model, run)
+        reached = {id(module) for _, module, _ in plain.calls}
+        _check_reached(model, parts, reached)
+        turn = _some_rotation(parts.width)
+        with _rotated(model, parts, turn, reached):
+            turned = _record(model, run)
+    _compare(parts, plain, turned, turn)
+
+
+def outputs(result: Any) -> list[Any]:
+    """Return what counts as a model's output: its logits where it names them, else all real tensors."""
+    if isinstance(result, Mapping):
+        for key in ("logits", "reconstruction"):
+            if isinstance(result.get(key), torch.Tensor):
+                return [result[key]]
+        result = list(result.values())
+    if isinstance(result, torch.Tensor):
+        return [result] if result.dtype.is_floating_point else []
+    if isinstance(result, tuple | list):
+        return [tensor for item in result for tensor in outputs(item)]
+    return []
+
+
+def _record(model: Any, run: Callable[[], Any]) -> _Run:
+    found = _Run()
+
+    def look(name: str, module: Any, args: Any, output: Any) -> None:
+        tensors = [x.detach().clone() for x in outputs(output)]
+        found.calls.append((name, module, tensors))
+
+    with ExitStack() as hooks:
+        for name, module in model.named_modules():
+            if name and (not list(module.children()) or list(module.parameters(recurse=False))):
+                hooks.callback(module.register_forward_hook(partial(look, name)).remove)
+        found.result = [x.detach().clone() for x in outputs(run())]
+    if not found.result:
+        raise ValueError("the model must return tensors, got none: pass forward=")
+    return found
+
+
+def _check_reached(model: Any, parts: Parts, reached: set[int]) -> None:
+    for norm in parts.norms:
+        if id(norm.module) not in reached:
+            raise ValueError(
+                f"{norm.name} did not run on this batch (or runs inside of a fused kernel), so that the stream "
+                "cannot be traced: pass a batch that reaches every norm"
+            )
+
+
+def _some_rotation(width: int) -> Any:
+    """Return a rotation far from the identity, cheap to make at any width."""
+    generator = torch.Generator().manual_seed(0)
+    blocks = []
+    for start in range(0, width, 256):
+        n = min(256, width - start)
+        blocks.append(
+            torch.linalg.qr(torch.randn(n, n, generator=generator, dtype=torch.float64))[0]
+        )
+    return torch.block_diag(*blocks)[torch.randperm(width, generator=generator)]
+
+
+@contextmanager
+def _rotated(model: Any, parts: Parts, turn: Any, reached: set[int]) -> Iterator[None]:
+    names = {id(module): name for name, module in model.named_modules()}
+    writing = {id(w.module): w for w in parts.writers if id(w.module) in reached}
+    with ExitStack() as hooks:
+        for key, weight in writing.items():
+            name = names[key]
+            if any(name != names[k] and _inside(name, names[k]) for k in writing):
+                continue  # its owner's output is rotated as a whole
+            scale = parts.scales.get(weight.key)
+            hook = partial(_turn_output, weight, turn, scale)
+            hooks.callback(weight.module.register_forward_hook(hook).remove)
+        for norm in parts.norms:
+            hooks.callback(hook_input(norm.module, partial(apply, turn.T)).remove)
+        for module in {id(r.module): r.module for r in parts.readers}.values():
+            hooks.callback(hook_input(module, partial(apply, turn.T)).remove)
+        yield
+
+
+def hook_input(module: Any, work: Callable[[Any], Any]) -> Any:
+    """Put a function before a module: its first input becomes what the function returns, unless None."""
+
+    def before(module: Any, args: Any, kwargs: Any) -> Any:
+        if args:
+            new = work(args[0])
+            return None if new is None else ((new, *args[1:]), kwargs)
+        key = next(iter(kwargs))
+        new = work(kwargs[key])
+        return None if new is None else (args, {**kwargs, key: new})
+
+    return module.register_forward_pre_hook(before, with_kwargs=True)
+
+
+def _inside(name: str, owner: str) -> bool:
+    return not owner or name.startswith(f"{owner}.")
+
+
+def _turn_output(weight: Any, turn: Any, scale: Any, module: Any, args: Any, output: Any) -> Any:
+    if isinstance(output, tuple | list):
+        first = _turn_output(weight, turn, scale, module, args, output[0])
+        return type(output)([first, *output[1:]])
+    # A convolution's channels are not its last axis.
+    axis = -1
+    if isinstance(module, nn.modules.conv._ConvNd):
+        axis -= len(module.kernel_size)
+    rows = output.movedim(axis, -1)
+    s = 1 if scale is None else scale.parameter.detach().to(rows.device, torch.float64).reshape(-1)
+    turned = apply(turn, rows.to(torch.float64) * s) / s
+    return turned.to(rows.dtype).movedim(-1, axis)
+
+
+def apply(turn: Any, rows: Any) -> Any:
+    """Return rows times P^T, in their dtype."""
+    return (rows.to(torch.float64) @ turn.to(rows.device).T).to(rows.dtype)
+
+
+def _compare(parts: Parts, plain: _Run, turned: _Run, turn: Any) -> None:
+    known = {id(w.module) for w in parts.weights()} | {id(n.module) for n in parts.norms}
+    changed: list[str] = []
+    first = None
+    for (name, module, a), (other, _, b) in zip(plain.calls, turned.calls, strict=False):
+        if name != other or len(a) != len(b):
+            first = first or name
+            break
+        if all(_same(x, y, turn) for x, y in zip(a, b, strict=True)):
+            continue
+        if id(module) in known:
+            first = first or name
+        else:
+            changed.append(name)
+            if first is None:
+                raise ValueError(_unknown_reader(name, module))
+    end = all(_far(x, y) <= 0 for x, y in zip(plain.result, turned.result, strict=True))
+    if first is None and end:
+        return
+    raise ValueError(_unknown_writer(parts, plain, first))
+
+
+def _same(x: Any, y: Any, turn: Any) -> bool:
+    """Whether an output is as it was, or is the stream and rotated as a whole."""
+    if x.shape != y.shape:
+        return False
+    if _far(x, y) <= 0:
+        return True
+    return x.ndim > 0 and x.shape[-1] == len(turn) and _far(apply(turn, x), y) <= 0
+
+
+def _far(x: Any, y: Any) -> float:
+    """Return by how much two outputs differ beyond rounding, relative; NaN is far."""
+    wide, other = x.to("cpu", torch.float64), y.to("cpu", torch.float64)
+    # Masks of minus infinity are the same in both.
+    wide, other = (torch.nan_to_num(v, nan=float("nan"), posinf=0, neginf=0) for v in (wide, other))
+    scale = float(wide.norm())
+    excess = float((wide - other).norm()) - ROUNDING.get(x.dtype, HALF) * scale
+    return excess if excess == excess else float("inf")
+
+
+def _unknown_reader(name: str, module: Any) -> str:
+    return (
+        f"{name} ({type(module).__name__}) takes the stream, or what is added to it, and is not in the description: "
+        "its output changes when the stream is rotated. If it is a weight that reads or writes the stream, describe "
+        "it; if it is a norm of a branch before it is added, a norm after the addition, or a gate per channel, "
+        "the rotation is no symmetry of this model"
+    )
+
+
+def _unknown_writer(parts: Parts, plain: _Run, first: str | None) -> str:
+    known = {id(w.module) for w in parts.weights()} | {id(n.module) for n in parts.norms}
+    before = []
+    for name, module, out in plain.calls:
+        if name == first:
+            break
+        wide = any(x.ndim > 1 and x.shape[-1] == parts.width for x in out)
+        if wide and id(module) not in known and list(module.parameters()):
+            before.append(name)
+    where = f"at {first}" if first else "in the output"
+    those = (
+        ", ".join(dict.fromkeys(before))
+        or "parameters that are added without a module, or a gate per channel"
+    )
+    return (
+        f"{where} the stream holds something that no described weight wrote, or something reads it without a "
+        f"described norm, so that a rotation would change the model; not in the description: {those}"
+    )
