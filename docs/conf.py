@@ -9,15 +9,20 @@ release = version = descrambler.__version__
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
     "numpydoc",
     "sphinx.ext.viewcode",
 ]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+autodoc_preserve_defaults = True
+autosummary_imported_members = True
+autosummary_ignore_module_all = False
 autodoc_mock_imports = ["torch", "sklearn"]
 numpydoc_show_class_members = False
 
 html_theme = "furo"
 html_title = f"descrambler {release}"
-exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "_templates"]

@@ -28,6 +28,7 @@ def test_no_page_has_a_path_of_somebodys_machine(page):
 
 # The reference's algorithm is shown as it is used: with too few iterations.
 @pytest.mark.filterwarnings("ignore::descrambler.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # by Keras
 @pytest.mark.parametrize("code", BLOCKS)
 def test_block(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -49,10 +49,11 @@ def jacobians(network: Network, inputs: ArrayLike) -> Array:
 
 @computes
 def mean_jacobian(network: Network, inputs: ArrayLike) -> Array:
-    """Mean over inputs of the Jacobian, ``E_s[D_n W_n ... D_1 W_1]``, D the slopes at sample s.
+    """Average the Jacobian of a network over inputs.
 
-    For two linear layers with entry-by-entry functions ``(W_2 * E_s[d_2 d_1^T]) W_1`` (``*`` entry by
-    entry), at the cost of one product of the slopes; deeper networks pay a product a sample and layer.
+    It is ``E_s[D_n W_n ... D_1 W_1]``, where D holds the slopes of the activations at sample s. Two linear
+    layers with elementwise activations need one product of the slopes, ``(W_2 * E_s[d_2 d_1^T]) W_1``;
+    deeper networks need one matrix product per sample and layer.
 
     Parameters
     ----------
