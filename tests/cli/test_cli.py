@@ -60,8 +60,8 @@ def test_demo(tmp_path, capsys):
     check_pictures(tmp_path / "demo", names)
     table = capsys.readouterr().out
     report = (tmp_path / "demo" / "report.md").read_text()
-    # The controls that ship were trained for fewer steps than the network: present at most.
-    assert "present" in table and "0 learnt" not in table
+    inverse = next(row for row in table.splitlines() if row.startswith("inverse of the reference"))
+    assert inverse.split()[-1] == "learnt"
     with np.load(tmp_path / "demo" / "findings.npz", allow_pickle=False) as saved:
         for what, sentence in zip(saved["what"], saved["sentence"], strict=True):
             assert what in table

@@ -127,7 +127,7 @@ def test_nineteen_controls_of_a_kind_ship_and_learnt_nothing(kind):
     for network in networks:
         settings = network.provenance["settings"]
         assert settings["shuffle"] == kind
-        for name in ("widths", "learning_rate", "weight_decay"):
+        for name in ("widths", "n_steps", "learning_rate", "weight_decay"):
             assert settings[name] == shipped[name]
         error = deer.mean_squared_error(network(data.traces), data)
         recorded = network.provenance["validation_mse_network"]
