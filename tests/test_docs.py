@@ -32,4 +32,5 @@ def test_no_page_has_a_path_of_somebodys_machine(page):
 @pytest.mark.parametrize("code", BLOCKS)
 def test_block(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_BACKEND", "torch")  # its default is TensorFlow
     exec(compile(code, "documentation", "exec"), {})
