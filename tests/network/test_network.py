@@ -510,3 +510,24 @@ def test_takes_tensors_of_pytorch(rng, dtype):
     np.testing.assert_array_equal(network(x), network(plain))
     np.testing.assert_array_equal(network.signals(x, layer=1), network.signals(plain, layer=1))
     np.testing.assert_array_equal(network.gram(iter([x])).matrix, network.gram(plain).matrix)
+
+
+def test_reduced_layers_are_the_nearest_of_their_rank():
+    rng = np.random.default_rng(0)
+    layers = [Linear(rng.standard_normal((6, 9)), np.ones(6)), Activation("tanh")]
+    network = Network([*layers, Linear(rng.standard_normal((4, 6)).astype(np.float32))])
+    reduced = network.reduce(rank=2)
+    for before, after in zip(network.linears, reduced.linears, strict=True):
+        values = np.linalg.svd(before.weight, compute_uv=False)
+        lost = np.linalg.norm(before.weight - after.weight)
+        assert lost == pytest.approx(np.sqrt(np.square(values[2:]).sum()), rel=1e-5)
+        assert after.weight.dtype == before.weight.dtype
+        np.testing.assert_array_equal(after.bias, before.bias)
+    one = network.reduce(rank=4, layer=1)
+    assert one.linear(2) is network.linear(2)
+    assert np.linalg.matrix_rank(one.linear(1).weight) == 4
+    np.testing.assert_array_equal(network.reduce(rank=6)(np.eye(9)), network(np.eye(9)))
+    with pytest.raises(ValueError, match="rank must be at least 1, got 0"):
+        network.reduce(rank=0)
+    with pytest.raises(ValueError, match="layer must be between 1 and 2, got 3"):
+        network.reduce(rank=2, layer=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -67,6 +68,15 @@ class Linear:
     def n_out(self) -> int:
         """Number of outputs."""
         return int(self.weight.shape[0])
+
+    def reduce(self, rank: int) -> Linear:
+        """Return the layer with the nearest weights of that rank, or itself if it has no more."""
+        if operator.index(rank) < 1:
+            raise ValueError(f"rank must be at least 1, got {rank}")
+        if rank >= min(self.weight.shape):
+            return self
+        left, values, right = np.linalg.svd(self.weight, full_matrices=False)
+        return Linear((left[:, :rank] * values[:rank]) @ right[:rank], self.bias)
 
     def __call__(self, x: Array) -> Array:
         """Return the outputs, shape (m, n_out), for the rows of `x`, shape (m, n_in)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import operator
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,7 +25,7 @@ from ._activations import Activation, Renormalize
 from ._forward import collect, run
 from ._fused_gram import ELEMENTWISE, layer_gram
 from ._layers import BatchNorm, Folded, Layer, Linear, check_chain, fold, table
-from ._saving import write_network
+from ._saving import json_copy, write_network
 
 __all__ = ["Activation", "BatchNorm", "Linear", "Network", "Renormalize"]
 
@@ -70,7 +69,7 @@ class Network:
         check_chain(given)
         object.__setattr__(self, "layers", fold(given))
         object.__setattr__(self, "initial", initial)
-        object.__setattr__(self, "provenance", _json_copy(provenance or {}))
+        object.__setattr__(self, "provenance", json_copy(provenance or {}))
         object.__setattr__(self, "notes", tuple(printable(note) for note in notes))
         if initial is not None:
             self._check_initial(initial)
@@ -261,6 +260,26 @@ class Network:
         layers = (*self.layers[:place], *replaced, *self.layers[place + 1 :])
         return Network(layers, provenance=self.provenance)
 
+    def reduce(self, rank: int, layer: int | None = None) -> Network:
+        """Return the network with its weights' `rank` largest singular values alone.
+
+        Parameters
+        ----------
+        rank : int
+            Singular values to keep, at least 1. Layers that have no more stay as they are.
+        layer : int, optional
+            Linear layer, counted from 1; by default all.
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer, or the rank is below 1.
+        """
+        chosen = self.linears if layer is None else (self.linear(layer),)
+        reduced = {id(linear): linear.reduce(rank) for linear in chosen}
+        layers = [reduced.get(id(stage), stage) for stage in self.layers]
+        return Network(layers, provenance=self.provenance)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to `path`, whole or not at all and without pickle, for `load`.
 
@@ -277,11 +296,3 @@ class Network:
             " -> ".join(map(str, widths)) if len(widths) < 9 else f"{len(widths) - 1} linear layers"
         )
         return f"{type(self).__name__}({sizes})"
-
-
-def _json_copy(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        copy: dict[str, Any] = json.loads(json.dumps(dict(provenance), allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"provenance must be a mapping of JSON values: {error}") from error
-    return copy

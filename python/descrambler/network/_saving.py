@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,3 +51,12 @@ def entries(network: Network) -> dict[str, Any]:
 def _matlab_name(key: str) -> str:
     letters = {"weight": "W", "bias": "b"}
     return re.sub(r"linear_(\d+)\.(weight|bias)", lambda found: letters[found[2]] + found[1], key)
+
+
+def json_copy(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy that is sure to be JSON."""
+    try:
+        copy: dict[str, Any] = json.loads(json.dumps(dict(provenance), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"provenance must be a mapping of JSON values: {error}") from error
+    return copy
