@@ -321,6 +321,7 @@ COMMANDS = {
     "train": ["-o", "nowhere/net.npz"],
     "simulate": ["30", "-o", "nowhere/traces.npz"],
     "deer": ["nowhere.DTA", "-o", "new"],
+    "calibrate": ["--net", "nowhere.npz", "-o", "new"],
     "ensemble": ["nowhere.npz", "--simulate", "30", "-o", "new"],
     "demo": ["-o", "net.npz"],
     "bench": ["nonsense"],

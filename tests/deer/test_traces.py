@@ -93,9 +93,10 @@ def test_bruker_suffixes_in_lower_case(tmp_path):
         ({"XWID": "0"}, "time must be ascending"),
         ({"BSEQ": "MIXED"}, "BSEQ must be one of 'BIG', 'LIT'"),
         ({"IRFMT": "A"}, "IRFMT must be one of"),
-        ({"XTYP": "IGD"}, "XTYP: IGD, sampled at times of its own"),
         ({"XUNI": "''", "XMIN": "0", "XWID": "1e-6"}, "XUNI: no unit, and its times reach"),
-        ({"YTYP": "IDX", "YPTS": "20"}, "YPTS: must be 1"),
+        ({"YTYP": "IDX", "YPTS": "20"}, "5120 bytes for the 640 numbers"),
+        ({"ZTYP": "IDX", "ZPTS": "2"}, "ZPTS: must be 1"),
+        ({"XTYP": "NTUP"}, "XTYP must be one of"),
         ({"XUNI": "'G'"}, "XUNI must be one of"),
     ],
 )

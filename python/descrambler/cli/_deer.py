@@ -3,33 +3,52 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import deer
 from .._util.files import write_bytes
-from ..deer.figures import distance_figure, unmodulated_figure
+from ..deer.figures import band_text, distance_figure, unmodulated_figure
 from ..errors import NoModulationError
 from ..network._network import Network
 from ..readers import load
 from ._common import json_argument, new_folder, output_argument, print_json, save_figure
+from ._deer_tables import distribution_csv, peak_lines, result_row, results_csv, trace_csv
 
 if TYPE_CHECKING:
     from ._common import Commands
+
+QUICK = 400
+"""Simulated traces for the band of networks that come without a calibration."""
 
 
 def add_to(commands: Commands) -> None:
     """Add the parser."""
     parser = commands.add_parser(
         "deer",
-        help="predict a distance distribution from a measured trace",
-        description="Predict a distance distribution from a measured DEER or RIDME trace, with the spread over networks.",
+        help="predict distance distributions from measured traces",
+        description="Predict distance distributions from measured DEER or RIDME traces, with 95 % bands.",
         epilog="example: descrambler deer trace.DTA --net 1.mat 2.mat -o out",
     )
-    parser.add_argument("trace", type=Path, metavar="TRACE", help="Bruker .DTA or .DSC, or text")
+    parser.add_argument(
+        "traces",
+        type=Path,
+        nargs="+",
+        metavar="TRACE",
+        help="Bruker .DTA or .DSC, MATLAB .mat, or text",
+    )
+    networks_argument(parser)
+    parser.add_argument("--experiment", choices=("deer", "ridme"), default="deer")
+    _reading_arguments(parser)
+    _model_arguments(parser)
+    parser.add_argument("--seed", type=int, default=0, help="of the 64 points of released networks")
+    output_argument(parser)
+    json_argument(parser)
+    parser.set_defaults(action=predict)
+
+
+def networks_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the networks, for `networks`."""
     parser.add_argument(
         "--net",
         type=Path,
@@ -37,7 +56,9 @@ def add_to(commands: Commands) -> None:
         metavar="NET",
         help="networks of one kind (default: the two-layer networks that ship)",
     )
-    parser.add_argument("--experiment", choices=("deer", "ridme"), default="deer")
+
+
+def _reading_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unit",
         choices=("auto", "s", "ms", "us", "ns"),
@@ -48,64 +69,174 @@ def add_to(commands: Commands) -> None:
         "--columns",
         nargs="+",
         metavar="COLUMN",
-        help="columns of a text file, by title or number from 1: time, real and, perhaps, imaginary part",
+        help="columns of a text file, by title or number from 1: time, real and, perhaps, imaginary part; "
+        "names of variables for a .mat file",
+    )
+    parser.add_argument(
+        "--slice",
+        metavar="N",
+        help="trace of a file that has several, from 1, or all",
     )
     parser.add_argument("--start", type=float, metavar="US", help="drop what is before, in us")
     parser.add_argument("--stop", type=float, metavar="US", help="drop what is after, in us")
     parser.add_argument(
         "--zero", type=float, metavar="US", help="zero time in us (default: the maximum)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the 64 points of released networks")
-    output_argument(parser)
-    json_argument(parser)
-    parser.set_defaults(action=predict)
+
+
+def _model_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dimension",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="range of the background's dimension in the fit (default: 2 3.5; the authors' program: 3 3.5)",
+    )
+    parser.add_argument(
+        "--shared-background",
+        action="store_true",
+        help="fit one background to all traces (dilution series)",
+    )
+    parser.add_argument(
+        "--shortest",
+        type=float,
+        default=25.0,
+        metavar="A",
+        help="shortest distance that the sample may have; refuse traces whose steps do not show it (default: 25)",
+    )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="FILE",
+        help="of these networks, from descrambler calibrate (default: the one that ships, or a quick one)",
+    )
 
 
 def predict(options: argparse.Namespace) -> None:
-    """Print the peaks; write the distribution as CSV and picture."""
-    raw = deer.load_trace(options.trace, columns=options.columns, unit=options.unit)
-    trace = deer.prepare(raw, start=options.start, stop=options.stop, zero=options.zero)
-    networks = _networks(options.net)
+    """Print the peaks; write distributions, tables and pictures."""
+    raw = [trace for path in options.traces for trace in _loaded(options, path)]
+    cuts = {name: getattr(options, name) for name in ("start", "stop", "zero")}
+    traces = [deer.prepare(trace, **cuts) for trace in raw]
+    nets = networks(options.net)
+    known = None if options.calibration is None else deer.load_calibration(options.calibration)
+    if known is not None:
+        known.check(nets, options.experiment)
+    if options.shared_background and len(traces) < 2:
+        raise ValueError("--shared-background needs two or more traces")
     new_folder(options.output, options.force)
-    known = {"trace": raw.name, "points": trace.time.size, "last_us": float(trace.time[-1])}
-    if not options.json:
-        print(f"{raw.name}: {trace.time.size} points, {trace.time[-1]:.3f} us from the zero time")
-    try:
-        result = deer.predict_distances(
-            networks, trace, experiment=options.experiment, random_state=options.seed
-        )
-    except NoModulationError as error:
-        found = deer.modulation(trace, options.experiment)
-        save_figure(unmodulated_figure(trace, found), options.output / "trace")
-        if options.json:
-            print_json(known | {"modulated": False, "p": float(found.p), "peaks": []})
-        else:
-            print(error)
-        return
-    write_bytes(options.output / "distribution.csv", _comma_separated(result).encode())
-    save_figure(distance_figure(trace, result), options.output / "distribution")
+    band = known or _calibration(options, nets)
+    found = _predicted(options, nets, band, traces)
+    rows = [
+        _write(options, folder, trace, result)
+        for folder, trace, result in zip(_folders(options, traces), traces, found, strict=True)
+    ]
+    refused = [row for row in rows if "refused" in row]
+    if refused and len(rows) == 1:
+        raise ValueError(refused[0]["refused"])
+    if len(rows) > 1 or rows[0]["modulated"]:
+        write_bytes(options.output / "results.csv", results_csv(rows).encode())
     if options.json:
-        peaks = [asdict(peak) for peak in result.peaks]
-        depth = {"depth": float(result.fit.depth), "networks": len(networks)}
-        print_json(known | {"modulated": True} | depth | {"peaks": peaks})
-        return
-    print(f"modulation depth {result.fit.depth:.3f}, {len(networks)} networks")
-    print("peak (A)  width (A)  share")
-    for peak in result.peaks:
-        print(f"{peak.position:8.1f}  {peak.width:9.1f}  {peak.share:5.2f}")
-    print(f"distribution (.csv, .png, .svg) is in {options.output}/")
+        print_json(rows[0] if len(rows) == 1 else {"traces": rows})
+    elif any(row["modulated"] for row in rows):
+        print(f"results (.csv, .png, .svg) are in {options.output}/")
+    if refused:
+        raise ValueError(
+            f"{len(refused)} of {len(rows)} traces were refused, {refused[0]['trace']} for one: "
+            f"{refused[0]['refused']}. The others are in {options.output}/"
+        )
 
 
-def _networks(paths: list[Path] | None) -> list[Network]:
+def _loaded(options: argparse.Namespace, path: Path) -> tuple[deer.Trace, ...]:
+    reading = {"columns": options.columns, "unit": options.unit}
+    if options.slice == "all":
+        return deer.load_traces(path, **reading)
+    if options.slice is not None and not options.slice.isdecimal():
+        raise ValueError(f"--slice must be a number from 1, or all, got {options.slice!r}")
+    number = None if options.slice is None else int(options.slice)
+    return (deer.load_trace(path, slice=number, **reading),)
+
+
+def networks(paths: list[Path] | None) -> list[Network]:
+    """Return the networks of these files, or those that ship."""
     if paths is None:
         return [deer.pretrained(*kind) for kind in deer.PRETRAINED if kind.n_layers == 2]
     return [load(path) for path in paths]
 
 
-def _comma_separated(result: deer.DistanceDistribution) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["distance_angstrom", "density_per_angstrom", "spread_per_angstrom"])
-    for row in zip(result.distance, result.density, result.spread, strict=True):
-        writer.writerow([f"{value:.8g}" for value in row])
-    return stream.getvalue()
+def _calibration(options: argparse.Namespace, nets: list[Network]) -> deer.Calibration | None:
+    """Return the calibration that ships with the networks, or a quick one, which is kept."""
+    if len(nets) < 2:
+        return None
+    shipped = deer.shipped_calibration(nets, options.experiment)
+    if shipped is not None:
+        return shipped
+    if not options.json:
+        print(f"calibrating the 95 % band of these networks on {QUICK} simulated traces")
+    quick = deer.calibrate(nets, QUICK, experiment=options.experiment)
+    quick.save(options.output / "calibration.json")
+    return quick
+
+
+Outcome = deer.DistanceDistribution | NoModulationError | ValueError
+
+
+def _predicted(
+    options: argparse.Namespace,
+    nets: list[Network],
+    band: deer.Calibration | None,
+    traces: list[deer.Trace],
+) -> list[Outcome]:
+    """Return for each trace its distribution, or why it has none."""
+    dimension = None if options.dimension is None else tuple(options.dimension)
+    found: list[Outcome] = []
+    for trace in traces:
+        try:
+            found.append(
+                deer.predict_distances(
+                    nets, trace, experiment=options.experiment, dimension=dimension,
+                    shortest=options.shortest, calibration=band, random_state=options.seed,
+                )
+            )  # fmt: skip
+        except (NoModulationError, ValueError) as error:
+            found.append(error)
+    places = [k for k, one in enumerate(found) if isinstance(one, deer.DistanceDistribution)]
+    if options.shared_background and len(places) > 1:
+        results = [one for one in found if isinstance(one, deer.DistanceDistribution)]
+        shared = deer.share_background(results, [traces[k] for k in places], dimension=dimension)
+        for k, result in zip(places, shared, strict=True):
+            found[k] = result
+    return found
+
+
+def _folders(options: argparse.Namespace, traces: list[deer.Trace]) -> list[Path]:
+    if len(traces) == 1:
+        return [options.output]
+    digits = len(str(len(traces)))
+    return [options.output / f"trace_{number:0{digits}}" for number in range(1, len(traces) + 1)]
+
+
+def _write(
+    options: argparse.Namespace, folder: Path, trace: deer.Trace, found: Outcome
+) -> dict[str, Any]:
+    """Write what was found in a trace; print it, and return its row."""
+    say = (lambda _: None) if options.json else print
+    say(f"{trace.name}: {trace.time.size} points, {trace.time[-1]:.3f} us from the zero time")
+    for note in trace.notes:
+        say(note)
+    if isinstance(found, ValueError) and not isinstance(found, NoModulationError):
+        return result_row(trace, None) | {"refused": str(found)}
+    folder.mkdir(exist_ok=True)
+    if isinstance(found, NoModulationError):
+        test = deer.modulation(trace, options.experiment)
+        save_figure(unmodulated_figure(trace, test), folder / "trace")
+        say(str(found))
+        return result_row(trace, None, float(test.p))
+    write_bytes(folder / "distribution.csv", distribution_csv(found).encode())
+    write_bytes(folder / "trace.csv", trace_csv(trace, found).encode())
+    save_figure(distance_figure(trace, found), folder / "distribution")
+    spread = found.depth_spread
+    depth = f"{found.fit.depth:.3f}" + (f" +- {spread:.3f}" if spread == spread else "")
+    say(f"modulation depth {depth}, {band_text(found)}")
+    for line in peak_lines(found):
+        say(line)
+    return result_row(trace, found)

@@ -1,4 +1,4 @@
-"""Command line: descrambler demo, interpret, inspect, report, train, simulate, deer, ensemble, bench, info."""
+"""Command line: descrambler demo, interpret, inspect, report, train, simulate, deer, calibrate, ensemble, bench, info."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .. import __version__
 from .._util.platform import console, processes
 from ..errors import DescramblerError, printable
 from . import _bench as bench
+from . import _calibrate as calibrate
 from . import _deer as deer
 from . import _demo as demo
 from . import _ensemble as ensemble
@@ -31,7 +32,8 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"descrambler {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (demo, interpret, inspect, report, train, simulate, deer, ensemble, bench):
+    modules = demo, interpret, inspect, report, train, simulate, deer, calibrate, ensemble, bench
+    for module in modules:
         module.add_to(commands)
     return root
 

@@ -46,7 +46,7 @@ def simulate(options: argparse.Namespace) -> None:
         duration=options.duration,
         experiment=options.experiment,
     )
-    names = ("traces", "distributions", "time", "distance")
+    names = ("traces", "distributions", "time", "distance", "depth", "noise")
     write_arrays(output, SCHEMA, {name: getattr(data, name) for name in names})
     if options.json:
         print_json({"output": str(output), "traces": options.n, "points": options.points})

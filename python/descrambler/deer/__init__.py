@@ -1,16 +1,22 @@
 """DEER spectroscopy: physics, simulated data, and networks trained on it."""
 
 from ._baselines import baseline_errors, mean_squared_error, overlap, ridge_regression
+from ._calibration import Calibration, calibrate, load_calibration, shipped_calibration
 from ._checkpoint import TrainState
 from ._controls import controls
-from ._distances import DistanceDistribution, Peak, predict_distances
-from ._modulation import Modulation, TraceFit, fit_trace, modulation
+from ._coverage import Coverage, coverage
+from ._distances import DistanceDistribution, predict_distances, share_background
+from ._fits import TraceFit, fit_trace, fit_traces
+from ._load_traces import load_trace, load_traces
+from ._modulation import Modulation, modulation
+from ._peaks import Peak
 from ._physics import DIPOLAR_CONSTANT, dipolar_frequency, distance_range, kernel
 from ._pretrained import PRETRAINED, Pretrained, pretrained
 from ._released import load_parameters, network_inputs
 from ._replica import HIGH_PASS, LOW_PASS, Penalties, Replica, replica
+from ._sampling import Sampling, sampling
 from ._simulate import DeerData, simulate
-from ._traces import Trace, load_trace, prepare
+from ._traces import Trace, prepare
 from ._train import train
 from ._variations import variations
 
@@ -19,6 +25,8 @@ __all__ = [
     "HIGH_PASS",
     "LOW_PASS",
     "PRETRAINED",
+    "Calibration",
+    "Coverage",
     "DeerData",
     "DistanceDistribution",
     "Modulation",
@@ -26,17 +34,23 @@ __all__ = [
     "Penalties",
     "Pretrained",
     "Replica",
+    "Sampling",
     "Trace",
     "TraceFit",
     "TrainState",
     "baseline_errors",
+    "calibrate",
     "controls",
+    "coverage",
     "dipolar_frequency",
     "distance_range",
     "fit_trace",
+    "fit_traces",
     "kernel",
+    "load_calibration",
     "load_parameters",
     "load_trace",
+    "load_traces",
     "mean_squared_error",
     "modulation",
     "network_inputs",
@@ -46,6 +60,9 @@ __all__ = [
     "pretrained",
     "replica",
     "ridge_regression",
+    "sampling",
+    "share_background",
+    "shipped_calibration",
     "simulate",
     "train",
     "variations",

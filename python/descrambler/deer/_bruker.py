@@ -1,102 +1,120 @@
-"""Bruker BES3T pairs: a header of keys, and numbers in binary beside it."""
+"""Bruker BES3T files: a header of keys, numbers in binary, and perhaps a time axis of its own."""
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._util.files import open_regular, read_bytes
+from .._util.files import open_regular
 from .._util.validate import choice
-from ._text_traces import UNITS, Vector, scale
+from ._bruker_header import Header
+from ._text_traces import LONGEST, UNITS, Vector, scale
 
-_MAX_POINTS = 1_000_000
-# Headers hold the program of the spectrometer, too: a few hundred kilobytes.
-_MAX_HEADER = 2**24
 _FORMATS = {"D": "f8", "F": "f4", "I": "i4", "S": "i2", "C": "i1"}
+_ORDERS = {"BIG": ">", "LIT": "<"}
+_MOST_DAMAGED = 0.25  # of the times in a .XGF file
 
 
-class _Header:
-    """Keys and values of a .DSC file, each with its file in what is wrong with it."""
+class Pair(NamedTuple):
+    """The content of a Bruker file: all its traces on one time axis."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._values: dict[str, str] = {}
-        for line in read_bytes(path, _MAX_HEADER).decode("latin-1").splitlines():
-            # A tab; blanks in headers that were written by hand.
-            key, *value = line.strip().split(None, 1)[:2] or [""]
-            self._values.setdefault(key, "".join(value).strip().strip("'").strip())
-
-    def text(self, key: str, default: str | None = None) -> str:
-        if key not in self._values and default is None:
-            raise ValueError(f"{self._path}, {key}: missing")
-        return self._values.get(key, default or "")
-
-    def number(self, key: str) -> float:
-        text = self.text(key)
-        try:
-            value = float(text)
-        except ValueError as error:
-            raise ValueError(f"{self._path}, {key}: {error}") from error
-        if not math.isfinite(value):
-            raise ValueError(f"{self._path}, {key}: must be finite, got {value}")
-        return value
-
-    def choice(self, key: str, allowed: tuple[str, ...]) -> str:
-        first = self.text(key).split(",")[0].strip()
-        return choice(f"{self._path}, {key}", first, allowed)
-
-    def points(self) -> int:
-        points = self.number("XPTS")
-        if points != int(points) or not 8 <= points <= _MAX_POINTS:
-            raise ValueError(
-                f"{self._path}, XPTS: must be between 8 and {_MAX_POINTS}, got {points:g}"
-            )
-        for axis in "YZ":
-            typed = self.text(f"{axis}TYP", "NODATA") != "NODATA"
-            if typed and self.number(f"{axis}PTS") != 1:
-                raise ValueError(f"{self._path}, {axis}PTS: must be 1, the trace of one experiment")
-        return int(points)
+    path: Path
+    time: Vector
+    signals: NDArray[Any]
+    notes: tuple[str, ...]
+    delays: dict[str, float]
 
 
-def read_pair(path: Path, unit: str) -> tuple[Path, Vector, NDArray[Any]]:
-    """Return the data file, the times in microseconds and the signal; `unit` where the header has none.
+def read_pair(path: Path, unit: str) -> Pair:
+    """Return the times in microseconds and the signals, one trace per row.
+
+    Parameters
+    ----------
+    path : Path
+        Either file of the pair.
+    unit : str
+        Unit of the times where the header names none.
 
     Raises
     ------
     ValueError
-        If header and data do not fit together, or are not those of one trace.
+        If header, data and axis do not fit together.
     OSError
         If one of them cannot be opened.
     """
     header_path, data_path = (_beside(path, suffix) for suffix in (".DSC", ".DTA"))
-    header = _Header(header_path)
-    points = header.points()
-    order = {"BIG": ">", "LIT": "<"}[header.choice("BSEQ", ("BIG", "LIT"))]
+    header = Header(header_path)
+    points, slices = header.points(), header.slices()
+    order = _ORDERS[header.choice("BSEQ", tuple(_ORDERS))]
     form = _FORMATS[header.choice("IRFMT", tuple(_FORMATS))]
-    complex_ = header.choice("IKKF", ("CPLX", "REAL")) == "CPLX"
-    if header.text("XTYP") == "IGD":
-        raise ValueError(
-            f"{header_path}, XTYP: IGD, sampled at times of its own (.XGF); networks take traces "
-            "of equal steps, XTYP IDX"
-        )
-    header.choice("XTYP", ("IDX",))
-    values = _numbers(data_path, points * (2 if complex_ else 1), order + form)
-    start, width = header.number("XMIN"), header.number("XWID")
-    time = np.linspace(start, start + width, points)
-    named = header.text("XUNI", "ns")
-    if named:
-        time = time * UNITS[choice(f"{header_path}, XUNI", named, tuple(UNITS))]
+    complex_ = header.choice("IKKF", ("CPLX", "REAL"), "REAL") == "CPLX"
+    uneven = header.choice("XTYP", ("IDX", "IGD")) == "IGD"
+    if uneven:
+        written = _FORMATS[header.choice("XFMT", tuple(_FORMATS), "D")]
+        axis = _numbers(_beside(path, ".XGF"), points, order + written)
     else:
-        try:
-            time = time * scale(time, unit)
-        except ValueError as error:
-            raise ValueError(f"{header_path}, XUNI: no unit, and {error}") from error
-    return data_path, time, values[::2] + 1j * values[1::2] if complex_ else values
+        start, width = header.number("XMIN"), header.number("XWID")
+        axis = np.linspace(start, start + width, points)
+    values = _numbers(data_path, points * slices * (2 if complex_ else 1), order + form)
+    signals = (values[::2] + 1j * values[1::2] if complex_ else values).reshape(slices, points)
+    kept, notes = _undamaged(axis, header_path.with_suffix(".XGF")) if uneven else (slice(None), ())
+    time = axis[kept] * _microseconds(header, axis[kept], unit)
+    return Pair(data_path, time, signals[:, kept], notes, header.delays)
+
+
+def _microseconds(header: Header, axis: Vector, unit: str) -> float:
+    named = header.text("XUNI", "")
+    if named:
+        return UNITS[choice(f"{header.path}, XUNI", named, tuple(UNITS))]
+    try:
+        return scale(axis, unit)
+    except ValueError as error:
+        raise ValueError(f"{header.path}, XUNI: no unit, and {error}") from error
+
+
+def _undamaged(axis: Vector, path: Path) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    """Return which times can be right, and a note of how many cannot.
+
+    Spectrometers write runs of absurd numbers between the times of some schedules. Such a run is
+    left out: its absurd numbers, and what stands beside them out of order. Other disorder is an
+    error, for nobody knows which of the times is wrong.
+    """
+    with np.errstate(invalid="ignore"):
+        bad = ~(np.abs(axis) <= 10 * LONGEST * 1e3)
+    changed = bool(bad.any())
+    while changed:
+        good = np.flatnonzero(~bad)
+        beside = (np.append(bad[1:], False) | np.append(False, bad[:-1])) & ~bad
+        out = [k for k in np.flatnonzero(beside) if not _in_order(axis, good, int(k))]
+        bad[out] = True
+        changed = bool(out)
+    if bad.mean() > _MOST_DAMAGED:
+        raise ValueError(
+            f"{path}: {bad.sum()} of its {bad.size} times are no times of a trace: is it the axis of "
+            "this .DTA file?"
+        )
+    wrong = np.flatnonzero(np.diff(axis[~bad]) <= 0)
+    if wrong.size:
+        place = int(np.flatnonzero(~bad)[wrong[0] + 1])
+        raise ValueError(
+            f"{path}: times must be ascending, got {axis[place]:g} as number {place + 1} after "
+            f"{axis[~bad][wrong[0]]:g}: write the trace as text with its right times"
+        )
+    if not bad.any():
+        return ~bad, ()
+    return ~bad, (f"{bad.sum()} of {bad.size} points left out: {path.name} has no time for them",)
+
+
+def _in_order(axis: Vector, good: NDArray[np.intp], k: int) -> bool:
+    """Whether a time lies between the good ones before and after it."""
+    place = int(np.searchsorted(good, k))
+    before = axis[good[place - 1]] if place > 0 else -np.inf
+    after = axis[good[place + 1]] if place + 1 < good.size else np.inf
+    return bool(before < axis[k] < after)
 
 
 def _numbers(path: Path, count: int, dtype: str) -> Vector:
@@ -118,7 +136,10 @@ def _beside(path: Path, suffix: str) -> Path:
     names = [path.with_suffix(s) for s in (suffix, suffix.lower())]
     there = [name for name in names if name.exists()]
     if not there:
-        raise FileNotFoundError(
-            f"{names[0]} is missing: a Bruker trace is a pair of a .DSC and a .DTA file"
+        what = (
+            "a header with XTYP IGD has its times in it"
+            if suffix == ".XGF"
+            else "a Bruker trace is a pair of a .DSC and a .DTA file"
         )
+        raise FileNotFoundError(f"{names[0]} is missing: {what}")
     return there[0]

@@ -3,45 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy  # its submodules load at first use: scipy.signal and scipy.stats are slow to import
 from numpy.typing import NDArray
 
 from .._util.tables import brief
 from ..errors import NoModulationError
-from ..network._network import Network
-from ._modulation import Modulation, TraceFit, fit_trace, modulation
+from ._calibration import Calibration
+from ._ensemble import N_SAMPLINGS, Member, member_deviation, n_points, outputs
+from ._fits import Dimension, TraceFit, fit_trace, fit_traces
+from ._modulation import Modulation, modulation
+from ._peaks import Peak, ensemble_peaks
 from ._physics import Experiment, kernel
-from ._released import N_SAMPLES, N_TIME, network_inputs
-from ._replica import Replica
+from ._sampling import SHORTEST, Sampling, check_sampling
 from ._simulate import axes
-from ._traces import Trace, box, resample
+from ._traces import Trace, resample
 
 Vector = NDArray[np.float64]
 
-_RELEASED_INPUTS = 5 * N_SAMPLES
 # Angstrom: a distance axis ends beyond the first, and begins before the second.
 LEAST_FAR, MOST_NEAR = 20.0, 40.0
-_PROMINENCE = 0.1  # of the highest peak
-
-
-@dataclass(frozen=True)
-class Peak:
-    """A maximum of a distance distribution.
-
-    Attributes
-    ----------
-    position, width : float
-        Place and full width at half height, in Angstrom.
-    share : float
-        Part of the probability between the minima beside it.
-    """
-
-    position: float
-    width: float
-    share: float
 
 
 @brief
@@ -59,43 +41,56 @@ class DistanceDistribution:
         Each network's own, a mean over its samplings.
     spread : ndarray, shape (n,)
         Standard deviation over all networks and samplings.
+    lower, upper : ndarray, shape (n,), or None
+        95 % band: the mean and k standard deviations of the members, see `calibrate`. None without a
+        calibration.
     modulation : Modulation
     fit : TraceFit
         Model of the trace with this distribution.
+    member_fits : tuple of TraceFit
+        The same with the distribution of each network.
+    sampling : Sampling
+    calibration : Calibration or None
     """
 
     distance: Vector
     density: Vector
     members: Vector
     spread: Vector
+    lower: Vector | None
+    upper: Vector | None
     modulation: Modulation
     fit: TraceFit
+    member_fits: tuple[TraceFit, ...]
+    sampling: Sampling
+    calibration: Calibration | None
 
     @property
     def peaks(self) -> tuple[Peak, ...]:
-        """Peaks that stand out by a tenth of the highest, by distance."""
-        step = self.distance[1] - self.distance[0]
-        top = float(self.density.max())
-        found, properties = scipy.signal.find_peaks(
-            np.pad(self.density, 1), prominence=_PROMINENCE * top, rel_height=0.5, width=0
-        )
-        widths = properties["widths"] * step
-        minima = [
-            a + int(np.argmin(self.density[a:b]))
-            for a, b in zip(found[:-1] - 1, found[1:] - 1, strict=True)
-        ]
-        parts = np.split(self.density, minima)
-        return tuple(
-            Peak(float(self.distance[k - 1]), float(width), float(part.sum() / self.density.sum()))
-            for k, width, part in zip(found, widths, parts, strict=True)
-        )
+        """Peaks that stand out by a tenth of the highest, by distance, with their spread."""
+        return ensemble_peaks(self.distance, self.members)
+
+    @property
+    def depth_spread(self) -> float:
+        """Standard deviation of the modulation depth over the networks; NaN for one network."""
+        depths = [fit.depth for fit in self.member_fits]
+        return float(np.std(depths, ddof=1)) if len(depths) > 1 else float("nan")
+
+    @property
+    def background_spread(self) -> Vector:
+        """Standard deviation of the background over the networks, at the times of the trace."""
+        backgrounds = np.array([fit.background for fit in self.member_fits])
+        if len(backgrounds) < 2:
+            return np.full(backgrounds.shape[1], np.nan)
+        spread: Vector = backgrounds.std(axis=0, ddof=1)
+        return spread
 
 
-def _check_range(trace: Trace, n_points: int, experiment: Experiment) -> None:
+def _check_range(trace: Trace, n: int, experiment: Experiment) -> None:
     """Check that the distance axis, which the duration sets, is one of spin labels."""
     duration = float(trace.time[-1])
     if duration > 0:
-        low, high = axes(n_points, duration, experiment)[1][[0, -1]]
+        low, high = axes(n, duration, experiment)[1][[0, -1]]
         if high >= LEAST_FAR and low <= MOST_NEAR:
             return
         reach = f"its distance axis would go from {low:.3g} to {high:.3g} A"
@@ -108,11 +103,14 @@ def _check_range(trace: Trace, n_points: int, experiment: Experiment) -> None:
 
 
 def predict_distances(
-    networks: Sequence[Network | Replica],
+    networks: Sequence[Member],
     trace: Trace,
     *,
     experiment: Experiment = "deer",
-    n_samplings: int = 32,
+    dimension: Dimension | None = None,
+    shortest: float = SHORTEST,
+    calibration: Calibration | None = None,
+    n_samplings: int = N_SAMPLINGS,
     random_state: int | np.random.Generator | None = 0,
 ) -> DistanceDistribution:
     """Predict the distance distribution behind a trace.
@@ -127,6 +125,13 @@ def predict_distances(
     experiment : {"deer", "ridme"}
         Of networks and trace; it sets the distance axis, which goes with the third root of the
         duration.
+    dimension : tuple of two floats, optional
+        Range of the background's dimension in the fits; see `fit_trace`.
+    shortest : float
+        Shortest distance that the sample may have, in Angstrom. A trace whose mean step does not show
+        it is refused.
+    calibration : Calibration, optional
+        Of these networks, for the 95 % band: see `calibrate`.
     n_samplings : int
         Random choices of 64 points for each released network; trained here, a network sees all.
     random_state : int, Generator or None
@@ -139,44 +144,98 @@ def predict_distances(
     Raises
     ------
     NoModulationError
-        If the trace is a background and noise: networks make up a distribution for anything.
+        If the trace is a background and noise: networks predict a distribution from anything.
     ValueError
-        If the networks are of another or of several kinds, or the trace is so short or so long that
-        its distance axis is not one of spin labels: times in another unit.
+        If the networks are of another or of several kinds, the calibration is of others, the trace is
+        so short or so long that its distance axis is not one of spin labels (times in another unit),
+        or it was sampled too coarsely.
     """
-    shapes = {(network.n_in, network.n_out) for network in networks}
-    if len(shapes) != 1:
-        raise ValueError(f"networks must be one or more of one shape, got {sorted(shapes)}")
-    n_in, n_out = shapes.pop()
-    released = n_in == _RELEASED_INPUTS and n_out == N_TIME
-    if not released and n_in != n_out:
-        raise ValueError(
-            f"networks must have {_RELEASED_INPUTS} inputs and {N_TIME} outputs, or as many "
-            f"outputs as inputs; got {n_in} and {n_out}"
-        )
-    _check_range(trace, n_out, experiment)
-    found = modulation(trace, experiment)
+    n = n_points(networks)
+    _check_range(trace, n, experiment)
+    if calibration is not None:
+        calibration.check(networks, experiment)
+    found = modulation(trace, experiment, dimension)
     if not found.found:
         raise NoModulationError(
             f"no dipolar modulation: a background and noise explain the trace (p = {found.p:.2g})"
         )
-    duration, signal = resample(trace, n_out)
-    if released:
-        inputs = network_inputs(np.tile(signal, (n_samplings, 1)), random_state)
-    else:
-        inputs = box(signal[None])
-    distance = axes(n_out, duration, experiment)[1]
-    outputs = np.array([network(inputs) for network in networks], np.float64)
-    outputs = np.maximum(outputs, 0)  # replicas go below
-    outputs /= outputs.sum(axis=2, keepdims=True) * (distance[1] - distance[0])
-    members = outputs.mean(axis=1)
+    sampled = check_sampling(trace, shortest)
+    duration, signal = resample(trace, n)
+    distance = axes(n, duration, experiment)[1]
+    predicted = outputs(networks, signal, n_samplings, np.random.default_rng(random_state))
+    predicted /= distance[1] - distance[0]
+    members = predicted.mean(axis=1)
     density = members.mean(axis=0)
-    form_factor = kernel(trace.time, distance) @ (density / density.sum())
+    factors = form_factors(trace, distance, np.vstack([density, members]))
+    fit = fit_trace(trace, factors[0], experiment, dimension)
+    member_fits = [fit_trace(trace, row, experiment, dimension, near=fit) for row in factors[1:]]
+    lower, upper = _band(members, calibration)
     return DistanceDistribution(
         distance=distance,
         density=density,
         members=members,
-        spread=outputs.std(axis=(0, 1)),
+        spread=predicted.std(axis=(0, 1)),
+        lower=lower,
+        upper=upper,
         modulation=found,
-        fit=fit_trace(trace, form_factor, experiment),
+        fit=fit,
+        member_fits=tuple(member_fits),
+        sampling=sampled,
+        calibration=calibration,
     )
+
+
+def share_background(
+    results: Sequence[DistanceDistribution],
+    traces: Sequence[Trace],
+    *,
+    dimension: Dimension | None = None,
+) -> tuple[DistanceDistribution, ...]:
+    """Fit the traces of a dilution series again, with one background for all.
+
+    Parameters
+    ----------
+    results : sequence of DistanceDistribution
+        Of the traces, by one ensemble.
+    traces : sequence of Trace
+        Prepared, in the same order.
+    dimension : tuple of two floats, optional
+        Range of the background's dimension; see `fit_trace`.
+
+    Returns
+    -------
+    tuple of DistanceDistribution
+        The same distributions; scale, depth and background are those of `fit_traces`.
+    """
+    if len(results) != len(traces) or len(results) < 2:
+        raise ValueError(
+            f"results and traces must be two or more each, got {len(results)} and {len(traces)}"
+        )
+    experiment = results[0].fit.experiment
+    rows = [
+        form_factors(trace, result.distance, np.vstack([result.density, result.members]))
+        for trace, result in zip(traces, results, strict=True)
+    ]
+    # One fit of all traces for the mean, and one for each network.
+    fits = [
+        fit_traces(traces, factors, experiment, dimension) for factors in zip(*rows, strict=True)
+    ]
+    return tuple(
+        replace(result, fit=fit, member_fits=tuple(members))
+        for result, (fit, *members) in zip(results, zip(*fits, strict=True), strict=True)
+    )
+
+
+def form_factors(trace: Trace, distance: Vector, densities: Vector) -> Vector:
+    """Return the form factors of distributions in rows, at the times of a trace."""
+    weights = densities / densities.sum(axis=1, keepdims=True)
+    factors: Vector = (kernel(trace.time, distance) @ weights.T).T
+    return factors
+
+
+def _band(members: Vector, calibration: Calibration | None) -> tuple[Vector | None, Vector | None]:
+    if calibration is None:
+        return None, None
+    mean = members.mean(axis=0)
+    half = calibration.at(mean.size) * member_deviation(members)
+    return np.maximum(mean - half, 0), mean + half

@@ -47,12 +47,18 @@ class DeerData:
         Times in microseconds, from zero.
     distance : ndarray of float64, shape (n_points,)
         Distances in Angstrom.
+    depth : ndarray of float64, shape (n,)
+        Modulation depths.
+    noise : ndarray of float64, shape (n,)
+        Noise RMS as a part of the modulation depth.
     """
 
     traces: Array
     distributions: Array
     time: NDArray[np.float64]
     distance: NDArray[np.float64]
+    depth: NDArray[np.float64]
+    noise: NDArray[np.float64]
 
     @property
     def targets(self) -> Array:
@@ -131,17 +137,19 @@ def simulate(
     entropy = seed_of(random_state)
     traces = np.empty((n, n_points), dtype)
     distributions = np.empty_like(traces)
+    depth, noise = np.empty((2, n))
 
     def fill(index: int) -> None:
         seed = np.random.SeedSequence(entropy, spawn_key=(index,))
         chunk = _simulate_chunk(np.random.default_rng(seed), grid, _BACKGROUNDS[experiment])
         rows = slice(index * _CHUNK, min((index + 1) * _CHUNK, n))
-        traces[rows], distributions[rows] = (part[: rows.stop - rows.start] for part in chunk)
+        for whole, part in zip((traces, distributions, depth, noise), chunk, strict=True):
+            whole[rows] = part[: rows.stop - rows.start]
 
     with mapping(threads) as apply:
         for _ in apply(fill, range(-(-n // _CHUNK))):
             pass
-    return DeerData(traces, distributions, time, distance)
+    return DeerData(traces, distributions, time, distance, depth, noise)
 
 
 def axes(
@@ -171,11 +179,12 @@ def _grid(time: NDArray[np.float64], distance: NDArray[np.float64], dtype: np.dt
 
 def _simulate_chunk(
     rng: np.random.Generator, grid: _Grid, backgrounds: Background
-) -> tuple[Array, Array]:
-    """Return one chunk of traces and distributions, both (_CHUNK, n_points)."""
+) -> tuple[Array, Array, Array, Array]:
+    """Return one chunk: traces and distributions (_CHUNK, n_points), depths and noise (_CHUNK,)."""
     distributions = _distributions(rng, grid.distance)
     depth = rng.uniform(*MODULATION_DEPTH, (_CHUNK, 1))
-    noise_level = rng.uniform(0.0, NOISE, (_CHUNK, 1)) * depth
+    relative = rng.uniform(0.0, NOISE, (_CHUNK, 1))
+    noise_level = relative * depth
     traces = core.multiply(distributions, grid.kernel)
     traces *= depth.astype(traces.dtype)
     traces += (1 - depth).astype(traces.dtype)
@@ -186,7 +195,7 @@ def _simulate_chunk(
     traces += noise
     traces -= traces.min(axis=1, keepdims=True)
     traces /= traces.max(axis=1, keepdims=True)
-    return traces, distributions
+    return traces, distributions, depth[:, 0], relative[:, 0]
 
 
 def _distributions(rng: np.random.Generator, distance: Array) -> Array:

@@ -1,25 +1,18 @@
-"""Measured traces: Bruker and text files, and their preparation for a network."""
+"""Measured traces, and their preparation for a network."""
 
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import scipy  # its submodules load at first use: scipy.signal and scipy.stats are slow to import
 from numpy.typing import ArrayLike, NDArray
 
-from .._util.files import documented, read_bytes
 from .._util.tables import brief
-from .._util.validate import check_unmasked, choice, own_unit, real_array
-from ._bruker import read_pair
-from ._text_traces import UNITS, read_columns
-
-_MAX_BYTES = 2**26
+from .._util.validate import check_unmasked, own_unit, real_array
 
 
 @brief
@@ -34,11 +27,22 @@ class Trace:
     signal : ndarray of float64 or complex128, shape (n,)
     name : str
         Where it is from.
+    notes : tuple of str
+        What was left out when the file was read.
+    delays : mapping of str to float
+        Delays of the pulse program in a Bruker header, by name, in microseconds.
+    phase, zero : float or None
+        Set by `prepare`: the phase that was taken off, in radians, and the zero time on the axis of
+        the measured trace, in microseconds.
     """
 
     time: NDArray[np.float64]
     signal: NDArray[Any]
     name: str = ""
+    notes: tuple[str, ...] = ()
+    delays: Mapping[str, float] = field(default_factory=dict)
+    phase: float | None = None
+    zero: float | None = None
 
     def __post_init__(self) -> None:
         time = real_array("time", self.time, 1).astype(np.float64)
@@ -55,62 +59,6 @@ class Trace:
         kind = np.complex128 if signal.dtype.kind == "c" else np.float64
         object.__setattr__(self, "time", time)
         object.__setattr__(self, "signal", signal.astype(kind))
-
-
-def load_trace(
-    path: str | os.PathLike[str],
-    *,
-    columns: Sequence[int | str] | None = None,
-    unit: str = "auto",
-) -> Trace:
-    """Read a trace from a Bruker BES3T pair or a text file.
-
-    Parameters
-    ----------
-    path : path-like
-        The ``.DTA`` or ``.DSC`` file of a pair (the other lies beside it), or text: columns of time,
-        real part and, perhaps, imaginary part, between tabs, semicolons, blanks or commas, with titles
-        and comments above them.
-    columns : sequence of int or str, optional
-        Two or three columns of a text file: time, real part and, perhaps, imaginary part, by their
-        numbers from 1 or their titles. Needed where a file has more than three, or a third column that
-        does not look like an imaginary part.
-    unit : {"auto", "s", "ms", "us", "ns"}
-        Of the times of a text file, or of a Bruker header that names none. "auto" takes the one in the
-        title of the times; else times that reach 50 are nanoseconds, and times from 0.05 to 50
-        microseconds.
-
-    Returns
-    -------
-    Trace
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged (the message has the line), has more than one dimension, holds no trace,
-        or leaves open what its columns or times are.
-    OSError
-        If a file cannot be opened.
-    """
-    choice("unit", unit, ("auto", *UNITS))
-    if columns is not None and len(columns) not in (2, 3):
-        raise ValueError(f"columns must name two or three columns, got {len(columns)}")
-    path = Path(path)
-    if path.suffix.lower() in (".dta", ".dsc"):
-        if columns is not None:
-            raise ValueError(f"columns must be None: {path.name} is no text file")
-        data, time, signal = read_pair(path, unit)
-        return _trace(data, time, signal)
-    content = read_bytes(path, _MAX_BYTES)
-    with documented(path, "is not a trace"):
-        return Trace(*read_columns(content, columns, unit), path.name)
-
-
-def _trace(path: Path, time: NDArray[np.float64], signal: NDArray[Any]) -> Trace:
-    try:
-        return Trace(time, signal, path.name)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
 
 
 def prepare(
@@ -153,22 +101,25 @@ def prepare(
     time, signal = trace.time[used], trace.signal[used]
     if time.size < 8:
         raise ValueError(f"start and stop must leave at least 8 points, got {time.size}")
-    real = _phased(signal)
+    real, phase = _phased(signal)
     origin = _zero_time(time, real) if zero is None else zero
     time = time - origin
     first = max(int(np.searchsorted(time, 0.0, side="right")) - 1, 0)
     if time.size - first < 8:
         raise ValueError(f"zero must leave at least 8 points, got {origin:g}")
-    return Trace(time[first:], real[first:], trace.name)
+    return replace(trace, time=time[first:], signal=real[first:], phase=phase, zero=float(origin))
 
 
-def _phased(signal: NDArray[Any]) -> NDArray[np.float64]:
+def _phased(signal: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
+    """Return the real part after rotation, and the angle of the rotation."""
     if signal.dtype.kind != "c":
-        return np.asarray(signal, np.float64)
+        return np.asarray(signal, np.float64), 0.0
     unit = np.abs(signal).max() or 1.0
-    turned = signal * np.exp(-0.5j * np.angle(np.sum((signal / unit) ** 2)))
-    real: NDArray[np.float64] = turned.real
-    return -real if real.sum() < 0 else real
+    phase = 0.5 * float(np.angle(np.sum((signal / unit) ** 2)))
+    real: NDArray[np.float64] = (signal * np.exp(-1j * phase)).real
+    if real.sum() < 0:
+        return -real, phase - math.copysign(math.pi, phase)
+    return real, phase
 
 
 def _zero_time(time: NDArray[np.float64], signal: NDArray[np.float64]) -> float:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import matplotlib
 import numpy as np
 import scipy  # its submodules load at first use
 
 from .._util.validate import Array
 from ..report._colors import signed
 from ..report._layout import SIGNED_QUANTILE, finished, new_axes, panel_axes, root
+from ._calibration import LEVEL
 from ._checkpoint import TrainState
+from ._coverage import HIGHEST, LOWEST, Coverage
 from ._distances import DistanceDistribution
 from ._modulation import Modulation
 from ._replica import Replica
@@ -24,14 +27,24 @@ if TYPE_CHECKING:
 
     from ..report._layout import Place
 
-__all__ = ["distance_figure", "learning_curve", "replica_figure", "unmodulated_figure"]
+__all__ = [
+    "band_text",
+    "coverage_figure",
+    "distance_figure",
+    "learning_curve",
+    "replica_figure",
+    "unmodulated_figure",
+]
 
 MODEL = "#db6d00"
-SPREAD = "#9bb7d9"
+SPREAD = "#c4d5ea"
+MEMBER = "#15529b"
 
 
 def distance_figure(trace: Trace, result: DistanceDistribution, *, ax: Place = None) -> Figure:
-    """Draw the trace with its model, and the distribution with its spread.
+    """Draw the trace with its model, and the distribution with its members and its 95 % band.
+
+    Without a calibration, the standard deviation takes the place of the band.
 
     Parameters
     ----------
@@ -47,12 +60,18 @@ def distance_figure(trace: Trace, result: DistanceDistribution, *, ax: Place = N
     pedestal = (1 - fit.depth) * fit.background
     left.plot(trace.time, pedestal, color="black", lw=0.9, ls="--", label="background")
     left.legend(frameon=False, fontsize=8)
-    left.set_title(f"modulation depth {fit.depth:.2f}, residual {fit.rms:.3f} r.m.s.", fontsize=9)
+    spread = f" ± {result.depth_spread:.2g}" if np.isfinite(result.depth_spread) else ""
+    left.set_title(
+        f"modulation depth {fit.depth:.2f}{spread}, residual {fit.rms:.3f} r.m.s.", fontsize=9
+    )
 
     low, high = result.density - result.spread, result.density + result.spread
-    right.fill_between(
-        result.distance, np.maximum(low, 0), high, color=SPREAD, lw=0, label="± standard deviation"
-    )
+    label = "± standard deviation"
+    if result.lower is not None and result.upper is not None:
+        low, high, label = result.lower, result.upper, "95 % band"
+    right.fill_between(result.distance, np.maximum(low, 0), high, color=SPREAD, lw=0, label=label)
+    for k, member in enumerate(result.members):
+        right.plot(result.distance, member, color=MEMBER, lw=0.6, label="" if k else "networks")
     right.plot(result.distance, result.density, color="black", lw=1.2, label="mean")
     for peak in result.peaks:
         height = float(np.interp(peak.position, result.distance, high))
@@ -67,9 +86,45 @@ def distance_figure(trace: Trace, result: DistanceDistribution, *, ax: Place = N
         ylim=(0, 1.15 * float(high.max())),
     )
     right.legend(frameon=False, fontsize=8)
-    count = len(result.members)
-    right.set_title(f"{count} networks" if count > 1 else "one network", fontsize=9)
+    right.set_title(band_text(result), fontsize=9)
     return root(right)
+
+
+def band_text(result: DistanceDistribution) -> str:
+    """Say how many networks there are, and what the band rests on."""
+    count = len(result.members)
+    networks = f"{count} networks" if count > 1 else "one network"
+    if result.calibration is None:
+        return f"{networks}; no 95 % band"
+    return f"{networks}; band calibrated on {result.calibration.n_traces} simulated traces"
+
+
+def coverage_figure(found: Coverage, *, ax: Axes | None = None) -> Figure:
+    """Draw how often the truth lies in the 95 % band, against the distance, for each noise stratum.
+
+    Parameters
+    ----------
+    found : Coverage
+    ax : matplotlib Axes, optional
+        Made, with its figure, where none is given.
+    """
+    ax = ax or new_axes(5.6, 3.8)
+    ax.axhspan(LOWEST, HIGHEST, color="0.9", lw=0, label=f"{LOWEST:g} to {HIGHEST:g}")
+    ax.axhline(LEVEL, color="black", lw=0.8, ls="--")
+    middles = (found.distance[:-1] + found.distance[1:]) / 2
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(found.inside)))
+    for low, high, share, shade in zip(
+        found.noise[:-1], found.noise[1:], found.inside, shades, strict=True
+    ):
+        ax.plot(middles, share, "o-", ms=4, lw=1, color=shade, label=f"noise {low:g} to {high:g}")
+    ax.set(
+        xlabel="distance (Å), for 2 µs",
+        ylabel="truth inside the band",
+        ylim=(min(0.8, float(found.inside.min()) - 0.02), 1),
+    )
+    ax.set_title(f"nominal {LEVEL:g}, all strata {found.overall:.3f}", fontsize=10)
+    ax.legend(frameon=False, fontsize=7, ncols=2, loc="lower left")
+    return root(ax)
 
 
 def unmodulated_figure(trace: Trace, found: Modulation, *, ax: Axes | None = None) -> Figure:
