@@ -109,6 +109,33 @@ def test_third_moments_settle_signs_that_means_do_not():
     assert not from_gram.sign_resolved.any()
 
 
+@pytest.mark.parametrize("shift", [-0.03, -0.05, 0.05])
+def test_signs_do_not_change_sides_with_the_sample_size(shift):
+    """Third moments are positive and means follow the shift: the first decide small samples, the others large ones."""
+    known = []
+    for m in (300, 1000, 3000, 10_000, 100_000):
+        rng = np.random.default_rng(m)
+        signals = (rng.exponential(size=(m, 4)) - 1 + shift) * [27, 9, 3, 1]
+        result = ds.descramble(signals)
+        signs = np.sign(BASIS(4).to_modes(result.rotation.matrix).diagonal())
+        known.append(np.where(result.sign_resolved, signs, 0))
+        assert not result.sign_resolved.any() or shift > 0 or m < 100_000
+    assert (np.max(known, axis=0) * np.min(known, axis=0) >= 0).all()
+    assert np.any(known)
+
+
+def test_nine_resolved_modes_of_ten_and_more_keep_the_promise():
+    rng = np.random.default_rng(5)
+    cosines = []
+    for _ in range(30):
+        result = ds.descramble(rng.standard_normal((400, 12)) * np.geomspace(1, 0.05, 12))
+        modes = BASIS(12).to_modes(result.rotation.matrix)
+        cosines.append(np.abs(modes.diagonal())[result.resolved])
+    cosines = np.concatenate(cosines)
+    assert len(cosines) > 100
+    assert (cosines < 0.96).mean() < 0.05
+
+
 def test_a_bare_matrix_has_no_signs():
     gram = ds.gram(separated())
     assert ds.descramble(gram).sign_resolved.sum() == 8
