@@ -77,10 +77,21 @@ def test_bands_of_a_known_filter():
 
 def test_level_outside_a_band():
     f = np.arange(80)
-    band = np.where((f >= 20) & (f < 30), 1.0, np.where(f < 10, 0.1, 0.01))
+    band = np.where((f >= 20) & (f < 30), 1.0, np.where(f < 11, 0.1, 0.01))
     assert analysis.band_pass_level(band) == pytest.approx(-20)  # the worse side counts
     assert analysis.band_pass_level(1.0 * (f == 20)) == -300
     assert analysis.band_pass_level(np.exp(-f)) == 0  # a peak at zero is no band
+
+
+def test_level_does_not_hop_with_the_peak_of_a_flat_top():
+    f = np.arange(80)
+    band = np.exp(-((f - 25) ** 2) / 50) + 0.05 + 0.2 * np.exp(-f / 4)
+    levels = []
+    for peak in (20, 25, 30):
+        shaped = np.where((f >= 20) & (f <= 30), 1.0, band / 1.5)
+        shaped[peak] += 1e-3
+        levels.append(analysis.band_pass_level(shaped))
+    assert np.ptp(levels) < 0.05
 
 
 def test_pass_band_is_the_one_about_the_peak():

@@ -147,8 +147,10 @@ def upper_band_level(response: ArrayLike, fraction: float = 0.5) -> float:
 def band_pass_level(response: ArrayLike) -> float:
     """Mean response outside the pass band against the peak, in dB: the larger of both sides.
 
-    The sides are below half the peak's frequency, and above the middle between the peak and the end of
-    the axis; root mean square of each. Band-pass: far below 0. P does not matter.
+    The sides are below half the lower edge of the pass band (-3 dB), and above the middle between its
+    upper edge and the end of the axis; root mean square of each, the squared response taken as linear
+    between its points. Edges, unlike a peak, do not hop where a band has a flat top. Band-pass: far
+    below 0. P does not matter.
 
     Parameters
     ----------
@@ -158,20 +160,34 @@ def band_pass_level(response: ArrayLike) -> float:
     Returns
     -------
     float
-        0 where the peak is at zero frequency or nothing passes at all: there is no band. At least -300.
+        Above -3 where the band begins at zero frequency, and 0 where nothing passes at all: there is no
+        band. At least -300.
 
     Raises
     ------
     TypeError, ValueError
         If the response is not finite, real and >= 0, or shorter than 2.
     """
-    power = np.square(_response(response))
-    peak = int(power.argmax())
-    below, above = power[: (peak + 1) // 2], power[(peak + len(power)) // 2 :]
-    if below.size == 0 or power[peak] == 0:
+    a = _response(response)
+    if not a.any():
         return 0.0
-    passed = max(float(below.mean()), float(above.mean()), 1e-30 * float(power[peak]))
-    return float(-10 * np.log10(power[peak] / passed))
+    power = np.square(a / a.max())
+    last = len(a) - 1.0
+    band = pass_band(np.arange(len(a)), a)
+    below = _mean_between(power, 0.0, band.low / 2)
+    above = _mean_between(power, (band.high + last) / 2, last)
+    return float(10 * np.log10(max(below, above, 1e-30)))
+
+
+def _mean_between(values: Array, start: float, stop: float) -> float:
+    """Mean of values that are linear between the points 0, 1, ... over a part of the axis."""
+    points = np.arange(len(values), dtype=np.float64)
+    if stop <= start:
+        return float(np.interp(start, points, values))
+    inner = points[(points > start) & (points < stop)]
+    x = np.concatenate([[start], inner, [stop]])
+    y = np.interp(x, points, values)
+    return float(np.sum((y[1:] + y[:-1]) * np.diff(x)) / 2 / (stop - start))
 
 
 @computes

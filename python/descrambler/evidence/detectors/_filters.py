@@ -179,8 +179,8 @@ LOW_PASS = Detector(
 BAND_PASS = Detector(
     name="band-pass",
     formula=(
-        "peak of the response, against the larger of its means below half the peak's frequency and above the "
-        "middle between the peak and the end of the band"
+        "peak of the response, against the larger of its means below half the lower edge of the pass band (-3 dB) and "
+        "above the middle between its upper edge and the end of the axis"
     ),
     unit="dB",
     rotation_matters=False,
