@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 import scipy.linalg
+from numpy.typing import NDArray
 from scipy.linalg import blas
 
 from .._geometry.link_basis import LinkBasis
@@ -74,7 +75,7 @@ def mode_statistics(leading: Leading, source: Source | None) -> ModeStatistics:
     return ModeStatistics(resolved, sign_resolved, sign)
 
 
-def _signs(t: Array, third: Array | None, other: Array) -> tuple[Array, Array]:
+def _signs(t: Array, third: Array | None, other: Array) -> tuple[Array, NDArray[np.bool_]]:
     """Sign of each mode, and whether it is resolved: where mean and third moment agree.
 
     One of them must be significant, and the other must not point the opposite way by more than its
