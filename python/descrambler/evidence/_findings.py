@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._util.tables import brief
 from .._util.validate import Array
-from ._claims import Claim, reached, strengths
-from ._significance import found_with_power, step_down_max_t, student_t
+from ._claims import Claim
+from ._comparing import Evidence, Judgement, detectable_values, shown_by
+from ._stability import STABLE, stability
 from ._study import Study
 from ._verdicts import (
-    LEVEL,
     NOT_FOUND,
     NOT_TESTABLE,
     ORDER,
     TRUE,
     KindSummary,
-    decide,
+    Verdict,
     kind_of,
     label,
     p_text,
@@ -42,6 +42,8 @@ class Finding:
         "network" (its mean Jacobian) or "layer k".
     value : float
         In `unit`; NaN where there is none.
+    uncertainty : float
+        Standard error of the value from the choice of the inputs: its r.m.s. change over halves of them.
     unit : str
     rotation_matters : bool
         Whether the value depends on the descrambling rotation P.
@@ -62,6 +64,9 @@ class Finding:
         Smallest p that so many draws can give.
     n_draws : int
         Draws of the strongest.
+    stability : float
+        Share of resampled nulls and values that give the same kind of verdict: resampled draws, and
+        values within their uncertainty. Below 0.9 the sentence calls the verdict unstable.
     verdict : str
         "learnt", "present", "explained by ..." (what decided), "not found" or "not testable".
     detectable : float
@@ -75,6 +80,7 @@ class Finding:
     what: str
     where: str
     value: float
+    uncertainty: float
     unit: str
     rotation_matters: bool
     threshold: float
@@ -86,6 +92,7 @@ class Finding:
     p: float
     p_floor: float
     n_draws: int
+    stability: float
     verdict: str
     detectable: float
     sentence: str
@@ -119,155 +126,112 @@ def judge(
     draws: Mapping[Null, Array],
     controls: Mapping[str, Array],
     axes: Axes,
+    uncertainty: Array,
+    rng: np.random.Generator,
     recipe: str = "",
 ) -> tuple[Finding, ...]:
     """Turn values, their null draws and their controls into findings.
 
     A row of values is a network, a column a claim; NaN where a claim has no value or a null does not
     apply. The controls of the kind "true" were trained on the true targets; `recipe` says in what the
-    recipe of the controls differs from the network's.
+    recipe of the controls differs from the network's. `uncertainty` is that of the values, shape (d,).
     """
     true = controls.get(TRUE)
     kinds = {kind: values for kind, values in controls.items() if kind != TRUE}
-    by_null = {null.name: compared(family, observed, v) for null, v in draws.items()}
-    by_control = {kind: compared(family, observed, v) for kind, v in kinds.items()}
-    shown = None if true is None else _shown(family, true, kinds)
-    needed = _detectable(family, [*draws.values(), *kinds.values()])
+    shown = None if true is None else shown_by(family, true, kinds)
+    by_name = {null.name: values for null, values in draws.items()}
+    evidence = Evidence(family, by_name, kinds, shown, recipe)
+    judged = evidence.judge(observed)
+    stable = stability(evidence, observed, uncertainty, judged, rng)
+    needed = detectable_values(family, [*draws.values(), *kinds.values()])
+    numbers = np.stack([observed, uncertainty, stable, needed], axis=1).tolist()
     return tuple(
-        _finding(
-            study,
-            claim,
-            float(observed[j]),
-            {name: found[j] for name, found in by_null.items() if j in found},
-            {name: found[j] for name, found in by_control.items() if j in found},
-            None if shown is None else shown[j],
-            recipe,
-            needed[j],
-            axes,
-        )
-        for j, claim in enumerate(family)
+        _finding(study, claim, judgement, Numbers(*row), axes)
+        for claim, judgement, row in zip(family, judged, numbers, strict=True)
     )
 
 
-def compared(family: Sequence[Claim], observed: Array, draws: Array) -> dict[int, KindSummary]:
-    """Hold values against draws of one kind by the max-T test with floors; by column.
+class Numbers(NamedTuple):
+    """The numbers of one claim; see `Finding`."""
 
-    Claims without a value in any of the networks leave the family.
-    """
-    pooled = np.vstack([observed, draws])
-    columns = _with_values(draws)
-    if not columns:
-        return {}
-    part = [family[j] for j in columns]
-    values = strengths(part, pooled[:, columns])
-    p = step_down_max_t(values[0], values[1:], reached(part, pooled[:, columns]))
-    t = student_t(values[0], values[1:])
-    found = {}
-    for place, j in enumerate(columns):
-        size = family[j].detector.size(draws[:, j])
-        found[j] = KindSummary(
-            float(np.nanmean(size)),
-            float(np.nanstd(size)),
-            float(t[place]),
-            float(p[place]),
-            len(draws),
-            tuple(draws[:, j].tolist()),
-        )
-    return found
-
-
-def _with_values(draws: Array) -> list[int]:
-    """Columns in which at least one draw has a value."""
-    return [int(j) for j in np.flatnonzero(np.isfinite(draws).any(axis=0))]
-
-
-def _shown(family: Sequence[Claim], true: Array, controls: Mapping[str, Array]) -> list[bool]:
-    """Which claims most networks trained on the true targets show, against every kind of controls."""
-    beyond = reached(family, true)
-    for values in controls.values():
-        for i, row in enumerate(true):
-            found = compared(family, row, values)
-            allowed = max(LEVEL, 1 / (1 + len(values)) + 1e-9)
-            beyond[i] &= [j in found and found[j].p <= allowed for j in range(len(family))]
-    return [bool(x) for x in beyond.mean(axis=0) > 0.5]
-
-
-def _detectable(family: Sequence[Claim], kinds: Sequence[Array]) -> list[float]:
-    """Value of each claim that every kind's test would find with a power of 80 %."""
-    values = np.array([claim.floor for claim in family])
-    strongest = strengths(family, values[None])[0] if family else values
-    for draws in kinds:
-        columns = _with_values(draws)
-        if not columns:
-            continue
-        part = [family[j] for j in columns]
-        scaled = strengths(part, draws[:, columns])
-        level = max(LEVEL, 1 / (1 + len(draws)) + 1e-9)
-        needed = found_with_power(scaled, reached(part, draws[:, columns]), level)
-        strongest[columns] = np.maximum(strongest[columns], needed)
-    return [
-        float(claim.detector.from_strength(s)) for claim, s in zip(family, strongest, strict=True)
-    ]
+    value: float
+    uncertainty: float
+    stability: float
+    detectable: float
 
 
 def _finding(
-    study: Study,
-    claim: Claim,
-    value: float,
-    nulls: dict[str, KindSummary],
-    controls: dict[str, KindSummary],
-    shown_by_true: bool | None,
-    recipe: str,
-    detectable: float,
-    axes: Axes,
+    study: Study, claim: Claim, judgement: Judgement, numbers: Numbers, axes: Axes
 ) -> Finding:
     detector = claim.detector
     text = f"{detector.name[0].upper()}{detector.name[1:]}, {claim.where}"
     word, strongest, decisive = NOT_TESTABLE, "", None
     ending = claim.barred or detector.missing
-    if np.isfinite(value) and not (nulls or controls):
+    verdict, known = judgement.verdict, np.isfinite(numbers.value)
+    if known and verdict is None:
         ending = "no null was drawn that applies"
-    elif np.isfinite(value):
-        decision = decide(detector, value, claim.floor, nulls, controls, shown_by_true, recipe)
-        word, strongest = decision.word, decision.decided_by
-        decisive = (nulls | {label(kind): c for kind, c in controls.items()})[strongest]
+    elif known and verdict is not None:
+        word, strongest = verdict.word, verdict.decided_by
+        named = {label(kind): c for kind, c in judgement.controls.items()}
+        decisive = (judgement.nulls | named)[strongest]
         text = detector.sentence(study, claim.layer, axes)
-        ending = _ending(claim, word, decision.note, decisive, strongest, detectable)
+        ending = "; ".join(
+            [
+                _ending(claim, verdict, decisive, numbers.detectable),
+                *_rests_on(study, claim, numbers),
+            ]
+        )
     return Finding(
         what=detector.name,
         where=claim.where,
-        value=value,
+        value=numbers.value,
+        uncertainty=numbers.uncertainty,
         unit=detector.unit,
         rotation_matters=detector.rotation_matters,
         threshold=claim.floor,
         margin=detector.margin,
-        nulls=nulls,
-        controls=controls,
+        nulls=judgement.nulls,
+        controls=judgement.controls,
         strongest=strongest,
         effect=float("nan") if decisive is None else decisive.effect,
         p=float("nan") if decisive is None else decisive.p,
         p_floor=float("nan") if decisive is None else decisive.p_floor,
         n_draws=0 if decisive is None else decisive.n,
+        stability=numbers.stability,
         verdict=word,
-        detectable=float("nan") if decisive is None else detectable,
+        detectable=float("nan") if decisive is None else numbers.detectable,
         sentence=f"{text}: {word} ({ending}).",
     )
 
 
-def _ending(
-    claim: Claim, word: str, note: str, decisive: KindSummary, name: str, detectable: float
-) -> str:
+def _ending(claim: Claim, verdict: Verdict, decisive: KindSummary, detectable: float) -> str:
     unit = f" {claim.detector.unit}" if claim.detector.unit else ""
-    against = f"{name} {decisive.mean:.3g} ± {decisive.sd:.2g}{unit}"
-    if word == NOT_FOUND:
+    against = f"{verdict.decided_by} {decisive.mean:.3g} ± {decisive.sd:.2g}{unit}"
+    if verdict.word == NOT_FOUND:
         bound = "at most" if claim.detector.tail == "lower" else "at least"
         return (
             f"{bound} {claim.floor:.3g}{unit} would count, and {detectable:.3g}{unit} would be found with a "
             f"power of 80 %; {against}"
         )
-    parts = [note] if note else []
+    parts = [verdict.note] if verdict.note else []
     t = f"t = {decisive.effect:.1f}"
     return "; ".join([*parts, f"closest: {against}, {t}", f"p {_equal(decisive)}"])
+
+
+def _rests_on(study: Study, claim: Claim, numbers: Numbers) -> list[str]:
+    """Say on how many link modes a claim rests, how sure its value is, and whether its verdict is stable."""
+    unit = f" {claim.detector.unit}" if claim.detector.unit else ""
+    said = [
+        f"rests on {result.rotation.n} link modes, {result.resolved.sum()} of them resolved"
+        for result in claim.detector.link_modes(study, claim.layer)
+    ]
+    if numbers.uncertainty > 0:
+        said.append(f"other inputs may change the value by ± {numbers.uncertainty:.2g}{unit}")
+    if numbers.stability < STABLE:
+        said.append(
+            f"unstable: {numbers.stability:.0%} of resampled nulls and inputs give this verdict"
+        )
+    return said
 
 
 def _equal(decisive: KindSummary) -> str:

@@ -22,6 +22,7 @@ from ._draws import measured_controls, measured_nulls
 from ._findings import judge
 from ._interpretation import Interpretation
 from ._panel import Panel, interpret_each
+from ._stability import uncertainties
 from ._study import Study
 from ._usage import target_rows, with_usage
 from .detectors import DETECTORS, Axes, Detector, kernel_order, reference_inverse, rejection
@@ -227,11 +228,13 @@ def _interpret(
     control_values = measured_controls(given, setting, family, *work)
     draws = measured_nulls(kinds, setting, family, observed, nulls, entropy, *work)
     recipe = other_recipe(network, given)
-    findings = judge(measured, family, observed, draws, control_values, axes, recipe)
+    halves, again = (_generator(entropy, len(KINDS) + place) for place in (2, 3))
+    unsure = uncertainties(measured, family, observed, halves, *work[:2])
+    told = draws, control_values, axes, unsure, again, recipe
+    findings = judge(measured, family, observed, *told)
     if wished is not None:
-        rng = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(len(KINDS) + 1,)))
         rows = wished if chosen is None else wished[chosen]
-        findings = with_usage(measured, family, findings, rows, rng)
+        findings = with_usage(measured, family, findings, rows, _generator(entropy, len(KINDS) + 1))
     return Interpretation(
         study=study,
         findings=findings,
@@ -279,6 +282,11 @@ def _chosen(available: int, count: int, entropy: int) -> NDArray[np.intp] | None
     """Numbers of the inputs that findings, nulls and controls share; None for all."""
     if available <= count:
         return None
-    rng = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(len(KINDS),)))
+    rng = _generator(entropy, len(KINDS))
     chosen: NDArray[np.intp] = np.sort(rng.choice(available, count, replace=False))
     return chosen
+
+
+def _generator(entropy: int, place: int) -> np.random.Generator:
+    """Numbers of their own, beside those of the draws of the null kinds."""
+    return np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(place,)))

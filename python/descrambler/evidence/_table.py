@@ -38,13 +38,14 @@ def columns_of(name: str, comparisons: Sequence[KindSummary | None]) -> dict[str
 
 def _row(finding: Finding) -> tuple[str, ...]:
     unit = f" {finding.unit}" if finding.unit else ""
+    sure = f" ± {finding.uncertainty:.2g}" if finding.uncertainty > 0 else ""
     start = (finding.what, finding.where, "yes" if finding.rotation_matters else "no")
     null = finding.decisive
     if null is None:
         return (*start, "-", "-", "-", "-")
     return (
         *start,
-        f"{finding.value:.3g}{unit}",
+        f"{finding.value:.3g}{sure}{unit}",
         f"{finding.strongest} {null.mean:.3g} ± {null.sd:.2g}",
         f"{finding.effect:.1f}",
         finding.p_text,

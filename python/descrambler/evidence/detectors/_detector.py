@@ -10,6 +10,7 @@ import numpy as np
 import scipy  # its submodules load at first use
 from numpy.typing import NDArray
 
+from ..._solvers.result import Descrambling
 from ..._util.tables import brief
 from ..._util.validate import Array
 from ...axis import Axis
@@ -69,6 +70,21 @@ def no_part(study: Study, layer: int) -> Part | None:
     return None
 
 
+def no_link(study: Study, layer: int) -> tuple[Descrambling, ...]:
+    """Return that a claim rests on no link modes."""
+    return ()
+
+
+def input_link(study: Study, layer: int) -> tuple[Descrambling, ...]:
+    """Return the link dimension that a layer takes, if there is one before it."""
+    return (study.links[layer - 2].after,) if layer > 1 else ()
+
+
+def output_link(study: Study, layer: int) -> tuple[Descrambling, ...]:
+    """Return the link dimension that a layer makes."""
+    return (study.links[layer - 1].before,)
+
+
 def nothing_needed(network: Network, layer: int) -> str:
     """Return what a network lacks for a detector that needs nothing: a function that workers can import."""
     return ""
@@ -119,6 +135,8 @@ class Detector:
     part : callable
         From a study and a layer to the :class:`Part` that a finding speaks of; None where it cannot be
         removed.
+    link_modes : callable
+        From a study and a layer to the descrambled link dimensions that the value rests on.
     """
 
     name: str
@@ -139,6 +157,7 @@ class Detector:
     needs: Callable[[Network, int], str] = nothing_needed
     floor_text: str = ""
     part: Callable[[Study, int], Part | None] = no_part
+    link_modes: Callable[[Study, int], tuple[Descrambling, ...]] = no_link
 
     @property
     def sign(self) -> int:

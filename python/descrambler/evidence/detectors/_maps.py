@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from ..._solvers.result import Descrambling
 from ...analysis import (
     FrequencyMap,
     frequency_map,
@@ -17,7 +18,18 @@ from ...analysis import (
 from ...network._network import Network
 from .._study import Study
 from ..nulls import COMPONENTS, NOISE, WEIGHTS_ALONE
-from ._detector import LATER_LAYER, NO_INPUTS, WORLDS_OF_INPUTS, Axes, Detector, first, last, whole
+from ._detector import (
+    LATER_LAYER,
+    NO_INPUTS,
+    WORLDS_OF_INPUTS,
+    Axes,
+    Detector,
+    first,
+    input_link,
+    last,
+    output_link,
+    whole,
+)
 
 LEAST_POINTS = 8
 
@@ -71,6 +83,10 @@ def _link_order(study: Study, layer: int) -> float:
 def _joint_order(study: Study, layer: int) -> float:
     """By the paper's recipe for the last layer: the next weights are appended to the signals."""
     return mode_order(study.links[layer - 2].joint.rotation.right(study.raw(layer)))
+
+
+def _joint_link(study: Study, layer: int) -> tuple[Descrambling, ...]:
+    return (study.links[layer - 2].joint,)
 
 
 def _order_sentence(
@@ -130,6 +146,7 @@ LINK_MAP = Detector(
     sentence=_link_map_sentence,
     along=("inputs",),
     needs=_needs_square,
+    link_modes=output_link,
 )
 LINK_ORDER = Detector(
     name="link order",
@@ -146,6 +163,7 @@ LINK_ORDER = Detector(
     scale="correlation",
     needs=_needs_outputs,
     excluded={NOISE.name: LATER_LAYER, COMPONENTS.name: LATER_LAYER},
+    link_modes=input_link,
 )
 JOINT_ORDER = Detector(
     name="link order, joint",
@@ -166,4 +184,5 @@ JOINT_ORDER = Detector(
         COMPONENTS.name: LATER_LAYER,
         WEIGHTS_ALONE.name: NO_INPUTS,
     },
+    link_modes=_joint_link,
 )

@@ -27,6 +27,7 @@ from ._detector import (
     Detector,
     Part,
     every,
+    input_link,
     last,
     later,
 )
@@ -188,6 +189,7 @@ ORTHOGONAL = Detector(
     },
     scale="share",
     needs=_needs_two,
+    link_modes=input_link,
 )
 POLYNOMIALS = Detector(
     name="polynomial outputs",
@@ -222,6 +224,7 @@ DIAGONAL = Detector(
     sentence=_diagonal_sentence,
     excluded={WEIGHTS_ALONE.name: TAUTOLOGY},
     needs=_needs_two,
+    link_modes=input_link,
 )
 SINUSOIDS = Detector(
     name="link sinusoids",
@@ -242,4 +245,5 @@ SINUSOIDS = Detector(
     },
     scale="share",
     needs=_needs_units,
+    link_modes=input_link,
 )

@@ -76,7 +76,17 @@ def findings(interpretation: Interpretation) -> list[dict[str, Any]]:
             *("p_text", "n_draws", "used"),
         )
         row = {name: getattr(finding, name) for name in names}
-        numbers = ("value", "threshold", "margin", "detectable", "effect", "p", "p_floor")
+        numbers = (
+            "value",
+            "uncertainty",
+            "stability",
+            "threshold",
+            "margin",
+            "detectable",
+            "effect",
+            "p",
+            "p_floor",
+        )
         row |= {name: _finite(getattr(finding, name)) for name in numbers}
         named = {**finding.nulls, **{label(k): c for k, c in finding.controls.items()}}
         row["nulls"] = [

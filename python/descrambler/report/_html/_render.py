@@ -150,13 +150,14 @@ def _row(finding: dict[str, Any]) -> dict[str, Any]:
         if null["name"] == finding["strongest"]
     ]
     known = finding["unit"] and finding["value"] is not None
+    sure = f" ± {float(finding['uncertainty']):.2g}" if finding.get("uncertainty") else ""
     unit = f" {finding['unit']}" if known else ""
     return finding | {
         "kind": kind,
         "symbol": symbol,
         "word": word,
         "layer": where.removeprefix("layer ") if where.startswith("layer ") else "",
-        "value": _short(finding["value"]) + unit,
+        "value": _short(finding["value"]) + sure + unit,
         "effect": _short(finding["effect"]),
         "p": finding["p_text"],
         "threshold": _short(finding["threshold"]),
@@ -177,12 +178,13 @@ def _findings_csv(record: Record) -> str:
     names = (
         *("verdict", "what", "where", "value", "unit", "rotation_matters", "threshold", "margin"),
         *("detectable", "strongest", "effect", "p", "p_floor", "n_draws", "used"),
+        *("uncertainty", "stability"),
     )
     parts = ("name", "n", "mean", "sd", "effect", "p")
     table.writerow([*names, *(f"null {part}" for part in parts), "sentence"])
     for finding in record.text["findings"]:
         for null in finding["nulls"] or [dict.fromkeys(parts)]:
-            row = [*(finding[n] for n in names), *(null[p] for p in parts), finding["sentence"]]
+            row = [*(finding.get(n) for n in names), *(null[p] for p in parts), finding["sentence"]]
             table.writerow(csv_cells(row))
     return stream.getvalue()
 

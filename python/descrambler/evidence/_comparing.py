@@ -1,0 +1,128 @@
+"""Values held against the draws of one kind, and what it would take to be found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from .._util.tables import brief
+from .._util.validate import Array
+from ._claims import Claim, reached, strengths
+from ._significance import found_with_power, step_down_max_t, student_t
+from ._verdicts import LEVEL, KindSummary, Verdict, decide
+
+
+class Judgement(NamedTuple):
+    """One value beside its nulls and controls; the verdict is None where nothing can be said."""
+
+    nulls: dict[str, KindSummary]
+    controls: dict[str, KindSummary]
+    verdict: Verdict | None
+
+
+@brief
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What the values of a family of claims are held against.
+
+    Attributes
+    ----------
+    family : sequence of Claim
+    nulls, controls : mapping of str to ndarray, shape (n, d)
+        Values by kind: a row per network, a column per claim, NaN where there is none.
+    shown : list of bool or None
+        Whether networks trained on the true targets by the controls' recipe show each claim.
+    recipe : str
+        In what the recipe of the controls differs from the network's.
+    """
+
+    family: Sequence[Claim]
+    nulls: Mapping[str, Array]
+    controls: Mapping[str, Array]
+    shown: Sequence[bool] | None
+    recipe: str
+
+    def judge(self, observed: Array) -> list[Judgement]:
+        """Judge the values of all claims."""
+        by_null = {name: compared(self.family, observed, v) for name, v in self.nulls.items()}
+        by_control = {kind: compared(self.family, observed, v) for kind, v in self.controls.items()}
+        judged = []
+        for j, claim in enumerate(self.family):
+            nulls = {name: found[j] for name, found in by_null.items() if j in found}
+            controls = {kind: found[j] for kind, found in by_control.items() if j in found}
+            verdict = None
+            if np.isfinite(observed[j]) and (nulls or controls):
+                shown = None if self.shown is None else self.shown[j]
+                told = claim.detector, float(observed[j]), claim.floor, nulls, controls
+                verdict = decide(*told, shown, self.recipe)
+            judged.append(Judgement(nulls, controls, verdict))
+        return judged
+
+    def resampled(self, rng: np.random.Generator) -> Evidence:
+        """Return the same with the draws of each null kind drawn again, with replacement."""
+        nulls = {k: v[rng.integers(len(v), size=len(v))] for k, v in self.nulls.items()}
+        return replace(self, nulls=nulls)
+
+
+def compared(family: Sequence[Claim], observed: Array, draws: Array) -> dict[int, KindSummary]:
+    """Hold values against draws of one kind by the max-T test with floors; by column.
+
+    Claims without a value in any of the networks leave the family.
+    """
+    pooled = np.vstack([observed, draws])
+    columns = _with_values(draws)
+    if not columns:
+        return {}
+    part = [family[j] for j in columns]
+    values = strengths(part, pooled[:, columns])
+    p = step_down_max_t(values[0], values[1:], reached(part, pooled[:, columns]))
+    t = student_t(values[0], values[1:])
+    found = {}
+    for place, j in enumerate(columns):
+        size = family[j].detector.size(draws[:, j])
+        found[j] = KindSummary(
+            float(np.nanmean(size)),
+            float(np.nanstd(size)),
+            float(t[place]),
+            float(p[place]),
+            len(draws),
+            tuple(draws[:, j].tolist()),
+        )
+    return found
+
+
+def _with_values(draws: Array) -> list[int]:
+    """Columns in which at least one draw has a value."""
+    return [int(j) for j in np.flatnonzero(np.isfinite(draws).any(axis=0))]
+
+
+def shown_by(family: Sequence[Claim], true: Array, controls: Mapping[str, Array]) -> list[bool]:
+    """Which claims most networks trained on the true targets show, against every kind of controls."""
+    beyond = reached(family, true)
+    for values in controls.values():
+        for i, row in enumerate(true):
+            found = compared(family, row, values)
+            allowed = max(LEVEL, 1 / (1 + len(values)) + 1e-9)
+            beyond[i] &= [j in found and found[j].p <= allowed for j in range(len(family))]
+    return [bool(x) for x in beyond.mean(axis=0) > 0.5]
+
+
+def detectable_values(family: Sequence[Claim], kinds: Sequence[Array]) -> list[float]:
+    """Value of each claim that every kind's test would find with a power of 80 %."""
+    values = np.array([claim.floor for claim in family])
+    strongest = strengths(family, values[None])[0] if family else values
+    for draws in kinds:
+        columns = _with_values(draws)
+        if not columns:
+            continue
+        part = [family[j] for j in columns]
+        scaled = strengths(part, draws[:, columns])
+        level = max(LEVEL, 1 / (1 + len(draws)) + 1e-9)
+        needed = found_with_power(scaled, reached(part, draws[:, columns]), level)
+        strongest[columns] = np.maximum(strongest[columns], needed)
+    return [
+        float(claim.detector.from_strength(s)) for claim, s in zip(family, strongest, strict=True)
+    ]
