@@ -9,12 +9,12 @@ import numpy as np
 
 from ..._solvers.result import Descrambling
 from ...analysis import (
-    FrequencyMap,
     frequency_map,
     frequency_order,
     mode_order,
     output_frequencies,
 )
+from ...analysis._ridge import exponent_and_evidence
 from ...network._network import Network
 from .._study import Study
 from ..nulls import COMPONENTS, NOISE, WEIGHTS_ALONE
@@ -56,20 +56,13 @@ def _frequency_map_sentence(study: Study, layer: int, axes: Axes) -> str:
     )
 
 
-def link_map(study: Study) -> FrequencyMap | None:
-    """Ridge of input frequency against link frequency in P W_1, None for widths below eight."""
-    w = study.weights(1)
-    return frequency_map(w) if min(w.shape) >= LEAST_POINTS else None
-
-
 def _link_map(study: Study, layer: int) -> float:
-    found = link_map(study)
-    return float("nan") if found is None else found.evidence * max(found.exponent - 1, 0.0)
+    exponent, evidence = exponent_and_evidence(study.weights(1))
+    return evidence * max(exponent - 1, 0.0)
 
 
 def _link_map_sentence(study: Study, layer: int, axes: Axes) -> str:
-    found = link_map(study)
-    assert found is not None
+    found = frequency_map(study.weights(1))
     return (
         f"In P W_1, the strongest {axes.inputs.frequency_name} goes as the power {found.exponent:.2f} ± {found.error:.2f} "
         f"of link frequency (evidence for a ridge: {found.evidence:.2f} nats per link frequency)"
