@@ -5,7 +5,8 @@ No rotation of an inner dimension changes them: whatever is read from a Jacobian
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,8 +17,11 @@ from ..network._derivative import Derivative
 from ..network._layers import Linear
 from ..network._network import Network
 
-_BATCH_BYTES = 1 << 23
-"""Size of the largest temporary: what the caches of today's processors hold."""
+_BATCH_BYTES = 1 << 20
+"""Size of the largest temporary: what the caches of one core hold, and what is not given back to the system."""
+
+Known: TypeAlias = Mapping[int, Array]
+"""Signals that leave layers, by the layer's position in the network."""
 
 
 @computes
@@ -71,10 +75,15 @@ def mean_jacobian(network: Network, inputs: ArrayLike) -> Array:
     TypeError, ValueError
         If the inputs are not finite and real, or do not fit.
     """
-    x = _inputs(network, inputs)
+    return mean_jacobian_from(network, _inputs(network, inputs), {})
+
+
+def mean_jacobian_from(network: Network, x: Array, known: Known) -> Array:
+    """Return the mean Jacobian where some of the signals are known already, of all rows of `x`."""
     total = np.zeros((network.n_out, network.n_in))
-    for batch in _batches(network, x):
-        total += _sum_of_jacobians(network, batch)
+    for rows in _batches(network, x):
+        here = {position: signals[rows] for position, signals in known.items()}
+        total += _sum_of_jacobians(network, x[rows], here)
     return (total / len(x)).astype(np.result_type(x, network.linear(1).weight))
 
 
@@ -103,7 +112,8 @@ def directional_gain(network: Network, inputs: ArrayLike, directions: ArrayLike)
     x = _inputs(network, inputs)
     d = directions_matrix("directions", directions, network.n_in)
     power = np.zeros(len(d))
-    for batch in _batches(network, x, len(d)):
+    for rows in _batches(network, x, len(d)):
+        batch = x[rows]
         t = d[None].astype(np.result_type(x, d), copy=False)
         for linear, derivative in _steps(network, batch):
             t = t @ linear.weight.T if linear is not None else t
@@ -131,24 +141,29 @@ def _inputs(network: Network, inputs: ArrayLike) -> Array:
     return x
 
 
-def _steps(network: Network, x: Array) -> Iterator[tuple[Linear | None, Derivative | None]]:
+def _steps(
+    network: Network, x: Array, known: Known | None = None
+) -> Iterator[tuple[Linear | None, Derivative | None]]:
     """Yield each linear layer with the derivative of what follows it; first, of what precedes all."""
     linear: Linear | None = None
     derivative: Derivative | None = None
-    signal = x
+    signal, known = x, known or {}
     last = network.layers[-1]
-    for layer in network.layers:
+    for position, layer in enumerate(network.layers):
         if isinstance(layer, Linear):
             yield linear, derivative
             linear, derivative = layer, None
         else:
             own = layer.derivative(signal)
             derivative = own if derivative is None else own.after(derivative)
-        signal = layer(signal) if layer is not last else signal
+        if position in known:
+            signal = known[position]
+        elif layer is not last:
+            signal = layer(signal)
     yield linear, derivative
 
 
-def _batches(network: Network, x: Array, vectors: int | None = None) -> Iterator[Array]:
+def _batches(network: Network, x: Array, vectors: int | None = None) -> Iterator[slice]:
     """Cut the inputs so that `vectors` signals a sample fit the caches.
 
     By default as many as the mean Jacobian keeps: one, or in a deep network n_out.
@@ -158,11 +173,11 @@ def _batches(network: Network, x: Array, vectors: int | None = None) -> Iterator
         vectors = network.n_out if network.n_linear > 2 else 1
     size = max(1, _BATCH_BYTES // (vectors * max(widths) * x.itemsize))
     for start in range(0, len(x), size):
-        yield x[start : start + size]
+        yield slice(start, start + size)
 
 
-def _sum_of_jacobians(network: Network, x: Array) -> Array:
-    weights, derivatives = _merged(network, x)
+def _sum_of_jacobians(network: Network, x: Array, known: Known) -> Array:
+    weights, derivatives = _merged(_steps(network, x, known))
     leading, trailing = derivatives[-1] is None, derivatives[0] is None
     inner = [d for d in derivatives if d is not None]
     if not inner:
@@ -173,11 +188,13 @@ def _sum_of_jacobians(network: Network, x: Array) -> Array:
     return total @ weights[0] if trailing else total
 
 
-def _merged(network: Network, x: Array) -> tuple[list[Array], list[Derivative | None]]:
+def _merged(
+    steps: Iterator[tuple[Linear | None, Derivative | None]],
+) -> tuple[list[Array], list[Derivative | None]]:
     """Weights and the derivatives around them; weights with nothing between are multiplied."""
     weights: list[Array] = []
     derivatives: list[Derivative | None] = []
-    for linear, derivative in _steps(network, x):
+    for linear, derivative in steps:
         if linear is not None and weights and derivatives[-1] is None:
             weights[-1] = linear.weight @ weights[-1]
             derivatives[-1] = derivative

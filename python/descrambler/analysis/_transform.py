@@ -205,7 +205,8 @@ def _positions(name: str, value: ArrayLike, n: int) -> Array:
 def _correlations(a: Array, b: Array) -> tuple[float, float]:
     if min(np.ptp(a), np.ptp(b)) == 0:
         return np.nan, np.nan
-    return float(np.corrcoef(a, b)[0, 1]), float(scipy.stats.spearmanr(a, b).statistic)
+    ranks = scipy.stats.rankdata(a), scipy.stats.rankdata(b)
+    return float(np.corrcoef(a, b)[0, 1]), float(np.corrcoef(*ranks)[0, 1])
 
 
 def _line(x: Array, y: Array) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import scipy.linalg
@@ -16,7 +17,8 @@ from .._util.parallel import Executor, mapping
 from .._util.progress import Progress, reporting
 from .._util.tables import brief
 from .._util.validate import Array, matrix
-from ..analysis import mean_jacobian
+from ..analysis import aggregate_response
+from ..analysis._jacobian import mean_jacobian_from
 from ..criteria import Smoothness, link_basis
 from ..network._layers import Linear
 from ..network._network import Network
@@ -102,9 +104,31 @@ class Study:
         if self.inputs is None:
             taps = [(w.T, after) for w, after in zip(weights[:-1], weights[1:], strict=True)]
         else:
-            taps = _taps(self.network, self.inputs)
+            places = self._linear_places
+            taps = [
+                (self._signals[place], self._signals[after - 1])
+                for place, after in pairwise(places)
+            ]
         pairs = zip(taps, weights[1:], strict=True)
         return tuple(Link(k, signals, after) for k, (signals, after) in enumerate(pairs, 1))
+
+    @cached_property
+    def _linear_places(self) -> list[int]:
+        """Positions of the linear layers in the network."""
+        return [p for p, layer in enumerate(self.network.layers) if isinstance(layer, Linear)]
+
+    @cached_property
+    def _signals(self) -> dict[int, Array]:
+        """Signals that leave each linear layer but the last, and that enter the next, by position."""
+        assert self.inputs is not None
+        places = self._linear_places
+        kept = {*places[:-1], *(place - 1 for place in places[1:])}
+        signal, signals = self.inputs, {}
+        for position, layer in enumerate(self.network.layers[: places[-1]]):
+            signal = layer(signal)
+            if position in kept:
+                signals[position] = signal
+        return signals
 
     def links_of(self, layer: int) -> list[int]:
         """Numbers of the link dimensions on the sides of a layer."""
@@ -117,7 +141,9 @@ class Study:
             (link.layer, side)
             for link in self.links
             for side, signals in enumerate(link.signals)
-            if np.array_equal(signals, np.broadcast_to(signals[:1], signals.shape))
+            # The last signal tells nearly all that vary from those that do not.
+            if np.array_equal(signals[0], signals[-1])
+            and np.array_equal(signals, np.broadcast_to(signals[:1], signals.shape))
         )
 
     def raw(self, layer: int) -> Array:
@@ -130,12 +156,18 @@ class Study:
         Weights that had a part in their own descrambling, as the joint criterion gives it to them,
         would be smooth whatever they are. The network's own inputs and outputs are left as they are.
         """
-        w = self.raw(layer)
-        if layer > 1:
-            w = self.links[layer - 2].after.rotation.right(w)
-        if layer <= len(self.links):
-            w = self.links[layer - 1].before.rotation.left(w)
-        return w
+        if layer not in self._weights:
+            w = self.raw(layer)
+            if layer > 1:
+                w = self.links[layer - 2].after.rotation.right(w)
+            if layer <= len(self.links):
+                w = self.links[layer - 1].before.rotation.left(w)
+            self._weights[layer] = w
+        return self._weights[layer]
+
+    @cached_property
+    def _weights(self) -> dict[int, Array]:
+        return {}
 
     @cached_property
     def _modes(self) -> dict[int, Array]:
@@ -167,7 +199,24 @@ class Study:
         products = sum(a * b for a, b in zip(widths[:-2], widths[1:-1], strict=True))
         most = JACOBIAN_COST // (self.network.n_out * products) if products else len(self.inputs)
         step = -(-len(self.inputs) // max(most, 1))
-        return mean_jacobian(self.network, self.inputs[::step]).astype(np.float64, copy=False)
+        known = {position: signals[::step] for position, signals in self._signals.items()}
+        mean = mean_jacobian_from(self.network, self.inputs[::step], known)
+        return mean.astype(np.float64, copy=False)
+
+    @cached_property
+    def _responses(self) -> dict[int, Array]:
+        return {}
+
+    def response(self, layer: int) -> Array:
+        """Return the response to each cosine of the input axis, r.m.s. over outputs, shape (n_in,).
+
+        Of the mean Jacobian (layer 0) or of the weights of the first layer. Cosines (DCT-II), not a
+        periodic transform: a one-sided signal has no reason to end where it began.
+        """
+        if layer not in self._responses:
+            matrix = self.jacobian if layer == 0 else self.raw(layer)
+            self._responses[layer] = aggregate_response(matrix)
+        return self._responses[layer]
 
     @cached_property
     def _singular(self) -> dict[int, tuple[Array, Array, Array]]:
@@ -180,23 +229,6 @@ class Study:
             u, s, vt = scipy.linalg.svd(w, full_matrices=False, check_finite=False)
             self._singular[layer] = u, s, vt
         return self._singular[layer]
-
-
-def _taps(network: Network, inputs: Array) -> list[tuple[Array, Array]]:
-    """Signals before and after the activations that follow each linear layer but the last."""
-    before: list[Array] = []
-    after: list[Array] = []
-    signal = inputs
-    for layer in network.layers:
-        if isinstance(layer, Linear) and len(before) == network.n_linear - 1:
-            break
-        signal = layer(signal)
-        if isinstance(layer, Linear):
-            before.append(signal)
-            after.append(signal)
-        elif after:
-            after[-1] = signal
-    return list(zip(before, after, strict=True))
 
 
 def descramble_network(

@@ -132,13 +132,16 @@ FUNCTIONS: dict[str, Callable[[Array], Array]] = {
 
 
 def _logistic_slope(x: Array) -> Array:
-    decay = np.exp(-np.abs(x))
-    slope: Array = decay / np.square(1 + decay)
-    return slope
+    decay = np.abs(x)
+    np.exp(np.negative(decay, out=decay), out=decay)
+    slope: Array = 1 + decay
+    return np.divide(decay, np.square(slope, out=slope), out=slope)
 
 
 def _tanh_slope(x: Array) -> Array:
-    return 4 * _logistic_slope(2 * x)
+    slope = _logistic_slope(2 * x)
+    slope *= 4
+    return slope
 
 
 def _relu_slope(x: Array) -> Array:

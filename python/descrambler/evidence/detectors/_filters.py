@@ -10,7 +10,6 @@ import scipy.fft
 
 from ..._util.validate import Array
 from ...analysis import (
-    aggregate_response,
     band_pass_level,
     frequencies,
     gain,
@@ -42,31 +41,22 @@ def needs_points(network: Network, layer: int) -> str:
     return f"it needs at least {LEAST_POINTS} inputs, and this network has {network.n_in}"
 
 
-def response(study: Study, layer: int) -> Array:
-    """Response to each cosine of the input axis, r.m.s. over outputs, shape (n_in,).
-
-    Of the mean Jacobian (layer 0) or of the weights of the first layer. Cosines (DCT-II), not a
-    periodic transform: a one-sided signal has no reason to end where it began.
-    """
-    return aggregate_response(study.jacobian if layer == 0 else study.raw(layer))
-
-
 def _low_pass(study: Study, layer: int) -> float:
-    return -upper_band_level(response(study, layer))
+    return -upper_band_level(study.response(layer))
 
 
 def _band_pass(study: Study, layer: int) -> float:
-    return -band_pass_level(response(study, layer))
+    return -band_pass_level(study.response(layer))
 
 
 def _notch(study: Study, layer: int) -> float:
-    return -notch_depth(response(study, layer))
+    return -notch_depth(study.response(layer))
 
 
 def _band(study: Study, layer: int) -> Part:
     """Cosines of the pass band, which the first layer loses."""
     n = study.network.n_in
-    band = pass_band(frequencies(n), response(study, layer))
+    band = pass_band(frequencies(n), study.response(layer))
     waves = frequencies(n)
     kept = np.flatnonzero((waves >= band.low) & (waves <= band.high))
     return Part(1, "inputs", scipy.fft.idct(np.eye(n)[kept], axis=1, norm="ortho"))
@@ -95,7 +85,7 @@ def _low_pass_sentence(study: Study, layer: int, axes: Axes) -> str:
 
 def _band_pass_sentence(study: Study, layer: int, axes: Axes) -> str:
     n = study.network.n_in
-    band = pass_band(frequencies(n), response(study, layer))
+    band = pass_band(frequencies(n), study.response(layer))
     return (
         f"{_subject(layer)} passes {axes.inputs.frequency_name} from {_frequency(band.low, n, axes)} to "
         f"{_frequency(band.high, n, axes)} (-3 dB) and responds at least "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..._util.validate import own_unit
 from ...analysis import (
     diagonal_share,
     expected_diagonal_share,
@@ -40,8 +41,12 @@ SAME_ORTHOGONAL = "orthogonal columns have equal singular values, and any weight
 
 
 def _rank_share(study: Study, layer: int) -> float:
-    values = study.singular(layer)[1]
-    return participation_ratio(values) / len(values)
+    """Participation ratio from W W^T, whose trace is sum s^2, and squared norm sum s^4."""
+    w = own_unit(study.raw(layer).astype(np.float64, copy=False))[0]
+    w = w if w.shape[0] <= w.shape[1] else w.T
+    gram = w @ w.T
+    ratio = float(np.trace(gram)) ** 2 / float(np.vdot(gram, gram))
+    return ratio / len(gram)
 
 
 def _rank_sentence(study: Study, layer: int, axes: Axes) -> str:
