@@ -42,7 +42,7 @@ def test_finds_what_was_planted(group):
     assert np.abs(found.matrix - q).max() < (0.02 if "O" in group else 1e-12)
     assert found.r2 > 0.99 and found.verdict == "present"
     assert found.shared.all() and found.share.sum() == pytest.approx(1)
-    assert found.chance < -0.5 and found.nulls["random P"].mean < 0
+    assert abs(found.chance) < 0.1 and found.scale == pytest.approx(1, abs=0.01)
     assert found.optimality == ("exact" if "perm" in group else "certified")
     assert np.allclose(found.transform(a @ q + noise).mean(0), a.mean(0))
     assert len(repr(found).splitlines()) == 1 and "present" in str(found)
@@ -90,7 +90,9 @@ def test_held_out_values_are_those_of_a_direct_computation():
     left = {True: 0.0, False: 0.0}
     for (fit_a, fit_b), (held_a, held_b) in itertools.product(halves, halves):
         p = ds.diagonalize((fit_b - fit_b.mean(0)).T @ (fit_a - fit_a.mean(0))).rotation.matrix
-        error = held_a - fit_a.mean(0) - (held_b - fit_b.mean(0)) @ p.T
+        turned = (fit_b - fit_b.mean(0)) @ p.T
+        scale = np.sum(turned * (fit_a - fit_a.mean(0))) / np.sum(turned**2)
+        error = held_a - fit_a.mean(0) - scale * (held_b - fit_b.mean(0)) @ p.T
         left[fit_a is held_a] += np.sum(error**2)
     whole = sum(np.sum((half - half.mean(0)) ** 2) for half, _ in halves)
     assert found.r2 == pytest.approx(1 - left[False] / whole, rel=1e-10)
@@ -110,8 +112,8 @@ def test_unrelated_signals_are_not_found():
     shared = 0
     for seed in range(12):
         found = ds.align(signals(200, 5, seed), signals(200, 5, 100 + seed))
-        assert found.verdict == "not found" and -1.5 < found.r2 < 0
-        assert found.ceiling < 0.1
+        assert found.verdict in ("not found", "explained by shuffled rows") and abs(found.r2) < 0.1
+        assert 0 < found.ceiling < 0.2
         shared += found.shared.any()
     assert shared <= 2
 
@@ -139,7 +141,17 @@ def test_what_the_inputs_make_alike_is_not_credited_to_training():
     assert ds.align(*pairs[0]).note == "beyond the nulls; no untrained pair was given"
     apart = tuple(rng.standard_normal((500, 12)) for _ in range(2))
     found = ds.align(*pairs[0], untrained=apart)
-    assert found.verdict == "present" and found.untrained < 0
+    assert found.verdict == "present" and found.untrained < 0.05
+
+
+def test_size_does_not_count():
+    a, q = signals(), element("SO", 6)
+    found = ds.align(a, 40 * a @ q)
+    assert found.r2 == pytest.approx(1, abs=1e-12) and found.scale == pytest.approx(1 / 40)
+    assert np.allclose(found.transform(40 * a @ q), a)
+    assert found.distance == pytest.approx(39, rel=1e-6)
+    turned = ds.align(a, -a, "permutation", nulls=0)
+    assert turned.scale >= 0 and turned.r2 < 0.5
 
 
 def test_few_draws_decide_nothing():
@@ -155,7 +167,7 @@ def test_rows_of_one_sample_stay_together():
     a, b = (np.repeat(rng.standard_normal((12, 8)), 40, axis=0) for _ in range(2))
     apart, whole = ds.align(a, b), ds.align(a, b, rows_per_sample=40)
     assert apart.r2 > 0.2 and apart.verdict == "present"
-    assert whole.r2 < 0 and whole.verdict == "not found" and whole.count == 12
+    assert whole.r2 < 0.1 and whole.verdict != "present" and whole.count == 12
 
 
 def test_all_sources_give_the_same():

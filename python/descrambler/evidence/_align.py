@@ -18,7 +18,18 @@ from .._util.progress import Progress, reporting
 from .._util.seeds import seed_of
 from .._util.validate import Array, choice
 from ..network._network import Network
-from ._align_scores import Axes, Halves, Scores, block, fitted, held_out, of_matrix, residual, shift
+from ._align_scores import (
+    Axes,
+    Halves,
+    Scores,
+    block,
+    fitted,
+    held_out,
+    of_matrix,
+    residual,
+    scale,
+    shift,
+)
 from ._align_verdict import NullScores, judged
 from ._alignment import RANDOM, SHUFFLED, Alignment
 
@@ -74,8 +85,8 @@ def align(
     Returns
     -------
     Alignment
-        P is fitted to all samples. R^2 is held out: fitted on the even samples and judged on the odd ones,
-        and the other way round.
+        P is fitted to all samples. R^2 is held out: P and one scale are fitted on the even samples and judged
+        on the odd ones, and the other way round.
 
     Raises
     ------
@@ -95,13 +106,15 @@ def align(
     whole = halves[0].plus(halves[1])
     fit = fitted(whole, group, center)
     p = block(fit.matrix, whole)
+    size = scale(p, whole, center)
     own, ceiling = held_out(halves, group, center, axes)
     unaligned = None
     if pair[0].n == pair[1].n:
         unaligned = of_matrix(np.eye(pair[0].n), halves, center, axes)
     return judged(
         rotation=Rotation(fit.matrix, len(fit.matrix)),
-        shift=shift(p, whole, center),
+        scale=size,
+        shift=shift(size * p, whole, center),
         group=group,
         n_a=pair[0].n,
         n_b=pair[1].n,

@@ -13,7 +13,6 @@ from .._solvers.procrustes import Fit, nearest
 from .._util.validate import Array
 
 Halves = tuple[Moments, Moments]
-Offsets = tuple[Array, Array]
 
 
 class Scores(NamedTuple):
@@ -59,8 +58,19 @@ def block(matrix: Array, moments: Moments) -> Array:
     return part
 
 
+def scale(p: Array, moments: Moments, center: bool) -> float:
+    """Return the factor s >= 0 with the smallest |A - s B P^T|."""
+    own = moments.b
+    if not center:
+        _, mean_b = moments.means
+        own = own + np.outer(moments.count * mean_b, mean_b)
+    size = float(np.sum((p @ own) * p))
+    common = float(np.sum(p * moments_to_fit(moments, center)))
+    return common / size if min(common, size) > 0 else 0.0
+
+
 def shift(p: Array, moments: Moments, center: bool) -> Array:
-    """Return what is added to B P^T, so that the means agree; zero without `center`."""
+    """Return what is added to B p^T, so that the means agree; zero without `center`."""
     mean_a, mean_b = moments.means
     return mean_a - p @ mean_b if center else np.zeros_like(mean_a)
 
@@ -82,14 +92,25 @@ def _along(left: Array, right: Array) -> Array:
     return total
 
 
-def scores(rotations: tuple[Array, Array], halves: Halves, axes: Axes, offsets: Offsets) -> Scores:
-    """Judge the first rotation on the first half and the second on the second."""
-    left = sum(
-        residual(p, offset, moments, axes)
-        for p, offset, moments in zip(rotations, offsets, halves, strict=True)
-    )
-    whole = sum(_along(axes.vectors, moments.a @ axes.vectors) for moments in halves)
-    assert isinstance(left, np.ndarray) and isinstance(whole, np.ndarray)
+class _Map(NamedTuple):
+    """What takes b to a: ``s P b + shift``; the matrix is s P."""
+
+    matrix: Array
+    shift: Array
+
+    @classmethod
+    def of(cls, p: Array, moments: Moments, center: bool) -> _Map:
+        """Scale and shift fitted to a half."""
+        scaled = scale(p, moments, center) * p
+        return cls(scaled, shift(scaled, moments, center))
+
+
+def _scores(maps: tuple[_Map, _Map], halves: Halves, axes: Axes) -> Scores:
+    """Judge the first map on the first half and the second on the second."""
+    pairs = zip(maps, halves, strict=True)
+    left = np.sum([residual(*one, moments, axes) for one, moments in pairs], axis=0)
+    spread = [_along(axes.vectors, moments.a @ axes.vectors) for moments in halves]
+    whole = np.sum(spread, axis=0)
     known = axes.variances > axes.rounding
     with np.errstate(divide="ignore", invalid="ignore"):
         modes = np.where(known, 1 - left / whole, np.nan)
@@ -104,15 +125,13 @@ class HeldOut(NamedTuple):
 
 
 def held_out(halves: Halves, group: str, center: bool, axes: Axes) -> HeldOut:
-    """Fit on either half and judge on both."""
+    """Fit P and scale on either half and judge on both."""
     fits = [block(fitted(half, group, center).matrix, half) for half in halves]
-    offsets = [shift(p, half, center) for p, half in zip(fits, halves, strict=True)]
-    own = scores((fits[0], fits[1]), halves, axes, (offsets[0], offsets[1]))
-    other = scores((fits[1], fits[0]), halves, axes, (offsets[1], offsets[0]))
-    return HeldOut(other, own)
+    first, second = (_Map.of(p, half, center) for p, half in zip(fits, halves, strict=True))
+    return HeldOut(_scores((second, first), halves, axes), _scores((first, second), halves, axes))
 
 
 def of_matrix(p: Array, halves: Halves, center: bool, axes: Axes) -> Scores:
-    """Judge a P that owes nothing to the samples; the means are those of the other half."""
-    offsets = shift(p, halves[1], center), shift(p, halves[0], center)
-    return scores((p, p), halves, axes, offsets)
+    """Judge a P that does not depend on the samples; scale and means are those of the other half."""
+    first, second = (_Map.of(p, half, center) for half in halves)
+    return _scores((second, first), halves, axes)

@@ -37,6 +37,7 @@ def judged(
     variances: Array,
     distances: tuple[float, float | None],
     rotation: Rotation,
+    scale: float,
     shift: Array,
     group: str,
     n_a: int,
@@ -55,6 +56,7 @@ def judged(
     verdict, note = _verdict(scores.total, nulls, before)
     return Alignment(
         rotation=rotation,
+        scale=scale,
         shift=shift,
         group=group,
         n_a=n_a,

@@ -29,16 +29,17 @@ SHUFFLED, RANDOM, UNTRAINED = "shuffled rows", "random P", "untrained pair"
 class Alignment(Tabulated):
     """The P that brings the signals of network b to those of network a, and what it is worth.
 
-    R^2 is ``1 - |A - B P^T|^2 / |A - mean|^2`` on samples that were not fitted. It is 1 where b, rotated,
-    equals a; 0 is as good as the mean of a; since P cannot shrink b, unrelated signals have R^2 below 0:
-    see `chance`.
+    R^2 is ``1 - |A - s B P^T - shift|^2 / |A - mean|^2`` on samples that were not fitted, with one scale s >= 0
+    for all units. It is 1 where b, rotated, equals a up to size; 0 is as good as the mean of a.
 
     Attributes
     ----------
     rotation : Rotation
         P, of the larger width n. Its block `matrix` acts on b; for equal widths it is the whole of P.
+    scale : float
+        s, by which the signals of b are larger or smaller than those of a; 0 where nothing is alike.
     shift : ndarray, shape (n_a,)
-        Added to B P^T, so that the means agree; zero if the signals were not centered.
+        Added to s B P^T, so that the means agree; zero if the signals were not centered.
     group : str
     n_a, n_b : int
         Widths of the two networks.
@@ -61,7 +62,7 @@ class Alignment(Tabulated):
     modes_p : ndarray, shape (n_a,)
         p of each mode against shuffled rows, corrected for their number (step-down max-T).
     distance, distance_before : float or None
-        ``|A - B P^T| / |A|`` over all samples, after and before (P = 1).
+        ``|A - B P^T| / |A|`` over all samples without the scale, after and before (P = 1).
     nulls : mapping of str to KindSummary
         R^2 of "shuffled rows" (P fitted anew) and of "random P" (Haar).
     null_modes : ndarray, shape (n_draws, n_a)
@@ -77,6 +78,7 @@ class Alignment(Tabulated):
     """
 
     rotation: Rotation
+    scale: float
     shift: Array
     group: str
     n_a: int
@@ -131,11 +133,13 @@ class Alignment(Tabulated):
         return mask
 
     def transform(self, signals_b: ArrayLike) -> Array:
-        """Signals of b in the basis of a, ``B P^T + shift``, shape (m, n_a)."""
+        """Signals of b in the basis and the size of a, ``s B P^T + shift``, shape (m, n_a)."""
         rows = matrix("signals_b", signals_b)
         if rows.shape[1] != self.n_b:
             raise ValueError(f"signals_b must have {self.n_b} columns, got shape {rows.shape}")
-        turned: Array = like(signals_b, (rows @ self.matrix.T + self.shift).astype(rows.dtype))
+        turned: Array = like(
+            signals_b, (self.scale * rows @ self.matrix.T + self.shift).astype(rows.dtype)
+        )
         return turned
 
     def apply(self, network_b: Network, layer: int = 1, tap: str = "after") -> Network:
@@ -152,16 +156,18 @@ class Alignment(Tabulated):
         Returns
         -------
         Network
-            Permutations exchange units, and no layer is added. Other P do not commute with the activation: an
-            extra `Linear` puts P in, and the next weights, or one more `Linear`, undo it.
+            Permutations exchange units, without scale and shift, and no layer is added. Other P do not commute
+            with the activation: an extra `Linear` puts in ``s P`` and the shift, as `transform` does, and the
+            next weights, or one more `Linear`, undo it.
 
         Raises
         ------
         TypeError, ValueError
-            If it is no network, the layer does not have n_b units or no weights follow, or b is wider
-            than a: then P leaves out directions, and the function would change.
+            If it is no network, the layer does not have n_b units or no weights follow; if b is wider than
+            a, since P leaves out directions and the function would change; if the scale is 0.
         """
-        return in_the_basis(self.matrix, self.shift, self.group, network_b, layer, tap)
+        change = self.matrix, self.scale, self.shift
+        return in_the_basis(*change, self.group, network_b, layer, tap)
 
     def table(self) -> list[tuple[str, str]]:
         """Return the status table: names and values, as printed."""
@@ -180,7 +186,10 @@ class Alignment(Tabulated):
             count = int(self.shared.sum())
             rows += [("modes shared", f"{count} of {self.n_a}, {held:.3f} of a's variance")]
         first = "" if self.distance_before is None else f" (before {self.distance_before:.3f})"
-        rows += [("|A - B P^T| / |A|", f"{self.distance:.3f}{first}")]
+        rows += [
+            ("scale of b", f"{self.scale:.3f}"),
+            ("|A - B P^T| / |A|", f"{self.distance:.3f}{first}"),
+        ]
         rows += [("optimum", f"{self.optimality}, gap {self.gap:.1e}")]
         return [*rows, ("verdict", f"{self.verdict}{f' ({self.note})' if self.note else ''}")]
 

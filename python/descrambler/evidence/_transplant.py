@@ -16,9 +16,9 @@ ODD = ("hard_tanh", "identity", "softsign", "tanh")
 
 
 def in_the_basis(
-    p: Array, shift: Array, group: str, network: Network, layer: int, tap: str
+    p: Array, scale: float, shift: Array, group: str, network: Network, layer: int, tap: str
 ) -> Network:
-    """Return the network with signals ``P s + shift`` where it had s."""
+    """Return the network with signals ``scale P x + shift`` where it had x."""
     if not isinstance(network, Network):
         raise TypeError(
             f"network_b must be a descrambler network, got {type(network).__name__}: ds.load reads "
@@ -45,13 +45,19 @@ def in_the_basis(
     odd = all(isinstance(stage, Activation) and stage.name in ODD for stage in between)
     if n_a == n_b and (group == "permutation" or (group == "signed permutation" and odd)):
         layers[first], layers[last] = _before(linear, p), _after(following, p.T)
-    elif not between:
-        layers[first], layers[last] = _before(linear, p, shift), _after(following, p.T, shift)
+        return Network(layers, provenance=network.provenance)
+    if scale == 0:
+        raise ValueError(
+            "scale must not be 0: the signals of b have nothing in common with those of a"
+        )
+    p, inverse = scale * p, p.T / scale
+    if not between:
+        layers[first], layers[last] = _before(linear, p, shift), _after(following, inverse, shift)
     elif tap == "after":
-        put_in = Linear(p.astype(linear.weight.dtype), shift.astype(linear.weight.dtype))
-        layers[last : last + 1] = [put_in, _after(following, p.T, shift)]
+        put_in = Linear(*_typed(linear, p, shift))
+        layers[last : last + 1] = [put_in, _after(following, inverse, shift)]
     else:
-        undo = Linear(*_typed(linear, p.T, -(p.T @ shift)))
+        undo = Linear(*_typed(linear, inverse, -(inverse @ shift)))
         layers[first : first + 1] = [_before(linear, p, shift), undo]
     return Network(layers, provenance=network.provenance)
 

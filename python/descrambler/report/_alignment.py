@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..evidence._alignment import Alignment
 
-LOWEST = -1.25
+LOWEST = -0.6
 
 
 def alignment_figure(alignment: Alignment, *, ax: Axes | None = None) -> Figure:
@@ -57,5 +57,5 @@ def alignment_figure(alignment: Alignment, *, ax: Axes | None = None) -> Figure:
         f"{alignment.verdict}",
         fontsize=10,
     )
-    panel.legend(fontsize=8, loc="upper right")
+    panel.legend(fontsize=8, loc="best")
     return root(panel)
