@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given[:1] == ["threads"]:
         return threads_table(given[1:])
     options = parser().parse_args(given)
-    return run_command(lambda: bench(options))
+    return run_command(lambda: bench(options), vars(options))
 
 
 def bench(options: argparse.Namespace) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["Axis"]
 
@@ -13,9 +17,13 @@ class Axis:
 
     Attributes
     ----------
-    name, unit : str
-    start, stop : float
-        Value of the first and the last entry.
+    name : str
+    unit : str
+        Empty for none.
+    start : float
+        Value of the first entry.
+    stop : float, optional
+        Value of the last entry; by default entries are one apart.
     frequency_name, frequency_unit : str
         Of its Fourier transform; from name and unit where they are left empty.
     ordered : bool
@@ -24,18 +32,21 @@ class Axis:
     """
 
     name: str
-    unit: str
-    start: float
-    stop: float
+    unit: str = ""
+    start: float = 1.0
+    stop: float | None = None
     frequency_name: str = ""
     frequency_unit: str = ""
     ordered: bool = True
 
     def __post_init__(self) -> None:
-        if not self.stop > self.start:
+        if self.stop is not None and not self.stop > self.start:
             raise ValueError(f"stop must be above start, got {self.start} and {self.stop}")
         if not self.frequency_name:
-            object.__setattr__(self, "frequency_name", f"{self.name} frequency")
+            # Of a frequency axis, that would be a "frequency frequency".
+            plain = "frequency" not in self.name
+            name = f"{self.name} frequency" if plain else f"reciprocal {self.name}"
+            object.__setattr__(self, "frequency_name", name)
         if not self.frequency_unit:
             unit = f"1/{self.unit}" if self.unit else "cycles / index"
             object.__setattr__(self, "frequency_unit", unit)
@@ -52,12 +63,18 @@ class Axis:
 
     def step(self, n: int) -> float:
         """Distance of neighbors among n entries."""
+        if self.stop is None:
+            return 1.0
         return (self.stop - self.start) / max(n - 1, 1)
+
+    def positions(self, n: int) -> NDArray[np.floating[Any]]:
+        """Values of n entries."""
+        return self.start + self.step(n) * np.arange(n)
 
     def edges(self, n: int) -> tuple[float, float]:
         """Outer edges of n cells that are centered on the entries."""
-        half = self.step(n) / 2
-        return self.start - half, self.stop + half
+        step = self.step(n)
+        return self.start - step / 2, self.start + (max(n, 2) - 0.5) * step
 
     def frequency_edges(self, n: int) -> tuple[float, float]:
         """Outer edges of n shifted frequency cells, zero frequency at index n // 2."""

@@ -74,7 +74,7 @@ def test_demo(tmp_path, capsys):
 def test_interpret_with_axes(small, capsys):
     names = ["--activations", "tanh", "relu", "logistic"]
     inputs = ["--inputs", str(small / "x.npy"), "-o", str(small / "out"), "--nulls", "20"]
-    axes = ["--axis", "time", "distance", "--unit", "µs", "Å", "--span", "0", "2", "15", "60"]
+    axes = ["--axis", "time", "µs", "--axis", "distance", "Å", "--span", "0", "2", "15", "60"]
     axes += ["--unordered", "outputs"]
     assert main(["interpret", str(small / "net.npz"), *names, *inputs, *axes]) == 0
     check_pictures(small / "out", ["layer1", "layer2", "layer3", "layer3_structure", "jacobian"])
@@ -273,8 +273,16 @@ def test_findings_as_json(small, capsys):
     assert main(["interpret", str(small / "net.npz"), *names, *inputs, "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     with np.load(small / "out" / "findings.npz", allow_pickle=False) as saved:
-        assert [finding["what"] for finding in shown] == list(saved["what"])
-        assert [finding["sentence"] for finding in shown] == list(saved["sentence"])
+        found = shown["findings"]
+        assert [finding["what"] for finding in found] == list(saved["what"])
+        assert [finding["sentence"] for finding in found] == list(saved["sentence"])
+        assert [finding["threshold"] for finding in found] == list(saved["threshold"])
+    assert (shown["schema"], shown["version"]) == ("descrambler.interpret.v1", ds.__version__)
+    inputs = {"path": str(small / "x.npy"), "rows": 200, "distinct": 200, "shared_with_nulls": 200}
+    assert shown["inputs"] == inputs
+    assert shown["nulls"]["draws"] == 20 and "random weights" in shown["nulls"]["kinds"]
+    assert shown["widths"] == [12, 9, 8, 5]
+    assert shown["versions"]["numpy"] == np.__version__
 
 
 def test_layers_may_be_named(tmp_path, capsys):
@@ -326,6 +334,7 @@ COMMANDS = {
     "demo": ["-o", "net.npz"],
     "bench": ["nonsense"],
     "info": ["nonsense"],
+    "completion": ["nonsense"],
 }
 """Every command, with arguments that are a user's error."""
 
@@ -336,7 +345,7 @@ def test_no_command_is_forgotten(capsys):
     assert set(COMMANDS) == set(re.findall(r"^    (\w+)", capsys.readouterr().out, re.M))
 
 
-@pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"bench"}))
+@pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"bench", "completion"}))
 def test_commands_have_one_style(command, capsys):
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])
@@ -572,7 +581,7 @@ def test_interpret_with_controls_reference_and_targets(tmp_path, capsys):
     common += ["--targets", str(tmp_path / "y.npy"), "--json"]
     given = ["--controls", str(tmp_path / "controls"), "-o", str(tmp_path / "out")]
     assert main(["interpret", str(tmp_path / "net.npz"), *common, *given]) == 0
-    findings = json.loads(capsys.readouterr().out)
+    findings = json.loads(capsys.readouterr().out)["findings"]
     assert findings[0]["what"] == "inverse of the reference"
     assert {kind: c["n"] for kind, c in findings[0]["controls"].items()} == {"anew": 3, "once": 3}
     assert len(findings[0]["controls"]["once"]["values"]) == 3
@@ -580,12 +589,12 @@ def test_interpret_with_controls_reference_and_targets(tmp_path, capsys):
     several = [str(tmp_path / "net.npz"), str(tmp_path / "other.npz")]
     given = ["--controls", str(tmp_path / "controls" / "once"), "-o", str(tmp_path / "two")]
     assert main(["interpret", *several, *common, *given]) == 0
-    counted = json.loads(capsys.readouterr().out)
+    counted = json.loads(capsys.readouterr().out)["findings"]
     assert all(len(row["verdicts"]) == 2 for row in counted)
     assert (tmp_path / "two" / "other" / "findings.npz").exists()
     (tmp_path / "empty").mkdir()
     for wrong, message in (
-        (tmp_path / "nowhere", "there is no such folder"),
+        (tmp_path / "nowhere", "No such folder"),
         (tmp_path / "empty", "there is no network file in this folder"),
     ):
         given = ["--controls", str(wrong), "-o", str(tmp_path / "three")]

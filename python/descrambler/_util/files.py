@@ -50,6 +50,14 @@ def check_regular(path: str | os.PathLike[str], mode: int) -> None:
         )
 
 
+def check_new(path: str | os.PathLike[str], overwrite: bool) -> None:
+    """Raise FileExistsError if a file is there and may not be replaced."""
+    if not overwrite and Path(path).exists():
+        raise FileExistsError(
+            f"{printable(str(path))} is there already: give another name, or overwrite=True"
+        )
+
+
 def read_bytes(path: str | os.PathLike[str], max_bytes: int | None = None) -> bytes:
     """Return the content of a regular file.
 

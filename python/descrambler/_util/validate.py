@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,10 @@ def real_array(name: str, value: ArrayLike, ndim: int, *, finite: bool = True) -
     dtype = np.float32 if array.dtype == np.float32 else np.float64
     array = np.require(array, dtype=dtype, requirements=["C", "A"])
     if finite and not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, got NaN or infinity among its entries")
+        place = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
+        raise ValueError(
+            f"{name} must be finite, got NaN or infinity among its entries, the first at index {list(place)}"
+        )
     return array
 
 
@@ -140,8 +144,15 @@ def frozen(array: Array) -> Array:
 def choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
     """Return `value` if it is one of `allowed`."""
     if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+        known = ", ".join(map(repr, allowed))
+        raise ValueError(f"{name} must be one of {known}, got {value!r}{meant(value, allowed)}")
     return value
+
+
+def meant(value: object, allowed: Iterable[str]) -> str:
+    """Return the question whether a known name was meant, empty where none is near."""
+    near = get_close_matches(value, list(allowed), 1, 0.7) if isinstance(value, str) else []
+    return f": did you mean {near[0]!r}?" if near else ""
 
 
 def require_extra(module: str, extra: str, purpose: str) -> Any:

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from ..errors import DescramblerError
+from ._parser import add_command
 
 if TYPE_CHECKING:
     from ._common import Commands
@@ -13,7 +14,15 @@ if TYPE_CHECKING:
 
 def add_to(commands: Commands) -> None:
     """Add the parser."""
-    parser = commands.add_parser("bench", help="say where the benchmarks are")
+    parser = add_command(
+        commands,
+        "bench",
+        "say where the benchmarks are",
+        does="Say where the benchmarks are: in the repository, not in the installed package.",
+        writes="nothing",
+        takes="no time",
+        example="python -m benchmarks --quick",
+    )
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     parser.set_defaults(action=bench)
 

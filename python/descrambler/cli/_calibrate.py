@@ -12,6 +12,7 @@ from .._util.files import write_bytes
 from ..deer.figures import coverage_figure
 from ._common import json_argument, new_folder, output_argument, print_json, save_figure
 from ._deer import networks, networks_argument
+from ._parser import add_command
 
 if TYPE_CHECKING:
     from ._common import Commands
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
 
 def add_to(commands: Commands) -> None:
     """Add the parser."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "calibrate",
-        help="calibrate the 95 %% bands of an ensemble of DEERNets, and check them",
-        description="Calibrate the 95 % bands of an ensemble on simulated traces, and check them on others.",
-        epilog="example: descrambler calibrate --net 1.mat 2.mat 3.mat -o bands",
+        "calibrate the 95 %% bands of an ensemble of DEERNets, and check them",
+        does="Calibrate the 95 % bands of an ensemble on simulated traces, and check them on others.",
+        writes="calibration.json, for 'descrambler deer --calibration', coverage.csv and its picture",
+        takes="minutes; it grows with --traces",
+        example="descrambler calibrate --net 1.mat 2.mat 3.mat -o bands",
     )
     networks_argument(parser)
     parser.add_argument("--experiment", choices=("deer", "ridme"), default="deer")
@@ -51,13 +55,14 @@ def calibrate(options: argparse.Namespace) -> None:
     wrong = len(checked.outside)
     if options.json:
         print_json(
+            "calibrate",
             {
                 "networks": found.n_networks,
                 "traces": found.n_traces,
                 "factors": list(found.factors),
                 "overall": checked.overall,
                 "strata_outside": wrong,
-            }
+            },
         )
         return
     print(f"{found.n_networks} networks, {found.n_traces} simulated traces")

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tqdm import tqdm
 
+from .._core import __version__
 from .._util.files import write_bytes
 from .._util.progress import Step
 from ._inputs import KINDS
+from ._paths import input_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +31,7 @@ NETWORKS = ".npz, .mat, .onnx, .keras, .h5, .safetensors or .pt file"
 
 def network_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the network and its activations."""
-    parser.add_argument("network", type=Path, metavar="NET", help=NETWORKS)
+    parser.add_argument("network", type=input_file, metavar="NET", help=NETWORKS)
     activations_argument(parser)
 
 
@@ -40,7 +42,8 @@ def activations_argument(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         action=_Activations,
         metavar="NAME",
-        help="after each linear layer, for files that hold weights alone; LAYER=NAME for state dicts",
+        help="activation after each linear layer, for files that hold weights alone, as in --activations "
+        "tanh logistic; LAYER=NAME for state dicts",
     )
     parser.add_argument(
         "--prefix",
@@ -64,7 +67,7 @@ class _Activations(argparse.Action):
 
 def inputs_argument(parser: Any, *, required: bool = False) -> None:
     """Add the inputs, for `read_inputs`."""
-    parser.add_argument("--inputs", type=Path, required=required, metavar="X", help=KINDS)
+    parser.add_argument("--inputs", type=input_file, required=required, metavar="X", help=KINDS)
 
 
 def output_argument(parser: argparse.ArgumentParser, default: Path | None = None) -> None:
@@ -93,6 +96,8 @@ def json_argument(parser: argparse.ArgumentParser) -> None:
 
 def new_folder(path: Path, force: bool) -> Path:
     """Make a folder; FileExistsError if there is something in it and that is not to be overwritten."""
+    if path.exists() and not path.is_dir():
+        raise FileExistsError(f"{path} is a file: -o takes a folder")
     if not force and path.is_dir() and any(path.iterdir()):
         raise FileExistsError(f"{path} is not empty: give another folder, or --force to overwrite")
     path.mkdir(parents=True, exist_ok=True)
@@ -112,9 +117,13 @@ def new_file(path: Path, force: bool) -> Path:
     return path
 
 
-def print_json(value: Any) -> None:
-    """Print a value on one line; numbers that JSON does not have become null."""
-    print(json.dumps(_finite(value), allow_nan=False))
+def print_json(command: str, value: Mapping[str, Any]) -> None:
+    """Print what a command found on one line; numbers that JSON does not have become null.
+
+    Its schema changes its number when a key goes away or changes its meaning, not when one is added.
+    """
+    head = {"schema": f"descrambler.{command}.v1", "version": __version__}
+    print(json.dumps(_finite(head | dict(value)), allow_nan=False))
 
 
 def _finite(value: Any) -> Any:

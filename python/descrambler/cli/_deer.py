@@ -14,6 +14,8 @@ from ..network._network import Network
 from ..readers import load
 from ._common import json_argument, new_folder, output_argument, print_json, save_figure
 from ._deer_tables import distribution_csv, peak_lines, result_row, results_csv, trace_csv
+from ._parser import add_command
+from ._paths import input_file
 
 if TYPE_CHECKING:
     from ._common import Commands
@@ -24,15 +26,18 @@ QUICK = 400
 
 def add_to(commands: Commands) -> None:
     """Add the parser."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "deer",
-        help="predict distance distributions from measured traces",
-        description="Predict distance distributions from measured DEER or RIDME traces, with 95 % bands.",
-        epilog="example: descrambler deer trace.DTA --net 1.mat 2.mat -o out",
+        "predict distance distributions from measured traces",
+        does="Predict distance distributions from measured DEER or RIDME traces, with 95 % bands.",
+        writes="results.csv; for each trace its distribution (.csv) and picture (.png, .svg)",
+        takes="seconds per trace; the first time with some networks longer, for their calibration",
+        example="descrambler deer trace.DTA --net 1.mat 2.mat -o out",
     )
     parser.add_argument(
         "traces",
-        type=Path,
+        type=input_file,
         nargs="+",
         metavar="TRACE",
         help="Bruker .DTA or .DSC, MATLAB .mat, or text",
@@ -51,7 +56,7 @@ def networks_argument(parser: argparse.ArgumentParser) -> None:
     """Add the networks, for `networks`."""
     parser.add_argument(
         "--net",
-        type=Path,
+        type=input_file,
         nargs="+",
         metavar="NET",
         help="networks of one kind (default: the two-layer networks that ship)",
@@ -136,7 +141,7 @@ def predict(options: argparse.Namespace) -> None:
     if len(rows) > 1 or rows[0]["modulated"]:
         write_bytes(options.output / "results.csv", results_csv(rows).encode())
     if options.json:
-        print_json(rows[0] if len(rows) == 1 else {"traces": rows})
+        print_json("deer", rows[0] if len(rows) == 1 else {"traces": rows})
     elif any(row["modulated"] for row in rows):
         print(f"results (.csv, .png, .svg) are in {options.output}/")
     if refused:

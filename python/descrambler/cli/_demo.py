@@ -13,6 +13,7 @@ from ..evidence.detectors import Axes
 from ..network._network import Network
 from ._common import json_argument, new_folder, output_argument, save_figure
 from ._interpret import interpret_and_write, layer_widths, print_result
+from ._parser import add_command
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,10 +27,15 @@ REPLICA_TRACES = 1000
 
 def add_to(commands: Commands) -> None:
     """Add the parser."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "demo",
-        help="interpret the DEERNet that ships with the package",
-        epilog="example: descrambler demo -o demo",
+        "interpret the DEERNet that ships with the package",
+        does="Interpret a network that ships with the package, which turns a trace of electron spin "
+        "resonance (DEER) into the distances between two spins: what 'interpret' makes of a network.",
+        writes="report.md, figures (.png, .svg), arrays (.npz) and report.npz, for 'descrambler report'",
+        takes="about a minute on one core",
+        example="descrambler demo -o demo",
     )
     output_argument(parser, Path("demo"))
     json_argument(parser)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .._util import limits
 from .._util.files import documented, open_arrays, open_regular, read_stream
 from .._util.validate import Array
+from ..errors import WeightFileError
 from ..network._network import Network
 from ..readers import read_matlab
 from ._tables import read_table
@@ -22,7 +23,7 @@ Controls: TypeAlias = dict[str, list[Network]]
 SUFFIXES = (".npz", ".mat", ".pt", ".pth", ".onnx", ".keras", ".h5", ".hdf5", ".safetensors")
 """Of files in a folder of controls that are read as networks."""
 
-KINDS = ".npy, .npz or .mat with one matrix, or .csv; one sample in a row"
+KINDS = ".npy, .npz or .mat with one matrix, or .csv; one sample per row"
 
 NAMES = ("inputs", "traces", "x")
 """What inputs are called in files that hold more, such as those of ``descrambler simulate``."""
@@ -38,8 +39,55 @@ def read_inputs(path: Path, network: Network) -> Array:
     """
     x = read_matrix(path)
     if x.shape[1] != network.n_in:
-        raise ValueError(f"{path} must hold an array of shape (m, {network.n_in}), found {x.shape}")
+        raise ValueError(
+            f"{path} must hold an array of shape (m, {network.n_in}), found {x.shape}"
+            f"{_shape_advice(x.shape, network.n_in)}"
+        )
+    if not np.isfinite(x).all():
+        row, column = np.argwhere(~np.isfinite(x))[0]
+        raise ValueError(
+            f"{path} must be finite, found {x[row, column]} in row {row + 1}, column {column + 1} "
+            "(counted from 1): fill it, or drop the row"
+        )
     return x
+
+
+def _shape_advice(shape: tuple[int, ...], n_in: int) -> str:
+    if shape[0] == n_in:
+        return ": it seems to be transposed; one sample per row"
+    if shape[1] == n_in + 1:
+        return ": one column too many, such as an index or a target"
+    return ""
+
+
+def read_networks(
+    paths: Sequence[Path], read: Callable[[Path], Network], inputs: Path
+) -> list[Network]:
+    """Read networks; if one is a table and the inputs are a network, say that they are swapped.
+
+    Raises
+    ------
+    WeightFileError
+        If one cannot be read.
+    """
+    networks = []
+    for path in paths:
+        try:
+            networks.append(read(path))
+        except WeightFileError as error:
+            if _is_table(path) and not _is_table(inputs):
+                raise WeightFileError(
+                    f"{path} holds a table of numbers and no network: are NET and --inputs ({inputs}) swapped?"
+                ) from error
+            raise
+    return networks
+
+
+def _is_table(path: Path) -> bool:
+    try:
+        return read_matrix(path).ndim == 2
+    except (OSError, TypeError, ValueError):
+        return False
 
 
 def in_precision(x: Array, networks: Sequence[Network], dtype: str | None) -> Array:
@@ -115,12 +163,22 @@ def read_matrix(path: Path) -> Array:
     if len(numeric) != 1:
         raise ValueError(
             f"{path} must hold one array of numbers, or one called {' or '.join(NAMES)}; "
-            f"found {len(numeric)}"
+            f"found {len(numeric)}{_content(arrays)}"
         )
     (x,) = numeric.values()
     if x.ndim != 2:
         raise ValueError(f"{path} must hold a matrix, found an array of shape {x.shape}")
     return x
+
+
+def _content(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Say what a file holds instead of one array of numbers."""
+    if "W1" in arrays or any(name.endswith("weight") for name in arrays):
+        return ", which are weights: it is a network, and --inputs takes one sample per row"
+    others = {str(a.dtype) for a in arrays.values() if a.dtype.kind not in "fiub"}
+    if others:
+        return f"; entries of type {', '.join(sorted(others))} are no real numbers"
+    return ""
 
 
 def _numpy(path: Path, stream: BinaryIO) -> dict[str, NDArray[Any]]:

@@ -12,6 +12,7 @@ from ..network._layers import Linear, describe
 from ..network._network import Network
 from ..readers import NotVerified, load
 from ._common import json_argument, network_arguments, print_json
+from ._parser import add_command
 
 if TYPE_CHECKING:
     from ._common import Commands
@@ -19,19 +20,28 @@ if TYPE_CHECKING:
 
 def add_to(commands: Commands) -> None:
     """Add the parsers."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "inspect",
-        help="print the layers of a network",
-        epilog="example: descrambler inspect net.onnx",
+        "print the layers of a network",
+        does="Read a network and print its layers: sizes, activations, where it comes from, and whether "
+        "the runtime of its format computes the same.",
+        writes="nothing; the table is printed",
+        takes="a few seconds",
+        example="descrambler inspect net.onnx",
     )
     network_arguments(parser)
     json_argument(parser)
     parser.set_defaults(action=inspect)
 
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "info",
-        help="versions, CPU variant, BLAS, threads",
-        epilog="example: descrambler info --json",
+        "versions, CPU variant, BLAS, threads",
+        does="Print what this installation is made of, for a report of a fault.",
+        writes="nothing; the table is printed",
+        takes="a second",
+        example="descrambler info --json",
     )
     json_argument(parser)
     parser.set_defaults(action=info)
@@ -42,13 +52,14 @@ def inspect(options: argparse.Namespace) -> None:
     network, verified = _load(options)
     if options.json:
         print_json(
+            "inspect",
             {
                 "layers": [_description(layer) for layer in network.layers],
                 "initial": network.initial is not None,
                 "provenance": network.provenance,
                 "notes": network.notes,
                 "verified": verified,
-            }
+            },
         )
         return
     print(network)
@@ -82,6 +93,6 @@ def _description(layer: Linear | Activation | Renormalize) -> dict[str, Any]:
 def info(options: argparse.Namespace) -> None:
     """Print what this installation is made of."""
     if options.json:
-        print_json(configuration())
+        print_json("info", configuration())
     else:
         show_config()

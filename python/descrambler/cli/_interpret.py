@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._util.validate import Array
-from ..axis import Axis, index_axis
 from ..evidence._interpret import Interpretation, interpret
 from ..evidence.detectors import Axes
 from ..evidence.nulls import KINDS
 from ..network._network import Network
 from ..readers import load
 from ..report import evidence_figures
+from ._axes import axes_of, axis_arguments
 from ._common import (
     NETWORKS,
     activations_argument,
@@ -29,7 +28,10 @@ from ._common import (
     progress,
     save_figure,
 )
-from ._inputs import in_precision, read_controls, read_inputs, read_matrix
+from ._inputs import in_precision, read_controls, read_inputs, read_matrix, read_networks
+from ._json import findings_record, panel_record
+from ._parser import add_command
+from ._paths import input_file, input_folder
 from ._pictures import draw_network
 
 if TYPE_CHECKING:
@@ -38,16 +40,21 @@ if TYPE_CHECKING:
 
 def add_to(commands: Commands) -> None:
     """Add the parser."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "interpret",
-        help="say what a network has learnt, and what only looks so",
-        description="Descramble a network, measure what it may have learnt, and hold it against null draws.",
-        epilog="example: descrambler interpret net.npz --inputs x.npy --axis time distance --unit us A "
+        "say what a network has learnt, and what only looks so",
+        does="Descramble a network, measure what it may have learnt (filters, maps, low rank, ...), and "
+        "compare each value with networks that learnt nothing.",
+        writes="report.md, figures (.png, .svg), arrays (.npz) and report.npz, for 'descrambler report'; "
+        "the table of verdicts is printed",
+        takes="about a minute on one core for a few hundred units; it grows with --nulls and --null-inputs",
+        example="descrambler interpret net.npz --inputs x.npy --axis time us --axis distance A "
         "--span 0 2 15 60 -o out",
     )
     parser.add_argument(
         "network",
-        type=Path,
+        type=input_file,
         nargs="+",
         metavar="NET",
         help=f"{NETWORKS}; several of one shape: each verdict is counted over them",
@@ -55,11 +62,16 @@ def add_to(commands: Commands) -> None:
     activations_argument(parser)
     inputs_argument(parser, required=True)
     parser.add_argument(
-        "--initial", type=Path, metavar="NET", help="the same network before training"
+        "--initial",
+        type=input_file,
+        nargs="+",
+        metavar="NET",
+        help="the same network before training, which adds the null of untrained networks; for several NET "
+        "one for all, or one for each",
     )
     parser.add_argument(
         "--controls",
-        type=Path,
+        type=input_folder,
         nargs="+",
         metavar="FOLDER",
         default=(),
@@ -68,13 +80,13 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument(
         "--reference",
-        type=Path,
+        type=input_file,
         metavar="K",
         help="map that the network may invert, one input per row, one output per column: inputs = K outputs",
     )
     parser.add_argument(
         "--targets",
-        type=Path,
+        type=input_file,
         metavar="Y",
         help="what the network should give for the inputs: adds the loss without each feature to the table",
     )
@@ -90,12 +102,16 @@ def add_to(commands: Commands) -> None:
         default=2000,
         help="inputs that findings and nulls share (default: 2000)",
     )
-    for name, what in (("nuisance", "do not matter"), ("wanted", "matter")):
+    for name, other, what in (
+        ("nuisance", "wanted", "ignore (e.g. baselines)"),
+        ("wanted", "nuisance", "respond to (e.g. signals without noise)"),
+    ):
         parser.add_argument(
             f"--{name}",
-            type=Path,
+            type=input_file,
             metavar="D",
-            help=f"directions of the inputs that {what}, in rows",
+            help=f"file with one direction of the inputs per row, which the output should {what}; "
+            f"needs --{other}",
         )
     parser.add_argument(
         "--dtype",
@@ -103,24 +119,8 @@ def add_to(commands: Commands) -> None:
         help="precision of signals and rotations (default: that of inputs and weights); float64 certifies "
         "optima that float32 leaves open",
     )
-    parser.add_argument("--seed", type=int, default=0)
-    names = ("INPUTS", "OUTPUTS")
-    parser.add_argument("--axis", nargs=2, metavar=names, help="what inputs and outputs are")
-    parser.add_argument("--unit", nargs=2, metavar=names, help="their units", default=("", ""))
-    parser.add_argument(
-        "--span",
-        nargs=4,
-        type=float,
-        metavar=("IN0", "IN1", "OUT0", "OUT1"),
-        help="first and last value of both axes",
-    )
-    parser.add_argument(
-        "--unordered",
-        nargs="+",
-        choices=("inputs", "outputs"),
-        default=(),
-        help="axes without a natural order (e.g. several signals concatenated); order-dependent findings are not tested",
-    )
+    parser.add_argument("--seed", type=int, default=0, help="of all random draws (default: 0)")
+    axis_arguments(parser)
     output_argument(parser)
     json_argument(parser)
     parser.set_defaults(action=interpret_file)
@@ -135,24 +135,29 @@ def interpret_file(options: argparse.Namespace) -> None:
     if options.nulls == 0 and len(stems) > 1:
         raise ValueError("--nulls 0 draws the pictures of one network: give one NET")
     read = partial(load, activations=options.activations, prefix=options.prefix)
-    networks = [read(path) for path in options.network]
+    if (options.nuisance is None) != (options.wanted is None):
+        given, other = (
+            ("wanted", "nuisance") if options.nuisance is None else ("nuisance", "wanted")
+        )
+        raise ValueError(f"--{given} needs --{other}: the response to both is compared")
+    networks = read_networks(options.network, read, options.inputs)
     network = networks[0]
     x = in_precision(read_inputs(options.inputs, network), networks, options.dtype)
     if not options.json:
         names = ", ".join(map(str, options.network))
         print(f"{layer_widths(network)}: {names}; {options.inputs}: {len(x)} inputs")
-    initial = None if options.initial is None else read(options.initial)
+    initial = _initial(options, read)
     if options.nulls == 0:
-        untrained = network.initial if initial is None else initial
+        untrained = network.initial if initial is None else initial[0]
         draw_network(network, untrained, x, options.output, as_json=options.json)
         return
     nuisance, wanted = (
         None if path is None else read_inputs(path, network)
         for path in (options.nuisance, options.wanted)
     )
-    axes = _axes(options, network)
+    axes = axes_of(options, network)
     settings: dict[str, Any] = {
-        "initial": initial,
+        "initial": initial[0] if initial and len(initial) == 1 else initial,
         "nulls": options.nulls,
         "null_inputs": options.null_inputs,
         "random_state": options.seed,
@@ -170,6 +175,18 @@ def interpret_file(options: argparse.Namespace) -> None:
     print_result(result, options)
 
 
+def _initial(options: argparse.Namespace, read: Callable[[Path], Network]) -> list[Network] | None:
+    """Return the untrained networks: one for all, or one for each."""
+    if options.initial is None:
+        return None
+    if len(options.initial) not in (1, len(options.network)):
+        raise ValueError(
+            f"--initial must name one network, or one for each of {len(options.network)} NET, got "
+            f"{len(options.initial)}"
+        )
+    return [read(path) for path in options.initial]
+
+
 def _interpret_several(
     networks: list[Network],
     x: Array,
@@ -184,16 +201,7 @@ def _interpret_several(
     for path, result in zip(options.network, panel.interpretations, strict=True):
         result.save(options.output / path.stem)
     if options.json:
-        print_json(
-            [
-                {
-                    **finding._asdict(),
-                    "values": finding.values.tolist(),
-                    "sentence": finding.sentence,
-                }
-                for finding in panel.findings
-            ]
-        )
+        print_json("interpret", panel_record(panel, options))
         return
     print(panel)
     print(f"report.md and arrays (.npz) of each network are in {options.output}/")
@@ -202,7 +210,7 @@ def _interpret_several(
 def print_result(result: Interpretation, options: argparse.Namespace) -> None:
     """Print the findings, and where the rest is."""
     if options.json:
-        print_json([finding.to_dict() for finding in result.findings])
+        print_json(options.command, findings_record(result, options))
         return
     print(result)
     print(f"report.md, figures (.png, .svg) and arrays (.npz) are in {options.output}/")
@@ -213,20 +221,6 @@ def layer_widths(network: Network) -> str:
     """Return the widths of a network as text."""
     widths = [network.n_in, *(linear.n_out for linear in network.linears)]
     return "-".join(map(str, widths))
-
-
-def _axes(options: argparse.Namespace, network: Network) -> Axes:
-    plain = Axes(index_axis("input", network.n_in), index_axis("output", network.n_out))
-    names = options.axis or [axis.name for axis in plain]
-    span = options.span or [value for axis in plain for value in (axis.start, axis.stop)]
-    if options.axis is not None or options.span is not None or any(options.unit):
-        plain = Axes(*map(Axis, names, options.unit, span[::2], span[1::2]))
-    return Axes(
-        *(
-            replace(axis, ordered=name not in options.unordered)
-            for name, axis in plain._asdict().items()
-        )
-    )
 
 
 def interpret_and_write(

@@ -1,4 +1,4 @@
-"""Command line: descrambler demo, interpret, inspect, report, train, simulate, deer, calibrate, ensemble, bench, info."""
+"""The command `descrambler`: its parser, and what all commands share while they run."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import argparse
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from .. import __version__
 from .._util.platform import console, processes
 from ..errors import DescramblerError, printable
 from . import _bench as bench
 from . import _calibrate as calibrate
+from . import _completion as completion
 from . import _deer as deer
 from . import _demo as demo
 from . import _ensemble as ensemble
@@ -22,18 +24,23 @@ from . import _interpret as interpret
 from . import _report as report
 from . import _simulate as simulate
 from . import _train as train
+from ._parser import EXITS, Parser
+from ._words import spoken
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    root = argparse.ArgumentParser(
+    root = Parser(
         prog="descrambler",
-        description="Make the weight matrices of a trained neural network readable.",
+        description="Say what the layers of a trained network respond to, and whether that is more than "
+        "chance.",
+        epilog=f"exit codes: {EXITS}. 'descrambler COMMAND --help' says what a command does, what it "
+        "writes, how long it takes, and gives an example.",
     )
     root.add_argument("--version", action="version", version=f"descrambler {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     modules = demo, interpret, inspect, report, train, simulate, deer, calibrate, ensemble, bench
-    for module in modules:
+    for module in (*modules, completion):
         module.add_to(commands)
     return root
 
@@ -66,12 +73,21 @@ def _signals() -> Iterator[None]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 2 for a user's error, 130 for Ctrl-C and SIGTERM."""
-    options = parser().parse_args(arguments)
-    return run_command(lambda: options.action(options))
+    given: dict[str, Any] = {}
+
+    def action() -> None:
+        options = parser().parse_args(arguments)
+        given.update(vars(options))
+        options.action(options)
+
+    return run_command(action, given)
 
 
-def run_command(action: Callable[[], None]) -> int:
-    """Run what a command does; return its exit code."""
+def run_command(action: Callable[[], None], options: Mapping[str, Any]) -> int:
+    """Run what a command does; return its exit code.
+
+    Errors are told in the words of the command line: `options` are what was given there.
+    """
     for stream in (sys.stdout, sys.stderr):
         console.adapt(stream)
     try:
@@ -88,6 +104,14 @@ def run_command(action: Callable[[], None]) -> int:
         print(f"descrambler: out of memory. {printable(str(error))}".rstrip(), file=sys.stderr)
         return 2
     except (DescramblerError, OSError, TypeError, ValueError) as error:
-        print(f"descrambler: {printable(' '.join(str(error).split()))}", file=sys.stderr)
+        message = spoken(" ".join(_text(error).split()), options)
+        print(f"descrambler: {printable(message)}", file=sys.stderr)
         return 2
     return 0
+
+
+def _text(error: Exception) -> str:
+    """Return the message of an error, without the number that the system has for it."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.strerror}: {error.filename}"
+    return str(error)

@@ -20,9 +20,11 @@ def draw_network(
     network: Network, untrained: Network | None, x: Array, output: Path, *, as_json: bool
 ) -> None:
     """Descramble a network and its untrained counterpart; write rotations and figures, print numbers."""
+    if (x == x[:1]).all():
+        raise ValueError("inputs must vary, but all rows are the same: give real data")
     pair = _study(network, untrained, x, output)
     if as_json:
-        print_json({"inputs": len(x), "output": str(output), "results": _summary(pair)})
+        print_json("pictures", {"inputs": len(x), "output": str(output), "results": _summary(pair)})
         return
     print("\n".join(text_table(list(_table(pair)))))
     print(f"figures (.png, .svg) and rotations (.npz) are in {output}/; no verdicts without nulls")

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from .. import deer
 from ..deer.figures import learning_curve
 from ._common import force_argument, json_argument, new_file, print_json, save_png
+from ._parser import add_command
 from ._processes import orphaned, train_all
 
 if TYPE_CHECKING:
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
 
 def add_to(commands: Commands) -> None:
     """Add the parser."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "train",
-        help="train DEERNets (extra: train)",
-        description="Train a DEERNet, or one for each of several seeds. Beside NET.npz are written a log (.csv) "
-        "and the learning curve (.png); NET.checkpoint while it trains, from which the same command goes on.",
-        epilog="example: descrambler train -o nets --seeds 0-99 --steps 20000",
+        "train DEERNets (extra: train)",
+        does="Train a DEERNet, or one for each of several seeds. An interrupted training goes on from its "
+        "checkpoint when the same command is given again.",
+        writes="NET.npz, its log (.csv) and learning curve (.png); NET.checkpoint while it trains",
+        takes="three to seven minutes per network of 150 000 steps",
+        example="descrambler train -o nets --seeds 0-99 --steps 20000",
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, help=".npz file, with --seeds a folder"
@@ -74,7 +78,7 @@ def train(options: argparse.Namespace) -> None:
 
         provenance = _train_one(options, options.seed, options.output, show)
     if options.json:
-        print_json({"output": str(options.output), "provenance": provenance})
+        print_json("train", {"output": str(options.output), "provenance": provenance})
         return
     print(f"{options.output}: {json.dumps(provenance, indent=2)}")
 
@@ -89,7 +93,7 @@ def _train_many(options: argparse.Namespace) -> None:
     commands = {path: _command(options, seed, path) for seed, path in missing.items()}
     errors = train_all(commands, options.jobs, options.steps)
     if options.json:
-        print_json({"kept": there, "validation_errors": errors})
+        print_json("train", {"kept": there, "validation_errors": errors})
         return
     for path, value in errors.items():
         print(f"{path}: validation error {value:.4g}")

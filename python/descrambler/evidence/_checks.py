@@ -71,6 +71,21 @@ def check_controls(
     return {kind: networks for kind, networks in checked.items() if networks}
 
 
+def check_initial(network: Network, initial: object) -> None:
+    """Refuse untrained weights that are not of the network.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are no network or function, or of other shapes.
+    """
+    if initial is None:
+        return
+    if callable(initial) and not isinstance(initial, Network):
+        initial = initial(0)
+    _check_shape("initial", initial, network)
+
+
 def other_recipe(network: Network, controls: Mapping[str, Sequence[Network]]) -> str:
     """Return in what the recorded recipe of the controls differs from the network's, empty if in nothing.
 
@@ -89,7 +104,7 @@ def other_recipe(network: Network, controls: Mapping[str, Sequence[Network]]) ->
     return ""
 
 
-def _check_shape(name: str, control: Network, network: Network) -> None:
+def _check_shape(name: str, control: object, network: Network) -> None:
     if not isinstance(control, Network):
         raise TypeError(
             f"{name} must be a Network (ds.load reads files), got {type(control).__name__}"

@@ -100,7 +100,7 @@ class Ensemble(Tabulated):
 def ensemble(
     networks: Sequence[Network],
     inputs: ArrayLike,
-    layer: int = 1,
+    layer: int | None = None,
     tap: str = "before",
     *,
     random_state: int = 0,
@@ -120,8 +120,8 @@ def ensemble(
         compared: units of layers of different width have no counterparts.
     inputs : array_like, shape (m, n_in)
         What every network sees.
-    layer : int
-        Linear layer, counted from 1.
+    layer : int, optional
+        Linear layer, counted from 1; by default the one that the tap asks for.
     tap : {"before", "after"}
         "before" compares ``P W_1``, rotated by the signals before the activation of layer 1;
         "after" compares ``W_n P^T``, by the signals after the activation of layer n - 1, n the
@@ -149,6 +149,8 @@ def ensemble(
         share a resolved mode.
     """
     given = list(networks)
+    if layer is None:
+        layer = 1 if tap == "before" or not given else given[0].n_linear - 1
     _check(given, layer, tap)
     x = matrix("inputs", inputs)
     untrained = [

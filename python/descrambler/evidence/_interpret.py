@@ -16,7 +16,7 @@ from .._util.validate import Array, matrix
 from ..analysis._jacobian import directions_matrix
 from ..axis import Axis, index_axis
 from ..network._network import Network
-from ._checks import check_controls, check_inputs, distinct_rows, other_recipe
+from ._checks import check_controls, check_initial, check_inputs, distinct_rows, other_recipe
 from ._claims import claims, measure, with_flaws
 from ._draws import measured_controls, measured_nulls
 from ._findings import judge
@@ -203,6 +203,7 @@ def _interpret(
     study = Study(network, matrix("inputs", inputs))
     assert study.inputs is not None
     check_inputs(study.inputs)
+    check_initial(network, initial)
     given = check_controls(network, controls)
     entropy = seed_of(options["random_state"])
     wished = target_rows(options["targets"], study)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._solvers.result import Descrambling
-from .._util.files import write_arrays, write_bytes
+from .._util.files import check_new, write_arrays, write_bytes
 from .._util.platform.console import shown
 from .._util.tables import brief, html_table, text_table
 from .._util.validate import Array
@@ -183,7 +183,11 @@ class Interpretation:
         return ", ".join(f"{n} controls of {label(kind)}" for kind, n in self.n_controls.items())
 
     def report(
-        self, path: str | os.PathLike[str], files: Sequence[str | os.PathLike[str]] = ()
+        self,
+        path: str | os.PathLike[str],
+        files: Sequence[str | os.PathLike[str]] = (),
+        *,
+        overwrite: bool = False,
     ) -> None:
         """Write one HTML file with the findings, the pictures of every layer and the methods.
 
@@ -192,12 +196,17 @@ class Interpretation:
         path : path
         files : sequence of paths
             Where network and inputs came from: their SHA-256 goes into the methods.
+        overwrite : bool
+            Whether a file of this name may be replaced.
 
         Raises
         ------
+        FileExistsError
+            If the file is there and may not be replaced.
         MissingExtraError
             Without Jinja2 and Bokeh, the extra "report".
         """
+        check_new(path, overwrite)
         from ..report import write_page  # a facade: the page is drawn by the room above
 
         write_page(self, path, files)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._util.validate import Array
+from .._util.validate import Array, meant
 from ._derivative import Derivative
 from ._functions import FUNCTIONS, SLOPES, softmax
 
@@ -65,8 +65,10 @@ class Activation:
                 raise ValueError(f"slope must be finite, got {slope}")
             object.__setattr__(self, "slope", slope)
         elif name not in FUNCTIONS:
-            known = ", ".join(sorted([*FUNCTIONS, *_ALIASES, "leaky_relu"]))
-            raise ValueError(f"activation must be one of {known}, got {self.name!r}")
+            known = sorted([*FUNCTIONS, *_ALIASES, "leaky_relu"])
+            raise ValueError(
+                f"activation must be one of {', '.join(known)}, got {self.name!r}{meant(self.name, known)}"
+            )
         elif self.slope is not None:
             raise ValueError(f"slope is for leaky_relu alone, got {self.slope} with {name}")
         object.__setattr__(self, "name", name)

@@ -40,7 +40,7 @@ def last_layer_structure(pair: Pair, outputs: Axis, *, ax: Place = None) -> Figu
     )
     parts = singular_vectors(first), singular_vectors(second)
     links = link_axis(first.shape[1])
-    positions = np.linspace(outputs.start, outputs.stop, len(first))
+    positions = outputs.positions(len(first))
 
     def product(title: str, values: tuple[Array, Array], axis: Axis) -> Panel:
         def draw(row: int, ax: Axes, limit: float) -> AxesImage:
