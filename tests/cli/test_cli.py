@@ -282,7 +282,7 @@ def test_findings_as_json(small, capsys):
     assert shown["inputs"] == inputs
     assert shown["nulls"]["draws"] == 20 and "random weights" in shown["nulls"]["kinds"]
     assert shown["widths"] == [12, 9, 8, 5]
-    assert shown["versions"]["numpy"] == np.__version__
+    assert shown["versions"]["descrambler"] == ds.__version__
 
 
 def test_layers_may_be_named(tmp_path, capsys):
