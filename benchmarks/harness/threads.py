@@ -81,7 +81,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     command.add_argument("--busy", action="store_true", help="beside a process that never rests")
     options = command.parse_args(arguments)
-    return run_command(lambda: table(options.rows, options.pairs, options.seconds, options.busy))
+    return run_command(
+        lambda: table(options.rows, options.pairs, options.seconds, options.busy), vars(options)
+    )
 
 
 def table(wanted: Sequence[str], pairs: int, seconds: float, busy: bool) -> None:
