@@ -111,7 +111,7 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--calibration",
-        type=Path,
+        type=input_file,
         metavar="FILE",
         help="of these networks, from descrambler calibrate (default: the one that ships, or a quick one)",
     )
