@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import deer
+from .._util.validate import Array
 from ..axis import Axis
 from ..deer.figures import replica_figure
 from ..evidence.detectors import Axes
@@ -46,33 +47,42 @@ def demo(options: argparse.Namespace) -> None:
     """Interpret the DEERNet that ships with the package."""
     new_folder(options.output, options.force)
     network = deer.pretrained()
-    data = deer.simulate(DEMO_INPUTS, random_state=1)
-    axes = Axes(
-        Axis("time", "µs", float(data.time[0]), float(data.time[-1]), "frequency", "MHz"),
-        Axis("distance", "Å", float(data.distance[0]), float(data.distance[-1])),
-    )
     if not options.json:
         print(f"{layer_widths(network)}: a DEERNet, {DEMO_INPUTS} simulated DEER traces")
-    backgrounds, form_factors = deer.variations()
+    traces, axes, settings = deernet_setting(DEMO_INPUTS)
     result = interpret_and_write(
         network,
-        data.traces,
+        traces,
         axes,
         options.output,
         (),
         nulls=DEMO_NULLS,
-        null_inputs=DEMO_INPUTS,
-        nuisance=backgrounds,
-        wanted=form_factors,
-        reference=deer.kernel(data.time, data.distance),
-        targets=data.targets,
         controls=deer.controls(),
+        **settings,
     )
-    save_figure(_replica(network), options.output / "replica")
+    save_figure(replica_of(network), options.output / "replica")
     print_result(result, options)
 
 
-def _replica(network: Network) -> Figure:
+def deernet_setting(n: int) -> tuple[Array, Axes, dict[str, Any]]:
+    """Return simulated traces, what both axes are, and what is known of the task."""
+    data = deer.simulate(n, random_state=1)
+    axes = Axes(
+        Axis("time", "µs", float(data.time[0]), float(data.time[-1]), "frequency", "MHz"),
+        Axis("distance", "Å", float(data.distance[0]), float(data.distance[-1])),
+    )
+    backgrounds, form_factors = deer.variations()
+    settings = {
+        "null_inputs": DEMO_INPUTS,
+        "nuisance": backgrounds,
+        "wanted": form_factors,
+        "reference": deer.kernel(data.time, data.distance),
+        "targets": data.targets,
+    }
+    return data.traces, axes, settings
+
+
+def replica_of(network: Network) -> Figure:
     """Draw the network beside filters and a transform, on fresh traces."""
     unfiltered = deer.replica(high_pass=None, low_pass=None)
     data = deer.simulate(REPLICA_TRACES, random_state=2)

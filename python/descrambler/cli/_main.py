@@ -21,6 +21,7 @@ from . import _demo as demo
 from . import _ensemble as ensemble
 from . import _inspect as inspect
 from . import _interpret as interpret
+from . import _paper as paper
 from . import _report as report
 from . import _simulate as simulate
 from . import _train as train
@@ -39,8 +40,8 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"descrambler {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    modules = demo, interpret, inspect, report, train, simulate, deer, calibrate, ensemble, bench
-    for module in (*modules, completion):
+    modules = demo, paper, interpret, inspect, report, train, simulate, deer, calibrate, ensemble
+    for module in (*modules, bench, completion):
         module.add_to(commands)
     return root
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from ._colors import MAGNITUDE, UNRESOLVED, signed
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
+
+Curve: TypeAlias = Callable[[Array], Array]
 
 
 def unit_axis(n: int) -> Axis:
@@ -113,6 +115,34 @@ def show_spectrum(
     ax.set(xlim=ends, ylim=edges, xlabel=link_frequency_label())
     return image
 
+
+def show_curves(ax: Axes, curves: Mapping[str, Curve], unit: float, end: int) -> None:
+    """Draw power laws over a spectrum, mirrored at both zeros, without moving its limits.
+
+    Parameters
+    ----------
+    ax : Axes
+    curves : mapping of str to callable
+        Input frequency in cycles as a function of link frequency, by name.
+    unit : float
+        Input frequency, on the axis, of one cycle.
+    end : int
+        Largest link frequency.
+    """
+    k = np.linspace(0.05, end, 400)
+    limits = ax.axis()
+    for (name, curve), (color, style) in zip(curves.items(), CURVES, strict=False):
+        f = unit * curve(k)
+        for sign in (1, -1):
+            (line,) = ax.plot(
+                np.r_[-k[::-1], k], sign * np.r_[-f[::-1], f], color=color, ls=style, lw=1
+            )
+        line.set_label(name)
+    ax.axis(limits)
+    ax.legend(fontsize=7, loc="lower right", framealpha=0.85)
+
+
+CURVES = (("#db6d00", "-"), ("#15529b", "--"))
 
 # Hatched, lest a grey copy take it for a value.
 _HATCH: dict[str, Any] = {

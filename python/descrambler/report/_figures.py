@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from .._solvers.result import Descrambling
@@ -15,6 +15,7 @@ from ._axes import (
     link_frequency_edges,
     link_frequency_label,
     resolved_end,
+    show_curves,
     show_spectrum,
     show_weights,
     unit_axis,
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
+    from ._axes import Curve
     from ._layout import Place
 
 T = TypeVar("T")
 
 WEIGHT = "weight / r.m.s. weight"
 MAGNITUDE = "magnitude / r.m.s. weight"
+CENTERED = "The mean over the link is subtracted from each output's weights. "
 
 
 def network_figures(
@@ -64,13 +67,18 @@ def network_figures(
     yield f"layer{last}_structure", last_layer_structure(pair, outputs)
 
 
-def first_layer(pair: Pair, inputs: Axis, *, ax: Place = None) -> Figure:
+def first_layer(
+    pair: Pair, inputs: Axis, *, curves: Mapping[str, Curve] | None = None, ax: Place = None
+) -> Figure:
     """First weights, raw and descrambled, and their two-sided spectrum (Fig. 2).
 
     Parameters
     ----------
     pair : Pair
     inputs : Axis
+    curves : mapping of str to callable, optional
+        Lines to draw over the spectra of the first network, by name: input frequency, in cycles per
+        length of the axis, as a function of link frequency above zero.
     ax : Figure, SubFigure or Axes, optional
         Where to: 2 x 5 axes in reading order; a new figure otherwise.
     """
@@ -89,6 +97,8 @@ def first_layer(pair: Pair, inputs: Axis, *, ax: Place = None) -> Figure:
             ax.set_ylabel(inputs.frequency_label)
             if near_zero:
                 ax.set(xlim=(-zoom, zoom), ylim=(0.15 * edges[0], 0.15 * edges[1]))
+            if row == 0 and curves:
+                show_curves(ax, curves, (edges[1] - edges[0]) / n_in, n // 2)
             return image
 
         title = "the same, near zero" if near_zero else "$|F_+ P W_1 F_-|$"
@@ -164,13 +174,15 @@ def inner_layer(pair: Pair, layer: int, *, ax: Place = None) -> Figure:
     return grid(pair, panels, caption, ax)
 
 
-def last_layer(pair: Pair, outputs: Axis, *, ax: Place = None) -> Figure:
+def last_layer(pair: Pair, outputs: Axis, *, center: bool = False, ax: Place = None) -> Figure:
     """Last weights, raw and descrambled jointly and from the signals alone (Fig. 3).
 
     Parameters
     ----------
     pair : Pair
     outputs : Axis
+    center : bool
+        Whether to subtract each output's mean over the link, as the paper does.
     ax : Figure, SubFigure or Axes, optional
         Where to: 2 x 5 axes in reading order; a new figure otherwise.
     """
@@ -178,9 +190,12 @@ def last_layer(pair: Pair, outputs: Axis, *, ax: Place = None) -> Figure:
     raw = pair.weights(layer)
     n = raw[0].shape[1]
 
+    def shown(weights: Array) -> Array:
+        return weights - weights.mean(axis=0) if center else weights
+
     def views(results: Sequence[Descrambling], how: str) -> list[Panel]:
-        full = _each(r.rotation.right(w).T for r, w in zip(results, raw, strict=True))
-        part = _each(resolved_part(r) @ w.T for r, w in zip(results, raw, strict=True))
+        full = _each(shown(r.rotation.right(w).T) for r, w in zip(results, raw, strict=True))
+        part = _each(shown(resolved_part(r) @ w.T) for r, w in zip(results, raw, strict=True))
         name = f"$W_{{{layer}}} P^T$, {how}"
         return [
             _along(name, full, link_axis(n), outputs),
@@ -188,14 +203,14 @@ def last_layer(pair: Pair, outputs: Axis, *, ax: Place = None) -> Figure:
         ]
 
     panels = [
-        _along(f"$W_{{{layer}}}$, raw", _each(w.T for w in raw), unit_axis(n), outputs),
+        _along(f"$W_{{{layer}}}$, raw", _each(shown(w.T) for w in raw), unit_axis(n), outputs),
         *views([study.links[-1].joint for study in pair.studies], "joint"),
         *views([study.links[-1].after for study in pair.studies], "signals alone"),
     ]
     caption = (
         f"Last layer (paper's Fig. 3). What the weights span along the {outputs.name} axis does not depend on P; "
         "order along the link axis is made by P. Joint: signals and the weights themselves were made smooth together, "
-        f"so smoothness of the weights is no finding there. {pair.scale(layer)}"
+        f"so smooth weights are not evidence of learning there. {CENTERED if center else ''}{pair.scale(layer)}"
     )
     return grid(pair, panels, caption, ax)
 

@@ -23,13 +23,17 @@ PRODUCT = "product / mean diagonal"
 N_VECTORS = 5
 
 
-def last_layer_structure(pair: Pair, outputs: Axis, *, ax: Place = None) -> Figure:
+def last_layer_structure(
+    pair: Pair, outputs: Axis, *, center: bool = False, ax: Place = None
+) -> Figure:
     """Products and singular vectors of the last weights, in the joint frame (Fig. 4).
 
     Parameters
     ----------
     pair : Pair
     outputs : Axis
+    center : bool
+        Whether to subtract the mean from each vector on the output side, as the authors' code does.
     ax : Figure, SubFigure or Axes, optional
         Where to: 2 x 4 axes in reading order; a new figure otherwise.
     """
@@ -52,7 +56,9 @@ def last_layer_structure(pair: Pair, outputs: Axis, *, ax: Place = None) -> Figu
         _draw_link_vectors(ax, parts[row][2], links)
 
     def output_vectors(row: int, ax: Axes, limit: float) -> None:
-        _draw_output_vectors(ax, parts[row][0], positions, outputs)
+        vectors = parts[row][0]
+        shown = vectors - vectors.mean(axis=0) if center else vectors
+        _draw_output_vectors(ax, shown, positions, outputs)
 
     inner = _over_diagonal(first.T @ first), _over_diagonal(second.T @ second)
     outer = _over_diagonal(first @ first.T), _over_diagonal(second @ second.T)
@@ -87,7 +93,7 @@ def _draw_link_vectors(ax: Axes, vectors: Array, links: Axis) -> None:
 def _draw_output_vectors(ax: Axes, vectors: Array, positions: Array, outputs: Axis) -> None:
     chosen = vectors.T[:N_VECTORS]
     shares, fits = zip(*(chebyshev_share(v, k) for k, v in enumerate(chosen)), strict=True)
-    remarks = [f"$T_{k}$:\n$R^2$={share:.2f}" for k, share in enumerate(shares)]
+    remarks = [f"$T_{k}$:\n$R^2$={max(share, 0.0):.2f}" for k, share in enumerate(shares)]
     show_vectors(ax, positions, chosen, range(1, len(chosen) + 1), np.array(fits), remarks)
     ax.set_xlabel(outputs.label)
 
