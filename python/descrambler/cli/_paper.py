@@ -29,6 +29,7 @@ from ._common import (
     save_figure,
 )
 from ._demo import deernet_setting, replica_of
+from ._parser import add_command
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,13 +51,15 @@ class Panel(NamedTuple):
 
 def add_to(commands: Commands) -> None:
     """Add the parser."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "paper",
-        help="draw the figures of the paper on a DEERNet that ships, beside a control",
-        description="Draw the figures of Amey et al. (PNAS 2021), in the paper's order, on a DEERNet that ships with the "
-        "package. The network stands above a control: a network of the same recipe that was trained on shuffled "
-        "targets. Writes fig1 to fig5_6 (.png, .svg) and captions with verdicts (figures.md). Takes about two minutes.",
-        epilog="example: descrambler paper -o paper",
+        "draw the figures of the paper on a DEERNet that ships, beside a control",
+        does="Draw the figures of Amey et al. (PNAS 2021) in the paper's order, on a network that ships with the package. "
+        "It stands above a control: a network that was trained by the same recipe on shuffled targets.",
+        writes="fig1 to fig5_6 (.png, .svg), and figures.md with captions and the verdicts of what is read off them",
+        takes="about a minute on one core",
+        example="descrambler paper -o paper",
     )
     output_argument(parser, Path("paper"))
     json_argument(parser)
