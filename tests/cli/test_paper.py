@@ -16,7 +16,7 @@ def test_every_figure_has_a_caption_and_the_verdicts_of_its_claims(tmp_path, mon
     monkeypatch.setattr("descrambler.cli._demo.REPLICA_TRACES", 20)
     folder = tmp_path / "paper"
     assert main(["paper", "-o", str(folder), "--json"]) == 0
-    figures = json.loads(capsys.readouterr().out)
+    figures = json.loads(capsys.readouterr().out)["figures"]
     names = [figure["figure"] for figure in figures]
     assert names == ["fig1", "fig2", "fig3", "fig4", "fig4_mean_kept", "fig5_6"]
     page = (folder / "figures.md").read_text()

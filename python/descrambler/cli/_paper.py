@@ -94,7 +94,7 @@ def paper(options: argparse.Namespace) -> None:
             step(panel.name)
     write_bytes(options.output / "figures.md", "\n".join(["# Figures", *sections]).encode())
     if options.json:
-        print_json(records)
+        print_json("paper", {"output": str(options.output), "figures": records})
         return
     print(
         f"{len(records)} figures (.png, .svg) and figures.md, their captions and verdicts, are in {options.output}/"
