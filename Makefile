@@ -1,22 +1,22 @@
 # make demo: set up .venv, install, run the main job.  make test: all tests.  make dev, make check: for contributors.
 # Longer ones, by hand: bench (40 minutes), performance (bench, and docs/performance.md from it), fuzz (damaged files, 15),
 # faults (commands interrupted and killed, 30), coverage (40), controls (planted effects, docs/controls.md, 20),
-# weights and denoiser (train what ships or lies in examples again), wheels.
+# weights and denoiser (train what ships or lies in examples again), wheels, cross (other systems).
 # Everything lives in .venv, build and demo; PYTHON chooses the interpreter.
 PYTHON ?= python3
 VENV := .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 CPP := $(shell find cpp -name '*.hpp' -o -name '*.cpp' -o -name '*.[ch]') CMakeLists.txt pyproject.toml
 PY := $(shell find python -name '*.py')
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 # Without isolation and with a build folder of its own, so that nothing is compiled twice.
-PIP := PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pip install --quiet --no-build-isolation
+PIP := PATH="$$(cd $(BIN) && pwd):$$PATH" $(BIN)/pip install --quiet --no-build-isolation
 
 # After `make dev` the editable installation serves every target; a Python edit then needs no build.
 PACKAGE := $(if $(wildcard $(VENV)/dev),$(VENV)/dev,$(VENV)/installed)
 
-.PHONY: bench check check-newest check-oldest clean controls coverage demo denoiser dev docs faults fuzz lint lint-workflows performance test test-cpp weights wheels
+.PHONY: bench check check-newest check-oldest clean controls coverage cross demo denoiser dev docs faults fuzz lint lint-recipe lint-workflows performance test test-cpp test-wheel weights wheels
 
 $(VENV)/build-tools:
 	$(PYTHON) -m venv $(VENV)
@@ -56,6 +56,10 @@ test-cpp: $(VENV)/build-tools
 	$(BIN)/cmake --build build/cpp-tests
 	$(BIN)/ctest --test-dir build/cpp-tests --output-on-failure
 
+# What each built wheel is tested with, installed where PYTHON is, beside pytest and Hypothesis: a minute.
+test-wheel:
+	$(ONE_THREAD) $(PYTHON) -W error -m pytest -q -p no:cacheprovider -m core
+
 lint: $(VENV)/extra-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -64,11 +68,17 @@ lint: $(VENV)/extra-lint
 	$(BIN)/pytest -q tests/test_rooms.py
 	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'cpp/*.hpp' 'cpp/*.cpp' 'cpp/*.[ch]')
 
-# Syntax alone: no workflow can run here.
+# Syntax alone: no workflow can run here. The last line reads [tool.cibuildwheel] and lists the wheels.
 lint-workflows: $(VENV)/build-tools
-	$(BIN)/pip install --quiet check-jsonschema
+	$(BIN)/pip install --quiet check-jsonschema cibuildwheel
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yml
+	for system in linux macos windows; do $(BIN)/cibuildwheel --print-build-identifiers --platform $$system . || exit 1; done
+
+# Parsed and rendered for each platform by rattler-build; nothing is built, which would need conda's own packages.
+lint-recipe: $(VENV)/build-tools
+	$(BIN)/pip install --quiet py-rattler-build
+	$(BIN)/python .ci/recipe
 
 # The core's tests with the oldest dependencies that the metadata allow, and with pre-releases.
 check-oldest: $(VENV)/dev
@@ -90,6 +100,9 @@ faults: $(VENV)/extra-test $(VENV)/extra-train
 
 wheels:
 	.ci/wheels
+
+cross:
+	.ci/cross full
 
 coverage:
 	.ci/coverage
