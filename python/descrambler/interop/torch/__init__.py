@@ -4,10 +4,12 @@ A tap is named after an ``nn.Linear`` of the model and one of its sides: ``"enco
 what this layer gives (before the activation that follows it), ``"encoder.0.output:input"`` what this layer
 takes (after the activation that comes before it). ``*`` stands for any one part of the name between dots.
 
-:func:`residual_stream` finds the residual stream of a transformer, where a rotation is an exact symmetry.
+:func:`residual_stream` finds the residual stream of a transformer, where a rotation is an exact symmetry;
+:func:`heads` finds the spaces inside of attention heads.
 """
 
 from ._capturing import Capture, capture
+from ._heads import Heads, HeadSpace, heads
 from ._layers import DescrambledLinear, Verification, descramble_module, verify
 from ._stream import ResidualStream
 from ._stream_open import residual_stream
@@ -18,12 +20,15 @@ from ._stream_verify import StreamVerification
 __all__ = [
     "Capture",
     "DescrambledLinear",
+    "HeadSpace",
+    "Heads",
     "ResidualStream",
     "Stream",
     "StreamVerification",
     "Verification",
     "capture",
     "descramble_module",
+    "heads",
     "load_rotated",
     "residual_stream",
     "verify",

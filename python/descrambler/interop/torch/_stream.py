@@ -209,13 +209,24 @@ class ResidualStream:
         RuntimeError
             If an operation was interrupted.
         """
-        self._ready()
-        found = compare(self.model, self.spec, self._records, list(batches), forward)
+        check_whole(self.model)
+        batches = list(batches)
+        found = compare(self.model, self.spec, self._records, batches, forward)
         if failures := found.failures():
-            error = ValueError(f"the model is not what it was: {'; '.join(failures)}")
+            reason = self._reason(batches[0], forward)
+            error = ValueError(
+                f"the model does not compute what it did: {'; '.join(failures)}{reason}"
+            )
             error.verification = found  # type: ignore[attr-defined]
             raise error
         return found
+
+    def _reason(self, batch: Any, forward: Forward | None) -> str:
+        try:
+            self.trace(batch, forward=forward)
+        except ValueError as error:
+            return f". {error}"
+        return ""
 
     def gram(
         self,
@@ -245,7 +256,7 @@ class ResidualStream:
         ValueError
             If no point has such a name, or the batches do not reach it.
         """
-        self._ready(write=False)
+        check_whole(self.model)
         several = at is not None and not isinstance(at, str)
         found = grams(
             self.model,
@@ -262,19 +273,15 @@ class ResidualStream:
 
         Needed where LayerNorms have become RMSNorms; a model whose architecture stayed is saved as always.
         """
-        self._ready(write=False)
+        check_whole(self.model)
         save(self.model, self.spec, any(r.centered for r in self._records), path)
 
     def _parts(self) -> Parts:
         return find(self.model, self.spec)
 
-    def _ready(self, write: bool = True) -> None:
-        check_whole(self.model)
-        if write:
-            check_no_dropout(self.model)
-
     def _change(self, turn: Any, keep: bool, backup: bool) -> ResidualStream:
-        self._ready()
+        check_whole(self.model)
+        check_no_dropout(self.model)
         if not self._traced:
             self.trace()
         parts = self._parts()

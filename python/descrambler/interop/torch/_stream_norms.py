@@ -19,6 +19,7 @@ GAINS, SHIFTS, EPSILONS = (
     ("bias", "beta", "shift"),
     ("eps", "variance_epsilon", "epsilon"),
 )
+UNKNOWN = object()
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,47 +83,73 @@ class Norm:
 
 
 def norm_of(name: str, module: Any, width: int, pattern: str, readers: tuple[Weight, ...]) -> Norm:
+    """Return a norm of the stream, found out by running a copy of it on random rows.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it computes something else than a LayerNorm or an RMSNorm, or has another width.
+    """
     own = {key: value for key, value in module._parameters.items() if value is not None}
     gain = next((key for key in GAINS if key in own), None)
     shift = next((key for key in SHIFTS if key in own), None)
-    eps = next((getattr(module, key) for key in EPSILONS if hasattr(module, key)), None)
     kind = type(module).__name__
     if set(own) - {gain, shift} or list(module.children()):
         raise TypeError(f"{name} must be a norm with a gain and a shift at most, got {kind}")
     if any(value.shape != (width,) for value in own.values()):
         shapes = [tuple(value.shape) for value in own.values()]
         raise ValueError(f"{name} must have {width} entries, as the stream has, got {shapes}")
-    what = _computes(module, width, gain, shift, eps)
+    what = _Probe(module, width, gain, shift).kind()
     if what is None:
         raise TypeError(
             f"{name} must compute a LayerNorm or an RMSNorm, with a gain g or 1 + g; {kind} does not"
         )
-    return Norm(name, module, *what, eps, gain, shift, readers, pattern)
+    return Norm(name, module, *what, gain, shift, readers, pattern)
 
 
-def _computes(
-    module: Any, width: int, gain: str | None, shift: str | None, eps: float | None
-) -> tuple[str, int] | None:
-    """Return kind and gain convention of a norm, found by running a copy of it on random rows."""
-    twin = copy.deepcopy(module).to("cpu", torch.float64).eval()
-    generator = torch.Generator().manual_seed(0)
-    rows = 1 + 2 * torch.randn(4, width, dtype=torch.float64, generator=generator)
-    with torch.no_grad():
+class _Probe:
+    """A copy of a norm in float64 with random gain and shift, run on rows of two sizes."""
+
+    def __init__(self, module: Any, width: int, gain: str | None, shift: str | None) -> None:
+        twin = copy.deepcopy(module).to("cpu", torch.float64).eval()
+        generator = torch.Generator().manual_seed(0)
+        rows = 1 + 2 * torch.randn(4, width, dtype=torch.float64, generator=generator)
+        # Small rows show the eps.
+        self.rows = torch.cat([rows, 1e-3 * rows])
+        # Not the numbers that are there: a gain of zeros would hide what is computed.
         for key in (gain, shift):
             if key is not None:
-                # Not the numbers that are there: a gain of zeros would hide what is computed.
-                random = torch.randn(width, dtype=torch.float64, generator=generator)
-                twin._parameters[key].data = random
-        with Casts(keep=True):
-            given = twin(rows)
-        if eps is None:
-            eps = torch.finfo(torch.float64).eps
+                twin._parameters[key].data = 1 + rows.new_empty(width).uniform_(generator=generator)
+        self.gain = None if gain is None else twin._parameters[gain].data
+        self.shift = 0 if shift is None else twin._parameters[shift].data
+        with torch.no_grad(), Casts(keep=True):
+            self.given = twin(self.rows)
+        self.eps = next((getattr(module, key) for key in EPSILONS if hasattr(module, key)), UNKNOWN)
+
+    def kind(self) -> tuple[str, int, float | None] | None:
+        """Return kind, gain convention and eps, or None."""
+        if getattr(self.given, "shape", None) != self.rows.shape:
+            return None
         for kind in ("rms", "layer"):
-            x = rows - rows.mean(1, keepdim=True) if kind == "layer" else rows
-            x = x * torch.rsqrt(x.square().mean(1, keepdim=True) + eps)
-            b = 0 if shift is None else twin._parameters[shift]
-            for offset in (0, 1) if gain else (0,):
-                g = twin._parameters[gain] + offset if gain else 1
-                if given.shape == x.shape and torch.allclose(given, x * g + b, 1e-10, 1e-10):
-                    return kind, offset
-    return None
+            x = self.rows
+            if kind == "layer":
+                x = x - x.mean(1, keepdim=True)
+            power = x.square().mean(1, keepdim=True)
+            for offset in (0, 1) if self.gain is not None else (0,):
+                scaled = x if self.gain is None else x * (self.gain + offset)
+                eps = self._eps(scaled, power)
+                number = torch.finfo(torch.float64).eps if eps is None else eps
+                if number < 0:
+                    continue
+                expected = scaled * torch.rsqrt(power + number) + self.shift
+                if torch.allclose(self.given, expected, 1e-9, 1e-9):
+                    return kind, offset, eps
+        return None
+
+    def _eps(self, scaled: Any, power: Any) -> Any:
+        """Return the eps of the module; where it does not tell, from what it gives."""
+        if self.eps is not UNKNOWN:
+            return self.eps
+        place = scaled.abs().argmax(1, keepdim=True)
+        ratio = scaled.gather(1, place) / (self.given - self.shift).gather(1, place)
+        return float(f"{float((ratio.square() - power)[-4:].mean()):.6g}")

@@ -30,7 +30,7 @@ def refuse_saving(*args: Any, **kwargs: Any) -> NoReturn:
 def save(model: Any, spec: Stream, as_rms: bool, path: Any) -> None:
     """Save all weights and which norms are RMSNorms now."""
     safetensors = require_extra("safetensors.torch", "safetensors", "saving a rotated model")
-    norms = [norm.name for norm in find(model, spec).norms] if as_rms else []
+    norms = {n.name: n.eps for n in find(model, spec).norms} if as_rms else {}
     kept: dict[str, Any] = {}
     same: dict[str, str] = {}
     first: dict[int, str] = {}
@@ -73,8 +73,9 @@ def load_rotated(model: torch.nn.Module, path: str | Path) -> torch.nn.Module:
         values = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     norms, same = (json.loads(header[key]) for key in ("norms", "same"))
     _check_fits(model, values, same)
-    for name in norms:
-        _as_rms(model, name)
+    for name, eps in norms.items():
+        width = len(values[f"{name}.weight"])
+        put_module(model, name, torch.nn.RMSNorm(width, eps=eps))
     places: dict[str, Any] = {}
     for name, value in values.items():
         owner, _, attribute = name.rpartition(".")
@@ -108,9 +109,3 @@ def _check_fits(model: Any, values: dict[str, Any], same: dict[str, str]) -> Non
         raise ValueError(
             f"the file does not fit the model: {', '.join(missing[:5])} missing or of another shape"
         )
-
-
-def _as_rms(model: Any, name: str) -> None:
-    old = model.get_submodule(name)
-    if isinstance(old, torch.nn.LayerNorm):
-        put_module(model, name, torch.nn.RMSNorm(old.normalized_shape, eps=old.eps))

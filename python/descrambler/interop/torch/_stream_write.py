@@ -29,6 +29,8 @@ class Change:
     """The parameter that was in this place before."""
     old: Any
     """What it held, where there is a backup."""
+    lost: dict[int, Any]
+    """By axis, what a gain of zero silenced: where, and what was there."""
 
 
 @dataclass
@@ -61,7 +63,8 @@ def write(model: Any, plan: Plan, record: Record) -> None:
             source = parameter.detach()
             new, means = transformed(source, job.steps), _means(source, job.steps)
             old = source if record.backup else None
-            record.changes.append(Change(weight.name, job.steps, means, parameter, old))
+            lost = _lost(source, job.steps)
+            record.changes.append(Change(weight.name, job.steps, means, parameter, old, lost))
             _put(weight.module, weight.attribute, new, job.apart)
         for module, attribute, name, values in plan.vectors:
             _write_vector(module, attribute, name, values, record)
@@ -80,6 +83,15 @@ def _means(source: Any, steps: Steps) -> dict[int, Any]:
             rows = source.movedim(axis, -1).to("cpu", torch.float64)
             rows = rows if step.gain is None else rows * step.gain
             found[axis] = rows.mean(-1, keepdim=True)
+    return found
+
+
+def _lost(source: Any, steps: Steps) -> dict[int, Any]:
+    found = {}
+    for axis, step in steps.items():
+        if step.gain is not None and bool((step.gain == 0).any()):
+            places = torch.nonzero(step.gain == 0)[:, 0].to(source.device)
+            found[axis] = places, source.index_select(axis, places).clone()
     return found
 
 
@@ -157,8 +169,7 @@ def restore(model: Any, record: Record) -> None:
 def undo_on_copy(twin: Any, record: Record) -> None:
     """Take an operation back on a copy of the model.
 
-    From the backup; without one by computing back, in float64 if the copy is in float64. What was lost is
-    what does not matter: columns that a gain of zero had silenced.
+    From the backup; without one by computing back, in float64 if the copy is in float64.
     """
     with torch.no_grad():
         for name, module in reversed(record.norms):
@@ -194,4 +205,7 @@ def _back(value: Any, change: Change) -> Any:
                 step.gain == 0, 0.0, 1 / torch.where(step.gain == 0, 1.0, step.gain)
             )
             value = transformed(value, {axis: Step(gain=inverse)})
+        if axis in change.lost:
+            places, kept = change.lost[axis]
+            value = value.index_copy(axis, places.to(value.device), kept.to(value))
     return value
