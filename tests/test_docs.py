@@ -26,6 +26,14 @@ def test_no_page_has_a_path_of_somebodys_machine(page):
     assert not re.findall(r"(?:/(?:work|home|root|Users)/|[A-Z]:\\)\S*", page.read_text())
 
 
+def test_the_first_page_says_what_every_page_is_for():
+    docs = ROOT / "docs"
+    text = (docs / "index.md").read_text()
+    for page in {path.stem for path in docs.glob("*.md")} - {"index"}:
+        assert re.search(rf"^- \[[^\]]+\]\({page}\.md\): \w", text, re.M), page
+        assert re.search(rf"^{page}$", text, re.M), page
+
+
 # The reference's algorithm is shown as it is used: with too few iterations.
 @pytest.mark.filterwarnings("ignore::descrambler.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # by Keras
