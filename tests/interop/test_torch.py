@@ -237,9 +237,9 @@ def test_signals_serve_as_well_as_grams():
     [
         ("0", ValueError, "must end in"),
         ("0:inside", ValueError, "must end in"),
-        ("1:input", TypeError, "1 must be an nn.Linear, got Tanh"),
-        ("7:input", ValueError, "no linear layer named '7'"),
-        ("*.*:input", ValueError, "no linear layer named"),
+        ("1:input", TypeError, "1 must be an nn.Linear or nn.Conv1d, got Tanh"),
+        ("7:input", ValueError, "no linear layer or Conv1d named '7'"),
+        ("*.*:input", ValueError, "no linear layer or Conv1d named"),
     ],
 )
 def test_bad_taps(layers, error, message):
@@ -292,7 +292,9 @@ def test_outputs_in_inference_mode():
 def test_taps_of_quantized_layers():
     model = torch.ao.quantization.quantize_dynamic(nn.Sequential(make()), {nn.Linear})
     for tap in ("0.0:input", "*.*:input"):
-        with pytest.raises(TypeError, match=r"0\.0 must be an nn.Linear, but is quantized"):
+        with pytest.raises(
+            TypeError, match=r"0\.0 must be an nn.Linear or nn.Conv1d, but is quantized"
+        ):
             bridge.capture(model, [inputs(3, 6)], tap)
 
 

@@ -1,6 +1,6 @@
 """Signals of any PyTorch model, and what descrambling makes of its linear layers (extra "torch").
 
-A tap is named after an ``nn.Linear`` of the model and one of its sides: ``"encoder.0.dense:output"`` is
+A tap is named after an ``nn.Linear`` or ``nn.Conv1d`` of the model and one of its sides: ``"encoder.0.dense:output"`` is
 what this layer gives (before the activation that follows it), ``"encoder.0.output:input"`` what this layer
 takes (after the activation that comes before it). ``*`` stands for any one part of the name between dots.
 
@@ -9,8 +9,9 @@ takes (after the activation that comes before it). ``*`` stands for any one part
 """
 
 from ._capturing import Capture, capture
+from ._descrambled import DescrambledConv1d, DescrambledLinear
 from ._heads import Heads, HeadSpace, heads
-from ._layers import DescrambledLinear, Verification, descramble_module, verify
+from ._layers import Verification, descramble_module, verify
 from ._stream import ResidualStream
 from ._stream_open import residual_stream
 from ._stream_save import load_rotated
@@ -19,6 +20,7 @@ from ._stream_verify import StreamVerification
 
 __all__ = [
     "Capture",
+    "DescrambledConv1d",
     "DescrambledLinear",
     "HeadSpace",
     "Heads",

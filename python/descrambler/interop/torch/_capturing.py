@@ -97,6 +97,10 @@ class Capture:
         self, tap: str, module: torch.nn.Module, args: Any, kwargs: Any, output: torch.Tensor
     ) -> None:
         inputs = args[0] if args else kwargs["input"]
+        if isinstance(module, torch.nn.Conv1d):
+            # Channels last, as units are; both sides of a convolution may differ in length.
+            tapped = inputs if tap.endswith(":input") else output
+            inputs = output = tapped.movedim(-2, -1)
         rows = self._rows(tap, inputs), self._rows(tap, output)
         named(tap, partial(self._keepers[tap].add, *rows))
         self._seen.add(tap)

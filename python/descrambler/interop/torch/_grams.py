@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from ..._signals.gram import Gram
 from ..._signals.sums import check_not_vanished
@@ -190,13 +190,13 @@ class Signals:
         return torch.cat(self._parts)
 
 
-def has_cheap_gram(module: torch.nn.Linear, side: str) -> bool:
+def has_cheap_gram(module: torch.nn.Module, side: str) -> TypeGuard[torch.nn.Linear]:
     """Whether the Gram matrix of a layer's outputs follows from that of its fewer inputs."""
     # A half-precision layer rounds its outputs visibly.
+    if side == "input" or not isinstance(module, torch.nn.Linear) or not is_plain(module):
+        return False
     full = module.weight.dtype in (torch.float32, torch.float64)
-    return (
-        side == "output" and is_plain(module) and full and module.out_features > module.in_features
-    )
+    return full and module.out_features > module.in_features
 
 
 def is_plain(module: torch.nn.Linear) -> bool:

@@ -10,62 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..._geometry.rotation import Rotation
 from ..._solvers.descramble import descramble
 from ..._solvers.result import Descrambling
-from ..._util.tables import brief
 from ..._util.validate import require_extra
 from ...network._layers import Linear
 from ...readers import _torch_live as live
 from ...readers._build import blame
 from ...readers._compare import apart, probes
 from ...readers._torch_steps import numbers
+from ._convolution import check_convolution, descrambled
+from ._descrambled import DescrambledLinear
 from ._grams import is_plain
-from ._taps import Forward, call, evaluating, named, resolve
+from ._taps import Forward, Tapped, call, evaluating, named, resolve
 
 if TYPE_CHECKING:
     import torch
 else:
     torch = require_extra("torch", "torch", "descrambler.interop.torch")
-
-
-@brief
-@dataclass(frozen=True, eq=False)
-class DescrambledLinear:
-    """A linear layer seen in the descrambled basis of its outputs or inputs.
-
-    Attributes
-    ----------
-    tap : str
-    result : Descrambling
-    weight : Tensor, shape (n_out, n_in)
-        ``P W`` at an output, ``W P^T`` at an input; on the device and in the dtype of W.
-    bias : Tensor, shape (n_out,), or None
-        ``P b`` at an output, ``b`` at an input.
-    """
-
-    tap: str
-    result: Descrambling
-    weight: torch.Tensor
-    bias: torch.Tensor | None
-
-    @property
-    def side(self) -> str:
-        """Side of the layer that P acts on: "input" or "output"."""
-        return self.tap.rpartition(":")[2]
-
-    def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Compute the original layer's outputs through this one, P^T P inserted."""
-        p = self.result.rotation
-        linear = torch.nn.functional.linear
-        if self.side == "input":
-            return linear(_rotated(p, inputs), self.weight, self.bias)
-        return _rotated(p.inverse(), linear(inputs, self.weight, self.bias))
-
-
-def _rotated(p: Rotation, signals: torch.Tensor) -> torch.Tensor:
-    rows: Any = p.right(signals.reshape(-1, p.n))
-    return torch.reshape(rows, signals.shape)
 
 
 def descramble_module(
@@ -74,7 +35,7 @@ def descramble_module(
     criterion: Any = "smoothness",
     **options: Any,
 ) -> dict[str, DescrambledLinear]:
-    """Descramble the linear layers of a model at the taps that were captured.
+    """Descramble the layers of a model at the taps that were captured: linear ones, and convolutions.
 
     Parameters
     ----------
@@ -98,15 +59,23 @@ def descramble_module(
     """
     layers = {}
     for tap, module in resolve(model, list(captured)).items():
-        check_linear(tap, module)
+        check_layer(tap, module)
         kept = captured[tap]
         result = named(tap, partial(descramble, kept, criterion, **options))
         layers[tap] = _seen_through(tap, module, result)
     return layers
 
 
+def check_layer(tap: str, module: Tapped) -> None:
+    """Refuse a layer that computes something else than its weights say: of these P W would be no map."""
+    if isinstance(module, torch.nn.Linear):
+        check_linear(tap, module)
+    else:
+        check_convolution(tap, module)
+
+
 def check_linear(tap: str, module: torch.nn.Linear) -> None:
-    """Refuse a layer whose outputs are not W x + b: of these P W would be no map."""
+    """Refuse a layer whose outputs are not W x + b."""
     if is_plain(module):
         return
     bias = None if module.bias is None else numbers(module.bias)
@@ -129,7 +98,9 @@ def check_linear(tap: str, module: torch.nn.Linear) -> None:
                 )
 
 
-def _seen_through(tap: str, module: torch.nn.Linear, result: Descrambling) -> DescrambledLinear:
+def _seen_through(tap: str, module: Tapped, result: Descrambling) -> DescrambledLinear:
+    if not isinstance(module, torch.nn.Linear):
+        return descrambled(tap, module, result)
     p = result.rotation
     weight, bias = module.weight.detach(), module.bias
     wide: Any = weight.to("cpu", torch.float64)
@@ -206,7 +177,7 @@ def verify(
     """
     modules = resolve(model, list(layers))
     for tap, module in modules.items():
-        check_linear(tap, module)
+        check_layer(tap, module)
     if len(set(modules.values())) < len(modules):
         raise ValueError("layers must hold at most one tap per linear layer")
     difference, scale = 0.0, -1.0
@@ -229,7 +200,7 @@ def verify(
 
 @contextmanager
 def _inserted(
-    modules: Mapping[str, torch.nn.Linear], layers: Mapping[str, DescrambledLinear]
+    modules: Mapping[str, Tapped], layers: Mapping[str, DescrambledLinear]
 ) -> Iterator[None]:
     def replace(layer: DescrambledLinear, module: Any, args: Any, kwargs: Any, output: Any) -> Any:
         return layer(args[0] if args else kwargs["input"])

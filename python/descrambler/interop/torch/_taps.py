@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..._util.validate import require_extra
 from ...readers._torch_live import unwrapped
@@ -17,24 +17,25 @@ else:
     torch = require_extra("torch", "torch", "descrambler.interop.torch")
 
 Forward = Callable[["torch.nn.Module", Any], Any]
+Tapped: TypeAlias = "torch.nn.Linear | torch.nn.Conv1d"
 
 
-def resolve(model: torch.nn.Module, layers: Sequence[str]) -> dict[str, torch.nn.Linear]:
-    """Return linear modules by the full names of their taps.
+def resolve(model: torch.nn.Module, layers: Sequence[str]) -> dict[str, Tapped]:
+    """Return linear modules and convolutions by the full names of their taps.
 
     A module has all the names that the model holds it under. What torch.compile and DataParallel
     put around modules may be left out of a name.
     """
     modules = _names(model)
-    found: dict[str, torch.nn.Linear] = {}
+    found: dict[str, Tapped] = {}
     for pattern in layers:
         name, _, side = pattern.rpartition(":")
         if side not in ("input", "output"):
             raise ValueError(f'a tap must end in ":input" or ":output", got {pattern!r}')
         fitting = {known: modules[known] for known in modules if _fits(known, name)}
-        matches: dict[torch.nn.Linear, str] = {}
+        matches: dict[Tapped, str] = {}
         for known, module in fitting.items():
-            if isinstance(module, torch.nn.Linear):
+            if isinstance(module, torch.nn.Linear | torch.nn.Conv1d):
                 matches.setdefault(module, known)  # once, under its first name
         if not matches:
             raise _no_layer(name, fitting)
@@ -60,13 +61,13 @@ def _no_layer(name: str, fitting: Mapping[str, torch.nn.Module]) -> Exception:
         room = f"{type(module).__module__}.{type(module).__qualname__}"
         if "quant" in room:
             return TypeError(
-                f"{known} must be an nn.Linear, but is quantized ({room}): capture the signals of "
+                f"{known} must be an nn.Linear or nn.Conv1d, but is quantized ({room}): capture the signals of "
                 "the model as it was before quantization"
             )
         if known == name:
             shown = type(module).__name__ if room.startswith("torch.nn.modules.") else room
-            return TypeError(f"{name} must be an nn.Linear, got {shown}")
-    return ValueError(f"the model has no linear layer named {name!r}")
+            return TypeError(f"{name} must be an nn.Linear or nn.Conv1d, got {shown}")
+    return ValueError(f"the model has no linear layer or Conv1d named {name!r}")
 
 
 def _fits(name: str, pattern: str) -> bool:
