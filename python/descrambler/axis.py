@@ -1,4 +1,4 @@
-"""What one dimension of a weight matrix means: its name, its unit, its range."""
+"""The meaning of one dimension of a weight matrix: name, unit, range."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Axis"]
 
 @dataclass(frozen=True)
 class Axis:
-    """What one dimension of a weight matrix means.
+    """The meaning of one dimension of a weight matrix.
 
     Attributes
     ----------

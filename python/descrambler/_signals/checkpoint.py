@@ -23,7 +23,7 @@ SECONDS = 30.0
 
 
 def resumed(source: Source, make: Callable[[], GramSum], path: Path) -> GramSum:
-    """Sum what the checkpoint lacks, saving from time to time and at the end."""
+    """Sum the rows that the checkpoint lacks, saving from time to time and at the end."""
     total, rows_done = make(), hashlib.blake2b()
     blocks = source.blocks()
     if path.exists():

@@ -1,4 +1,4 @@
-"""The triangular factor R of signals, R^T R = B: it has the digits that their squares lose."""
+"""The triangular factor R of signals, R^T R = B: accurate where the Gram matrix B has lost digits."""
 
 from __future__ import annotations
 

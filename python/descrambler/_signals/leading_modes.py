@@ -1,4 +1,4 @@
-"""Leading eigenpairs of a Gram matrix, and what a rotation of them is worth without the matrix."""
+"""Leading eigenpairs of a Gram matrix, and objectives computed from them alone."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Leading:
         return float(basis.eigenvalues[: len(self.values)] @ self.values)
 
     def shortfall(self, basis: LinkBasis) -> float:
-        """How far ``sum a_i b_i`` of the exact leading eigenvalues may lie above `bound`."""
+        """Largest possible excess of ``sum a_i b_i`` of the exact leading eigenvalues over `bound`."""
         return float(basis.eigenvalues[: len(self.values)] @ self.errors)
 
     def excess(self, basis: LinkBasis) -> float:

@@ -1,4 +1,4 @@
-"""Signals that are handed over as arrays, or as what becomes one; all else is refused by its name."""
+"""Signals given as arrays or array-likes; anything else is refused, with its type in the message."""
 
 from __future__ import annotations
 

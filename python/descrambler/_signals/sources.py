@@ -1,4 +1,4 @@
-"""Signals wherever they are, read in blocks of rows: in memory, in a file, yet to come, on a cluster."""
+"""Signals in memory, in a file, in an iterator or on a cluster, read in blocks of rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BLOCK, FEWEST, SLAB = 2**20, 256, 2**25
 
 
 class Dataset(Protocol):
-    """What zarr, HDF5 and memory-mapped arrays have in common."""
+    """The common part of zarr, HDF5 and memory-mapped arrays."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -27,7 +27,7 @@ class Dataset(Protocol):
 
     @property
     def dtype(self) -> Any:
-        """Of the entries."""
+        """Dtype of the entries."""
 
     def __getitem__(self, rows: slice, /) -> Any:
         """Return a slab of rows, as an array."""

@@ -1,4 +1,4 @@
-"""Running sums over signals, from which a Gram matrix comes in one pass."""
+"""Running sums over signals: a Gram matrix in one pass."""
 
 from __future__ import annotations
 

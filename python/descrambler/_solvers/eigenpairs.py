@@ -63,7 +63,7 @@ class Found:
 
     @property
     def message(self) -> str:
-        """How far the pairs are known."""
+        """Uncertainty of the eigenpairs."""
         if self.whole:
             return "global optimum from one eigendecomposition"
         reached = f"sums of the leading eigenvalues known to {self.search.error:.1e}"

@@ -1,4 +1,4 @@
-"""Which member of the optimal set: the criterion fixes P only up to rotations that commute with A.
+"""The member of the optimal set that is returned: the criterion fixes P only up to rotations that commute with A.
 
 A gauge acts on the rows of M = V^T P, one link mode in a row: it may mix rows of one eigenvalue of A
 (cos k and sin k, for the periodic derivative) and change signs.
@@ -35,7 +35,7 @@ LEAST_COUNT = 20
 
 @dataclass(frozen=True, eq=False)
 class ModeStatistics:
-    """What the data say of each mode: is it resolved, which sign has it."""
+    """Whether the data resolve each mode, and its sign."""
 
     resolved: Array
     sign_resolved: Array

@@ -23,7 +23,7 @@ MAX_PASSES = 60
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """What a search for leading eigenpairs has come to.
+    """The result of a search for leading eigenpairs.
 
     Attributes
     ----------

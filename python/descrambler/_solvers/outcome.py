@@ -1,4 +1,4 @@
-"""Where an algorithm ended, and how it is told."""
+"""The end of a solve: status, value, and how it is printed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .settings import Settings
 
 
 class Status(str, Enum):
-    """How a solve ended."""
+    """The way in which a solve ended."""
 
     CONVERGED = "converged"
     MAX_ITERATIONS = "max_iterations"
@@ -36,7 +36,7 @@ MESSAGES = {
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """Where an algorithm ended: the one kind of result of all that return a rotation.
+    """The end of a solve: the one kind of result of all algorithms that return a rotation.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Outcome:
 
     @property
     def message(self) -> str:
-        """What the status means."""
+        """The meaning of the status, in words."""
         return self.note or MESSAGES[self.status]
 
 

@@ -1,4 +1,4 @@
-"""What a solver is given: signals as far as they are known, a criterion, and what C++ evaluates of both."""
+"""The input of a solver: known signals, a criterion, and their C++ evaluation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .operators import Streamed
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What is to be descrambled.
+    """Signals and criterion of one solve.
 
     Attributes
     ----------

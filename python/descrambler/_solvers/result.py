@@ -1,4 +1,4 @@
-"""What a descrambling returns: the rotation, and what is known of how good it is."""
+"""The result of a descrambling: the rotation, and how good it is."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Descrambling(Tabulated):
 
     @cached_property
     def optimality(self) -> str:
-        """What is known: "certified" (by the bound, to 1e-9), "local" (no step improves), "unknown"."""
+        """Proof of optimality: "certified" (by the bound, to 1e-9), "local" (no small step improves) or "unknown"."""
         if self.proven and self.gap <= 1e-9:
             return "certified"
         iterated = len(self.history) > 0
@@ -138,7 +138,7 @@ class Descrambling(Tabulated):
 
     @cached_property
     def shortfall(self) -> float:
-        """How far the best objective over the modes of `leading` may lie above `bound`, relatively.
+        """Largest relative excess of the best objective over the modes of `leading` above `bound`.
 
         0 without a rank: then all eigenvalues are known to rounding.
         """

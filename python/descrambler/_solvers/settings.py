@@ -24,7 +24,7 @@ GAUGES = ("canonical", "identity", "align", "none")
 
 @dataclass(frozen=True)
 class State:
-    """Where an iteration stands.
+    """The state of an iteration.
 
     Attributes
     ----------

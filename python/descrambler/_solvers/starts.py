@@ -1,4 +1,4 @@
-"""Where iterations start, one or many, in threads or elsewhere, and which reached the best."""
+"""Starts of iterations: one or many, in threads or by an executor, and the best of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Seeds = list[int | np.random.Generator | None]
 @brief
 @dataclass(frozen=True, eq=False)
 class Starts:
-    """What came of every start.
+    """The outcome of every start.
 
     Attributes
     ----------

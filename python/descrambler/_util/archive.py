@@ -1,4 +1,4 @@
-"""Arrays in .npz archives that nobody vouches for: each is read when it is asked for, no pickle."""
+"""Arrays in untrusted .npz archives: each is read on demand, without pickle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this installation is made of."""
+"""The configuration of this installation."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def write_arrays(
 
 
 def open_arrays(stream: BinaryIO, max_bytes: int | None = None) -> Archive:
-    """Open an archive of arrays that nobody vouches for; the errors are those of `Archive`."""
+    """Open an untrusted archive of arrays; the errors are those of `Archive`."""
     return Archive(stream, max_bytes)
 
 

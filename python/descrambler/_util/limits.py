@@ -1,4 +1,4 @@
-"""How much time and memory reading one file may take, from environment variables."""
+"""Limits of time and memory for reading one file, from environment variables."""
 
 from __future__ import annotations
 

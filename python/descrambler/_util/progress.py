@@ -1,4 +1,4 @@
-"""How far a long computation has come: a bar on the terminal, or the user's own function."""
+"""Progress of a long computation: a bar, or the user's own function."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 
 class Step(NamedTuple):
-    """What a function given as `progress` is called with.
+    """The argument of a function given as `progress`.
 
     Attributes
     ----------

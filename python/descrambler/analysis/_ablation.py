@@ -1,4 +1,4 @@
-"""What a network loses with a part of a layer: the part's function, not its looks."""
+"""Loss of a network without a part of a layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far the descrambled pictures of several networks agree, modulo gauge."""
+"""Agreement of the descrambled pictures of several networks, modulo gauge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What vectors resemble: named families of functions, each judged against its rivals."""
+"""Similarity of vectors to named families of functions, each beside its rivals."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ FAMILIES = tuple(_FAMILIES)
 @brief
 @dataclass(frozen=True, eq=False)
 class BasisMatch:
-    """How much of each vector one member of each basis explains.
+    """Share of each vector that one member of each basis explains.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class BasisMatch:
 
     @cached_property
     def best_member(self) -> Array:
-        """Which member that is, counted from 1, shape (n_vectors, n_bases)."""
+        """Number of that member, counted from 1, shape (n_vectors, n_bases)."""
         best: Array = np.nan_to_num(self.r2, nan=-1.0).argmax(axis=2) + 1
         return best
 

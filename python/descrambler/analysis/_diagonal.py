@@ -1,4 +1,4 @@
-"""How diagonal a matrix is, and how diagonal a rotation makes a random one."""
+"""Share of the energy on the diagonal of a matrix, and of rotated random matrices."""
 
 from __future__ import annotations
 

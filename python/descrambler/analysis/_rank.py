@@ -1,4 +1,4 @@
-"""How many singular values count."""
+"""Effective ranks."""
 
 from __future__ import annotations
 

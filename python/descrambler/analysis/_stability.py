@@ -1,4 +1,4 @@
-"""How many inputs are enough for a picture to be that of the network, not of the sample."""
+"""Dependence of a descrambled picture on the sample of inputs."""
 
 from __future__ import annotations
 

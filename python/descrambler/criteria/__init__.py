@@ -1,4 +1,4 @@
-"""What "readable" means: figures of merit of a rotation P, with analytic gradients.
+"""Criteria: figures of merit of a rotation P, with analytic gradients.
 
 A criterion is minimized or maximized over SO(n) by :func:`descrambler.descramble` (criteria of the
 signals) or :func:`descrambler.diagonalize` (criteria of a weight matrix). Those of signals can be weighed

@@ -1,4 +1,4 @@
-"""What every criterion shares: how it is evaluated, weighed and added to others."""
+"""The base of all criteria: evaluation, weights and sums."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class WeightedSum(Criterion):
 
     @property
     def symmetry(self) -> str:  # type: ignore[override]
-        """What all terms share."""
+        """The common value of all terms."""
         return _SYMMETRIES[max(_SYMMETRIES.index(c.symmetry) for _, c in self.terms)]
 
     def __str__(self) -> str:

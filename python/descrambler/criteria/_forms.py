@@ -1,4 +1,4 @@
-"""What criteria are made of: the signals as they are known, quadratic forms, and the sum that C++ evaluates."""
+"""The parts of criteria: known signals, quadratic forms, and the sum that C++ evaluates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_DIGITS = 300
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """What is known of the signals: their Gram matrix, and themselves where a criterion needs them."""
+    """The known signals: their Gram matrix, and the signals themselves where a criterion needs them."""
 
     gram: Gram
     signals: Array | None = None

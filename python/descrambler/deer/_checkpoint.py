@@ -1,4 +1,4 @@
-"""What a training that was interrupted needs to go on to the same result."""
+"""Checkpoints of a training: an interrupted one goes on to the same result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCHEMA = "descrambler.training.v1"
 
 @dataclass(frozen=True)
 class TrainState:
-    """What the callback of `train` is told, every 128 steps.
+    """The state of a training, given to the callback of `train` every 128 steps.
 
     Attributes
     ----------

@@ -10,7 +10,7 @@ from ..readers import load
 
 
 class Pretrained(NamedTuple):
-    """What tells the shipped networks apart: the arguments of `pretrained`."""
+    """The arguments of `pretrained` that identify a shipped network."""
 
     n_layers: int
     weight_decay: float

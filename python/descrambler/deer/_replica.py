@@ -29,7 +29,7 @@ _PENALTIES = np.logspace(-12, 2, 281)  # relative to the largest squared singula
 @brief
 @dataclass(frozen=True, eq=False)
 class Penalties:
-    """What choosing the penalty rests on: one entry for each candidate.
+    """The L-curve: one entry for each candidate penalty.
 
     Attributes
     ----------

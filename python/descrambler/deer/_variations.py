@@ -1,4 +1,4 @@
-"""How DEER traces vary: with the background, which a network should ignore, and with the distance."""
+"""Directions in which DEER traces vary: with the background, which a network should ignore, and with the distance."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ def _none_waiting(waiting: list[tuple[int, BatchNorm]]) -> None:
 
 
 def table(layers: Sequence[Folded]) -> str:
-    """Return the layers of a network, one a line, for people."""
+    """Return the layers of a network as text, one per line."""
     linears = [layer for layer in layers if isinstance(layer, Linear)]
     size = sum(
         layer.weight.size + (0 if layer.bias is None else layer.bias.size) for layer in linears

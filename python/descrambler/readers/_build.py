@@ -1,4 +1,4 @@
-"""What all readers share: arrays by name become layers, and errors name the file and the key."""
+"""Shared by all readers: layers from arrays by name, and errors that name the file and the key."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from ..network._affine import Affine, fold_after, fold_before
 from ..network._layers import Linear
 
 Step: TypeAlias = Linear | Affine | Activation | Renormalize
-"""What a reader makes of one layer or operation. A `BatchNorm` is an `Affine`."""
+"""The parts that readers return for one layer or operation. A `BatchNorm` is an `Affine`."""
 
 MAX_DIAGONAL = 2**26
 """Most entries of all diagonal layers together, which a file of few numbers can ask for."""

@@ -23,7 +23,7 @@ Run = Callable[[Array], NDArray[Any]]
 
 ROWS = 64
 SCALES = (0.01, 1.0, 100.0)
-"""Of the rows: a difference may show where activations are linear, or where they are saturated."""
+"""Scales of the rows: a difference may show where activations are linear, or where they are saturated."""
 TOLERANCE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-10}
 """Largest difference that counts as rounding, relative to the largest number of a column."""
 # How many times as far as rounding of all signals moves the outputs they may lie apart.

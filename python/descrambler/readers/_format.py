@@ -1,4 +1,4 @@
-"""Which format a file has, told by its content, else by its suffix; and what it is if none."""
+"""The format of a file, by its content, else by its suffix; or a name for what it is instead."""
 
 from __future__ import annotations
 

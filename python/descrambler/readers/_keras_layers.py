@@ -1,4 +1,4 @@
-"""What each layer of a Keras model does to the signal."""
+"""The effect of each Keras layer on the signal."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _FUNCTIONS = {  # of Keras 2, in TFOpLambda
 
 @dataclass
 class State:
-    """What has been read so far: the layers, and the shape of the signal."""
+    """The layers read so far, and the shape of the signal."""
 
     path: Path
     version: str

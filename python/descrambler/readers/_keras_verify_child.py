@@ -17,7 +17,7 @@ MODULES = re.compile(
     r"keras(\.(layers|initializers|regularizers|constraints|activations|dtype_policies|models"
     r"|src\.ops\.\w+|src\.models\.\w+|src\.layers\.[\w.]+))?"
 )
-"""What a file may name: others are code that Keras would import, and call."""
+"""Names that a file may contain: any other would make Keras import and call code."""
 CALLS = {"Lambda", "function", "__lambda__"}
 
 

@@ -1,4 +1,4 @@
-"""Which arrays of a Keras file belong to which layer: by their groups, their names or their order."""
+"""The arrays of each layer in a Keras file, by their groups, names or order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each operation of an ONNX graph does to the signal."""
+"""The effect of each ONNX operation on the signal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FLOATS = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}
 
 @dataclass
 class State:
-    """What has been read so far: the layers, the shape of the signal, and what was left out.
+    """The layers read so far, the shape of the signal, and notes on what was left out.
 
     ``value`` is what the layers compute and ``end`` its axis of samples, ``before`` the value
     before the last activation, ``inexact`` what ONNX Runtime does not compute to rounding.

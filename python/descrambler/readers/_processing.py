@@ -1,4 +1,4 @@
-"""What MATLAB's shallow networks do to their inputs, and undo at their outputs.
+"""The input and output processing of MATLAB's shallow networks.
 
 All numbers are float64 or float32 before anything is computed with them: MATLAB stores whole
 numbers in one or two bytes.

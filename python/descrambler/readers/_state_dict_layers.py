@@ -1,4 +1,4 @@
-"""What the tensors of one layer in a state dict are; what they are instead, and what to do."""
+"""The tensors of one layer in a state dict: the layer that they make, or why they make none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What single steps of a PyTorch forward pass are: linear layers, affine maps, activations."""
+"""Single steps of a PyTorch forward pass as linear layers, affine maps or activations."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class NotVerified(WeightFileError):
 
 @dataclass(frozen=True)
 class Runtime:
-    """What runs files of one format.
+    """The runtime for files of one format.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How far the descrambled pictures of many networks agree, beside those of untrained ones."""
+"""Agreement of the descrambled pictures of many networks, beside untrained ones."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def similarity_matrices(ensemble: Ensemble, *, ax: Place = None) -> Figure:
 
 
 def pair_histograms(ensemble: Ensemble, *, ax: Place = None) -> Figure:
-    """How the pairs of networks are distributed over similarity and bound.
+    """Distribution of the pairs of networks over similarity and bound.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def consensus_pictures(ensemble: Ensemble, axis: Axis | None = None, *, ax: Plac
 
 
 def mode_agreement(ensemble: Ensemble, *, ax: Place = None) -> Figure:
-    """Which modes agree: cosine between the same mode of two networks, and of its sign.
+    """Agreement mode by mode: cosine between the same mode of two networks, and of its sign.
 
     Parameters
     ----------

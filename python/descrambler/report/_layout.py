@@ -1,4 +1,4 @@
-"""Where figures go, and figures as a grid: one panel in a column, the trained network above the one to compare with."""
+"""The layout of figures: one panel per column, the trained network above the one to compare with."""
 
 from __future__ import annotations
 

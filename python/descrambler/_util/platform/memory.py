@@ -1,4 +1,4 @@
-"""How much memory another process takes, where the system cannot limit it by itself.
+"""The memory of another process, where the system cannot limit it by itself.
 
 Linux limits the address space of a process (RLIMIT_AS), and this module is not used. macOS
 refuses that limit and Windows has none: there the parent asks how much memory the child takes,
