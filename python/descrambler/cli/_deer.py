@@ -47,6 +47,14 @@ def add_to(commands: Commands) -> None:
     _reading_arguments(parser)
     _model_arguments(parser)
     parser.add_argument("--seed", type=int, default=0, help="of the 64 points of released networks")
+    parser.add_argument(
+        "--write",
+        nargs="+",
+        choices=("deeranalysis", "deerlab"),
+        default=[],
+        metavar="PROGRAM",
+        help="write the results for other programs, too: deeranalysis (_distr.dat, _bckg.dat, _fit.dat) or deerlab (.json)",
+    )
     output_argument(parser)
     json_argument(parser)
     parser.set_defaults(action=predict)
@@ -239,6 +247,11 @@ def _write(
     write_bytes(folder / "distribution.csv", distribution_csv(found).encode())
     write_bytes(folder / "trace.csv", trace_csv(trace, found).encode())
     save_figure(distance_figure(trace, found), folder / "distribution")
+    stem = folder / Path(trace.name.partition(",")[0]).stem
+    if "deeranalysis" in options.write:
+        deer.save_deeranalysis(trace, found, stem)
+    if "deerlab" in options.write:
+        deer.save_deerlab(trace, found, stem.with_name(f"{stem.name}.json"))
     spread = found.depth_spread
     depth = f"{found.fit.depth:.3f}" + (f" +- {spread:.3f}" if spread == spread else "")
     say(f"modulation depth {depth}, {band_text(found)}")

@@ -9,11 +9,19 @@ from ._distances import DistanceDistribution, predict_distances, share_backgroun
 from ._fits import TraceFit, fit_trace, fit_traces
 from ._load_traces import load_trace, load_traces
 from ._modulation import Modulation, modulation
-from ._peaks import Peak
+from ._peaks import Peak, find_peaks
 from ._physics import DIPOLAR_CONSTANT, dipolar_frequency, distance_range, kernel
 from ._pretrained import PRETRAINED, Pretrained, pretrained
 from ._released import load_parameters, network_inputs
 from ._replica import HIGH_PASS, LOW_PASS, Penalties, Replica, replica
+from ._result_files import (
+    OtherBackground,
+    OtherDistribution,
+    load_background,
+    load_distribution,
+    save_deeranalysis,
+    save_deerlab,
+)
 from ._sampling import Sampling, sampling
 from ._simulate import DeerData, simulate
 from ._traces import Trace, prepare
@@ -30,6 +38,8 @@ __all__ = [
     "DeerData",
     "DistanceDistribution",
     "Modulation",
+    "OtherBackground",
+    "OtherDistribution",
     "Peak",
     "Penalties",
     "Pretrained",
@@ -44,10 +54,13 @@ __all__ = [
     "coverage",
     "dipolar_frequency",
     "distance_range",
+    "find_peaks",
     "fit_trace",
     "fit_traces",
     "kernel",
+    "load_background",
     "load_calibration",
+    "load_distribution",
     "load_parameters",
     "load_trace",
     "load_traces",
@@ -61,6 +74,8 @@ __all__ = [
     "replica",
     "ridge_regression",
     "sampling",
+    "save_deeranalysis",
+    "save_deerlab",
     "share_background",
     "shipped_calibration",
     "simulate",

@@ -54,6 +54,17 @@ def read_columns(
     return time * scale(time, unit, title), signal
 
 
+def read_table(content: bytes) -> Vector:
+    """Return all columns of a text file, whatever they mean.
+
+    Raises
+    ------
+    ValueError
+        If a line is damaged.
+    """
+    return _table(_split(decoded(content))[1])
+
+
 def scale(time: Vector, unit: str, title: str = "") -> float:
     """Return the microseconds in the unit of a time axis: named, in its title, or by its length."""
     if unit != "auto":
