@@ -55,6 +55,11 @@ def add_to(commands: Commands) -> None:
         metavar="PROGRAM",
         help="write the results for other programs, too: deeranalysis (_distr.dat, _bckg.dat, _fit.dat) or deerlab (.json)",
     )
+    parser.add_argument(
+        "--report",
+        action="store_true",
+        help="write report.html: everything of a trace on one page",
+    )
     output_argument(parser)
     json_argument(parser)
     parser.set_defaults(action=predict)
@@ -140,8 +145,10 @@ def predict(options: argparse.Namespace) -> None:
     band = known or _calibration(options, nets)
     found = _predicted(options, nets, band, traces)
     rows = [
-        _write(options, folder, trace, result)
-        for folder, trace, result in zip(_folders(options, traces), traces, found, strict=True)
+        _write(options, folder, measured, trace, result)
+        for folder, measured, trace, result in zip(
+            _folders(options, traces), raw, traces, found, strict=True
+        )
     ]
     refused = [row for row in rows if "refused" in row]
     if refused and len(rows) == 1:
@@ -229,19 +236,22 @@ def _folders(options: argparse.Namespace, traces: list[deer.Trace]) -> list[Path
 
 
 def _write(
-    options: argparse.Namespace, folder: Path, trace: deer.Trace, found: Outcome
+    options: argparse.Namespace,
+    folder: Path,
+    measured: deer.Trace,
+    trace: deer.Trace,
+    found: Outcome,
 ) -> dict[str, Any]:
     """Write what was found in a trace; print it, and return its row."""
     say = (lambda _: None) if options.json else print
     say(f"{trace.name}: {trace.time.size} points, {trace.time[-1]:.3f} us from the zero time")
-    for note in trace.notes:
-        say(note)
     if isinstance(found, ValueError) and not isinstance(found, NoModulationError):
         return result_row(trace, None) | {"refused": str(found)}
     folder.mkdir(exist_ok=True)
     if isinstance(found, NoModulationError):
         test = deer.modulation(trace, options.experiment)
         save_figure(unmodulated_figure(trace, test), folder / "trace")
+        _report(options, folder, measured, trace, test)
         say(str(found))
         return result_row(trace, None, float(test.p))
     write_bytes(folder / "distribution.csv", distribution_csv(found).encode())
@@ -257,4 +267,29 @@ def _write(
     say(f"modulation depth {depth}, {band_text(found)}")
     for line in peak_lines(found):
         say(line)
-    return result_row(trace, found)
+    _report(options, folder, measured, trace, found)
+    warnings = deer.trace_warnings(trace, found)
+    for warning in warnings:
+        say(f"warning: {warning}")
+    return result_row(trace, found) | {"warnings": list(warnings)}
+
+
+def _report(
+    options: argparse.Namespace,
+    folder: Path,
+    measured: deer.Trace,
+    trace: deer.Trace,
+    found: deer.DistanceDistribution | deer.Modulation,
+) -> None:
+    if not options.report:
+        return
+    files = "those that ship" if options.net is None else ", ".join(map(str, options.net))
+    known = {
+        "networks": files,
+        "experiment": options.experiment,
+        "cuts (start, stop, zero)": f"{options.start}, {options.stop}, {options.zero}",
+        "dimension of the background": options.dimension or "2 to 3.5",
+        "shared background": "yes" if options.shared_background else "no",
+        "seed": options.seed,
+    }
+    deer.write_trace_page(folder / "report.html", measured, trace, found, known)

@@ -9,6 +9,7 @@ from ._distances import DistanceDistribution, predict_distances, share_backgroun
 from ._fits import TraceFit, fit_trace, fit_traces
 from ._load_traces import load_trace, load_traces
 from ._modulation import Modulation, modulation
+from ._page import write_trace_page
 from ._peaks import Peak, find_peaks
 from ._physics import DIPOLAR_CONSTANT, dipolar_frequency, distance_range, kernel
 from ._pretrained import PRETRAINED, Pretrained, pretrained
@@ -27,6 +28,7 @@ from ._simulate import DeerData, simulate
 from ._traces import Trace, prepare
 from ._train import train
 from ._variations import variations
+from ._warnings import trace_warnings
 
 __all__ = [
     "DIPOLAR_CONSTANT",
@@ -79,6 +81,8 @@ __all__ = [
     "share_background",
     "shipped_calibration",
     "simulate",
+    "trace_warnings",
     "train",
     "variations",
+    "write_trace_page",
 ]

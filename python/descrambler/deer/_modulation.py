@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy  # its submodules load at first use: scipy.signal and scipy.stats are slow to import
+from numpy.typing import NDArray
 
 from .._util.tables import brief
 from .._util.validate import own_unit
@@ -78,9 +79,20 @@ def modulation(
             f"trace must have at least 64 points from the zero time on, got {n}{found}"
         )
     fit = fit_trace(trace, experiment=experiment, dimension=dimension)
-    coefficients = scipy.fft.dct(own_unit(trace.signal - fit.model)[0], norm="ortho")
+    p = residual_p(trace.signal - fit.model)
+    return Modulation(p, p < LEVEL, fit)
+
+
+def residual_p(residual: NDArray[np.float64]) -> float:
+    """Return the probability of so much slow residual in white noise (F test).
+
+    The first 20 cosine coefficients are held against the upper half of them.
+    """
+    n = residual.size
+    coefficients = scipy.fft.dct(own_unit(residual)[0], norm="ortho")
     parameters = 3
     slow = float(np.sum(coefficients[:_SLOW] ** 2)) / (_SLOW - parameters)
     noise = float(np.mean(coefficients[n // 2 :] ** 2))
-    p = float(scipy.stats.f.sf(slow / noise, _SLOW - parameters, n - n // 2)) if noise > 0 else 0.0
-    return Modulation(p, p < LEVEL, fit)
+    if noise <= 0:
+        return 0.0
+    return float(scipy.stats.f.sf(slow / noise, _SLOW - parameters, n - n // 2))
