@@ -287,8 +287,11 @@ def _report(
     known = {
         "networks": files,
         "experiment": options.experiment,
-        "cuts (start, stop, zero)": f"{options.start}, {options.stop}, {options.zero}",
-        "dimension of the background": options.dimension or "2 to 3.5",
+        "cuts (start, stop, zero)": ", ".join(
+            "-" if cut is None else f"{cut:g} µs"
+            for cut in (options.start, options.stop, options.zero)
+        ),
+        "dimension of the background": "{:g} to {:g}".format(*(options.dimension or (2, 3.5))),
         "shared background": "yes" if options.shared_background else "no",
         "seed": options.seed,
     }

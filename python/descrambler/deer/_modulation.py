@@ -89,10 +89,17 @@ def residual_p(residual: NDArray[np.float64]) -> float:
     The first 20 cosine coefficients are held against the upper half of them.
     """
     n = residual.size
-    coefficients = scipy.fft.dct(own_unit(residual)[0], norm="ortho")
+    scaled = own_unit(residual)[0]
+    coefficients = scipy.fft.dct(scaled, norm="ortho")
     parameters = 3
     slow = float(np.sum(coefficients[:_SLOW] ** 2)) / (_SLOW - parameters)
-    noise = float(np.mean(coefficients[n // 2 :] ** 2))
+    noise = noise_level(scaled) ** 2
     if noise <= 0:
         return 0.0
     return float(scipy.stats.f.sf(slow / noise, _SLOW - parameters, n - n // 2))
+
+
+def noise_level(residual: NDArray[np.float64]) -> float:
+    """Return the r.m.s. of white noise that has the upper half of the cosine coefficients."""
+    coefficients = scipy.fft.dct(residual, norm="ortho")
+    return float(np.sqrt(np.mean(coefficients[residual.size // 2 :] ** 2)))

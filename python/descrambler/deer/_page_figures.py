@@ -117,8 +117,7 @@ def _svg(ax: Axes) -> str:
         spine.set_color(_INK)
     figure, stream = root(ax), io.StringIO()
     ax.patch.set_alpha(0)
-    # Names of parts are made from the salt: pictures of one page must not share them.
-    options = {"svg.hashsalt": ax.get_ylabel(), "svg.fonttype": "none", "text.usetex": False}
+    options = {"svg.hashsalt": "descrambler", "svg.fonttype": "none", "text.usetex": False}
     with matplotlib.rc_context(options):
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     svg = stream.getvalue()
@@ -129,4 +128,7 @@ def _svg(ax: Axes) -> str:
         svg = svg.replace(color, f"var(--{name})")
     svg = svg.replace(_INK, "currentColor")
     named = ax.get_ylabel()
+    # Pictures of one page must not share the names of their parts.
+    prefix = re.sub(r"\W+", "-", named)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
     return svg.replace("<svg", f'<svg role="img" aria-label="{named}"', 1)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ._distances import DistanceDistribution
-from ._modulation import LEVEL, residual_p
+from ._modulation import LEVEL, noise_level, residual_p
 from ._simulate import BACKGROUND_RATE, MODULATION_DEPTH, NOISE
 from ._traces import Trace
 
 # Angstrom for 2 us: the mean distance and the width can be known up to here. They go with the third
 # root of the duration (Jeschke, Annu. Rev. Phys. Chem. 63, 2012).
 _MEAN_LIMIT, _WIDTH_LIMIT = 50.0, 40.0
+_UNEXPLAINED = 1.5  # times the noise
 _END, _AT_END = 0.05, 0.1  # part of the axis, and of the probability
 
 
@@ -32,10 +33,12 @@ def trace_warnings(trace: Trace, result: DistanceDistribution) -> tuple[str, ...
     """
     found = [*trace.notes, *_sampled(trace, result), *_long_enough(trace, result)]
     found += _as_trained(result)
-    p = residual_p(trace.signal - result.fit.model)
-    if p < LEVEL:
+    residual = trace.signal - result.fit.model
+    ratio = float(residual.std()) / max(noise_level(residual), np.finfo(float).tiny)
+    if residual_p(residual) < LEVEL and ratio > _UNEXPLAINED:
         found.append(
-            f"The distribution does not explain the trace: its residual is not white (p = {p:.1g})"
+            "Distribution and background do not explain the whole trace: what they leave is "
+            f"{ratio:.1f} times the noise, and not white"
         )
     return tuple(found)
 
