@@ -89,7 +89,7 @@ def residual_p(residual: NDArray[np.float64]) -> float:
     The first 20 cosine coefficients are held against the upper half of them.
     """
     n = residual.size
-    scaled = own_unit(residual)[0]
+    scaled = own_unit(residual)[0].astype(np.float64)
     coefficients = scipy.fft.dct(scaled, norm="ortho")
     parameters = 3
     slow = float(np.sum(coefficients[:_SLOW] ** 2)) / (_SLOW - parameters)

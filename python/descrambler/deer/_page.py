@@ -49,15 +49,19 @@ def write_trace_page(
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(_text(__package__, "trace_page.html"))
     style = _text("descrambler.report._html", "page.css") + _text(__package__, "trace_page.css")
-    known = isinstance(result, DistanceDistribution)
-    panels = (modulated_panels if known else unmodulated_panels)(raw, trace, result)  # type: ignore[arg-type,operator]
+    if isinstance(result, DistanceDistribution):
+        panels = modulated_panels(raw, trace, result)
+        warnings, tables = trace_warnings(trace, result), _results(result)
+    else:
+        panels = unmodulated_panels(raw, trace, result)
+        warnings, tables = trace.notes, []
     page = template.render(
         title=trace.name or "trace",
         style=markup(style),
         summary=_summary(trace, result),
-        warnings=trace_warnings(trace, result) if known else trace.notes,
+        warnings=warnings,
         panels=[{"svg": markup(svg), "caption": caption} for svg, caption in panels],
-        tables=[*(_results(result) if known else ()), _parameters(raw, trace, result, parameters)],
+        tables=[*tables, _parameters(raw, trace, result, parameters)],
     )
     write_bytes(path, page.encode())
 

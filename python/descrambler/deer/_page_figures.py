@@ -117,8 +117,9 @@ def _svg(ax: Axes) -> str:
         spine.set_color(_INK)
     figure, stream = root(ax), io.StringIO()
     ax.patch.set_alpha(0)
-    options = {"svg.hashsalt": "descrambler", "svg.fonttype": "none", "text.usetex": False}
-    with matplotlib.rc_context(options):
+    with matplotlib.rc_context(
+        {"svg.hashsalt": "descrambler", "svg.fonttype": "none", "text.usetex": False}
+    ):
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     svg = stream.getvalue()
     svg = svg[svg.index("<svg") :]
