@@ -33,7 +33,9 @@ def reference(rows):
     return s.T @ s, s.mean(axis=0), len(s)
 
 
-@pytest.mark.parametrize(("n", "dtype", "scale"), [(6, "float64", 1e-200), (600, "float32", 1e-22)])
+@pytest.mark.parametrize(
+    ("n", "dtype", "scale"), [(6, "float64", 1e-200), (2100, "float32", 1e-22)]
+)
 def test_signals_whose_squares_vanish_are_refused(n, dtype, scale):
     dtype = getattr(torch, dtype)
     model = make(dtype, (n, 4, n))
@@ -354,3 +356,19 @@ def test_layers_that_compute_something_else_are_refused():
     stale(x)  # computes its weight
     layers = bridge.descramble_module(stale, bridge.capture(stale, [x], "0:output"))
     assert bridge.verify(stale, layers, [x]).relative < 1e-5
+
+
+def test_small_signals_whose_squares_float64_holds_are_taken():
+    rows = inputs(50, 6, dtype=torch.float64) * 1e-22
+    gram = bridge.capture(make(torch.float64), [rows], "0:input")["0:input"]
+    np.testing.assert_allclose(gram.matrix, reference(rows)[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [600, 2100])
+def test_gram_states_what_single_precision_products_lost(n):
+    model, rows = make(widths=(n, 2, 2)), inputs(300, n)
+    gram = bridge.capture(model, [rows], "0:input")["0:input"]
+    x = rows.double().numpy()
+    lost = np.linalg.norm(gram.matrix - x.T @ x)  # above the spectral norm
+    assert (gram.uncertainty > 0) == (n > 2048)
+    assert lost <= gram.uncertainty + 1e-12 * np.trace(gram.matrix)

@@ -173,7 +173,7 @@ def gram(
 
 def check_not_vanished(trace: float, any_signal: bool, dtype: DTypeLike = np.float64) -> None:
     """Check that signals which are not zero have squares with all the digits of `dtype`."""
-    if any_signal and trace < (LEAST if dtype == np.float64 else LEAST_FLOAT32):
+    if any_signal and trace < (LEAST if np.dtype(dtype) == np.float64 else LEAST_FLOAT32):
         raise ValueError("signals must not be so small that their squares vanish: scale them")
 
 

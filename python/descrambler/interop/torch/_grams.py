@@ -1,4 +1,4 @@
-"""What is kept of the signals at one tap of a PyTorch model: their Gram matrix, or themselves."""
+"""The signals kept at one tap of a PyTorch model, or their Gram matrix."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ else:
 
 # Rows whose products may be summed in float32 before they enter the float64 sum.
 BLOCK = 1024
-# Up to this many units float64 products cost little.
-FEW = 512
+# Up to this many units float64 products cost little: on a processor, and elsewhere.
+FEW, FEW_ELSEWHERE = 2048, 512
+# Bound for the error of float32 products, in units of the trace.
+FLOAT32_ERROR = 1e-6
 # Columns of the upper triangle that are in work at a time: matrix products, yet hardly more than half.
 WIDTH = 256
 
@@ -35,7 +37,8 @@ class GramSum:
     """Running Gram matrix and sum of rows, on the device where the rows are.
 
     Rows of more than `FEW` units that are not float64 are multiplied in float32, at most `BLOCK` of them
-    at a time, and these products summed in float64: errors of a few 1e-7 of sqrt(b_ii b_jj). All else
+    at a time, and these products summed in float64: errors of a few 1e-7 of sqrt(b_ii b_jj), which
+    the Gram matrix states as its uncertainty. All else
     is float64, as it is where float32 products may be rounded to less
     (``torch.set_float32_matmul_precision``).
     """
@@ -62,7 +65,8 @@ class GramSum:
     def _dtype_of(self, rows: torch.Tensor) -> torch.dtype:
         if rows.device.type == "mps":
             return torch.float32
-        exact = self._exact or rows.dtype == torch.float64 or rows.shape[1] <= FEW
+        few = FEW if rows.device.type == "cpu" else FEW_ELSEWHERE
+        exact = self._exact or rows.dtype == torch.float64 or rows.shape[1] <= few
         return torch.float64 if exact else torch.float32
 
     def _add(self, rows: torch.Tensor) -> None:
@@ -105,12 +109,14 @@ def check_traced(trace: torch.Tensor, any_signal: torch.Tensor, dtype: torch.dty
     check_not_vanished(float(trace), bool(any_signal), name)
 
 
-def _as_gram(matrix: torch.Tensor, total: torch.Tensor, count: int) -> Gram:
+def _as_gram(matrix: torch.Tensor, total: torch.Tensor, count: int, dtype: torch.dtype) -> Gram:
     if count == 0:
         raise ValueError("the mask must leave at least one signal, got none")
     if not torch.isfinite(matrix).all():
         raise ValueError("signals must be finite, got NaN or infinity among them")
-    return Gram(matrix.cpu().numpy(), (total / count).cpu().numpy(), count)
+    lost = 0.0 if dtype == torch.float64 else FLOAT32_ERROR * float(matrix.trace())
+    mean = (total / count).cpu().numpy()
+    return Gram(matrix.cpu().numpy(), mean, count, uncertainty=lost)
 
 
 class PlainGram:
@@ -130,7 +136,7 @@ class PlainGram:
 
     def finish(self) -> Gram:
         """Return the Gram matrix of all."""
-        return _as_gram(*self._sum.finish(), self._sum.count)
+        return _as_gram(*self._sum.finish(), self._sum.count, self._sum.product_dtype)
 
 
 class WideOutputGram:
@@ -170,7 +176,7 @@ class WideOutputGram:
                 matrix += cross + cross.T + count * torch.outer(bias, bias)
                 total = total + count * bias
             check_traced(matrix.trace(), self._any, matrix.dtype)
-            return _as_gram((matrix + matrix.T) / 2, total, count)
+            return _as_gram((matrix + matrix.T) / 2, total, count, self._sum.product_dtype)
 
 
 class Signals:
