@@ -79,7 +79,7 @@ def test_deerlab_loads_what_is_written_for_it(found, tmp_path):
     ("name", "text", "message"),
     [
         ("a_distr.dat", "1 2 3\n2 3 4\n", "2 or 4 columns, found 3"),
-        ("a_distr.dat", "15 0\n35 1\n", "must be in nanometers, got 35"),
+        ("a_distr.dat", "15 0\n35 1\n", "must be in nanometers, got 15 at first"),
         ("a_distr.dat", "2 1\n1 1\n", "positive and ascending"),
         ("a_distr.dat", "1 0\n2 0\n", "positive integral"),
         ("a_distr.dat", "1 x\n2 1\n", "line"),

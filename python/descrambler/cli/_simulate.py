@@ -33,6 +33,21 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--points", type=int, default=256, help="of each trace (default: 256)")
     parser.add_argument("--duration", type=float, default=2.0, metavar="US", help="default: 2")
     parser.add_argument("--experiment", choices=("deer", "ridme"), default="deer")
+    parser.add_argument(
+        "--exchange",
+        type=float,
+        nargs=2,
+        default=(0.0, 0.0),
+        metavar=("LOW", "HIGH"),
+        help="range of the exchange coupling, as a part of the highest frequency of the time axis (default: 0 0)",
+    )
+    parser.add_argument(
+        "--time-shift",
+        type=int,
+        default=0,
+        metavar="STEPS",
+        help="largest error of the zero time, in steps (default: 0)",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-o", "--output", type=Path, required=True, help=".npz or .mat file")
     force_argument(parser)
@@ -49,8 +64,10 @@ def simulate(options: argparse.Namespace) -> None:
         options.points,
         duration=options.duration,
         experiment=options.experiment,
+        exchange=tuple(options.exchange),
+        time_shift=options.time_shift,
     )
-    names = ("traces", "distributions", "time", "distance", "depth", "noise")
+    names = ("traces", "distributions", "time", "distance", "depth", "noise", "exchange", "zero")
     write_arrays(output, SCHEMA, {name: getattr(data, name) for name in names})
     if options.json:
         print_json(

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from .._util.tables import brief
 from ._calibration import Calibration, band_scores
+from ._chunks import NOISE
 from ._ensemble import Member, n_points
-from ._simulate import NOISE, simulate
+from ._simulate import simulate
 
 _NOISE_STRATA, _DISTANCE_STRATA = 5, 5
 LOWEST, HIGHEST = 0.90, 0.98

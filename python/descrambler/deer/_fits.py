@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from .._util.tables import brief
 from .._util.validate import choice
+from ._chunks import BACKGROUND_DIMENSION
 from ._physics import Experiment
-from ._simulate import BACKGROUND_DIMENSION
 from ._traces import Trace
 
 Vector = NDArray[np.float64]

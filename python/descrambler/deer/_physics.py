@@ -54,7 +54,7 @@ def dipolar_frequency(distance: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(DIPOLAR_CONSTANT / array**3)
 
 
-def kernel(time: ArrayLike, distance: ArrayLike) -> NDArray[np.float64]:
+def kernel(time: ArrayLike, distance: ArrayLike, exchange: float = 0.0) -> NDArray[np.float64]:
     """Return the DEER kernel: the powder-averaged dipolar modulation, Eq. 11.
 
     ``kernel[i, j]`` is the average of ``cos((1 - 3 x**2) D t)`` over x in [0, 1], with t the
@@ -67,6 +67,9 @@ def kernel(time: ArrayLike, distance: ArrayLike) -> NDArray[np.float64]:
         Times in microseconds; the kernel is even in time.
     distance : array_like of shape (n_distance,)
         Distances in Angstrom, all positive.
+    exchange : float
+        Isotropic exchange coupling J in MHz: the average is that of
+        ``cos((1 - 3 x**2) D t + 2 pi J t)``.
 
     Returns
     -------
@@ -81,17 +84,34 @@ def kernel(time: ArrayLike, distance: ArrayLike) -> NDArray[np.float64]:
     -----
     Eq. 11 of Amey, Keeley, Choudhury and Kuprov, PNAS 118(5), 2021. Its argument
     ``sqrt(6 D t / pi)`` calls for the Fresnel integrals of ``cos(pi u**2 / 2)`` and
-    ``sin(pi u**2 / 2)``, which are SciPy's.
+    ``sin(pi u**2 / 2)``, which are SciPy's. With exchange: Richert et al., Nature Communications 8,
+    14842, 2017. Orientation selection is not in the model: all orientations count alike.
     """
     times = np.abs(real_array("time", time, 1).astype(np.float64))
+    cosine, sine = kernel_parts(times, distance)
+    if not math.isfinite(exchange):
+        raise ValueError(f"exchange must be finite, got {exchange}")
+    if exchange == 0:
+        return cosine
+    turn = 2 * np.pi * exchange * times[:, None]
+    result: NDArray[np.float64] = np.cos(turn) * cosine + np.sin(turn) * sine
+    return result
+
+
+def kernel_parts(
+    times: NDArray[np.float64], distance: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the averages of ``cos((1 - 3 x**2) D t)`` and of minus its sine, for times from 0 on."""
     frequencies = dipolar_frequency(real_array("distance", distance, 1))
     phase = 2 * np.pi * np.outer(times, frequencies)
     argument = np.sqrt(6 * phase / np.pi)
     sine, cosine = fresnel(argument)
-    numerator = np.cos(phase) * cosine + np.sin(phase) * sine
-    result = np.ones_like(phase)
-    np.divide(numerator, argument, out=result, where=argument > 0)
-    return result
+    even, odd = np.ones_like(phase), np.zeros_like(phase)
+    seen = argument > 0
+    turned = np.cos(phase), np.sin(phase)
+    np.divide(turned[0] * cosine + turned[1] * sine, argument, out=even, where=seen)
+    np.divide(turned[0] * sine - turned[1] * cosine, argument, out=odd, where=seen)
+    return even, odd
 
 
 def distance_range(

@@ -20,7 +20,7 @@ from ._traces import Trace
 Vector = NDArray[np.float64]
 
 _MAX_BYTES = 2**26
-_FARTHEST = 30.0  # nm: what reaches further is in Angstrom
+_NEAREST = 8.0  # nm: an axis that begins beyond is in Angstrom
 _NORMAL = 1.959964  # standard deviations in a 95 % interval
 
 
@@ -91,8 +91,8 @@ def load_distribution(
         if table.shape[1] not in (2, 4):
             raise ValueError(f"it must have 2 or 4 columns, found {table.shape[1]}")
         limits = table[:, 2:].T if table.shape[1] == 4 else (None, None)
-        if table[-1, 0] > _FARTHEST:
-            raise ValueError(f"its distances must be in nanometers, got {table[-1, 0]:g}")
+        if table[0, 0] > _NEAREST:
+            raise ValueError(f"its distances must be in nanometers, got {table[0, 0]:g} at first")
         return _normalized(10 * table[:, 0], table[:, 1], *limits)
 
 

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .. import _core as core
 from .._util.parallel import mapping
 from .._util.seeds import seed_of
 from .._util.tables import brief
 from .._util.validate import Array
-from ._physics import Experiment, distance_range, kernel
-
-MAX_PEAKS = 4
-MODULATION_DEPTH = (0.01, 1.0)
-BACKGROUND_DIMENSION = (2.0, 3.5)
-BACKGROUND_RATE = 1.0  # largest rate times duration: 0.5 MHz in a 2 microsecond trace
-RIDME_SCALE = 3.0  # standard deviation of the exponents of a RIDME background
-NOISE = 0.05  # largest RMS as a fraction of the modulation depth
-MIN_WIDTH = 0.025  # narrowest peak as a fraction of its distance
-MAX_WIDTH = 0.5  # broadest peak as a fraction of the distance range
-
-_FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
-_CHUNK = 512
-"""Traces made from one seed. Changing it changes what every seed gives."""
+from ._chunks import BACKGROUNDS, CHUNK, make_grid, others_of, simulate_chunk
+from ._physics import Experiment, distance_range
 
 
 @brief
@@ -51,6 +36,10 @@ class DeerData:
         Modulation depths.
     noise : ndarray of float64, shape (n,)
         Noise RMS as a part of the modulation depth.
+    exchange : ndarray of float64, shape (n,)
+        Exchange couplings in MHz.
+    zero : ndarray of float64, shape (n,)
+        Zero times in microseconds; negative where the trace begins after it.
     """
 
     traces: Array
@@ -59,6 +48,8 @@ class DeerData:
     distance: NDArray[np.float64]
     depth: NDArray[np.float64]
     noise: NDArray[np.float64]
+    exchange: NDArray[np.float64]
+    zero: NDArray[np.float64]
 
     @property
     def targets(self) -> Array:
@@ -74,6 +65,8 @@ def simulate(
     *,
     duration: float = 2.0,
     experiment: Experiment = "deer",
+    exchange: tuple[float, float] = (0.0, 0.0),
+    time_shift: int = 0,
     dtype: DTypeLike = np.float64,
     threads: int | None = 1,
 ) -> DeerData:
@@ -104,6 +97,12 @@ def simulate(
         points over 2 microseconds of DEER reach from 11.8 to 59.3 A.
     experiment : {"deer", "ridme"}
         Which background and which distance axis.
+    exchange : tuple of two floats
+        Range of the exchange coupling, uniform, as a part of the highest frequency that the time axis
+        shows, ``1 / (2 step)``.
+    time_shift : int
+        Largest number of steps by which the zero time is off, uniform, to either side. Form factor and
+        background are even in time.
     dtype : dtype
         float64 or float32 (nearly twice as fast, same random draws).
     threads : int or None
@@ -123,7 +122,9 @@ def simulate(
     -----
     Amey, Keeley, Choudhury and Kuprov, PNAS 118(5), 2021, doi 10.1073/pnas.2016917118.
     Every 512 traces have a seed of their own, spawned from `random_state` by their position,
-    so the result does not depend on how the work is divided.
+    so the result does not depend on how the work is divided. Exchange and shift have random numbers
+    of their own: with and without them, distributions, depths and noise are the same. Orientation
+    selection is not simulated.
     """
     n, n_points = operator.index(n), operator.index(n_points)
     if n < 0:
@@ -132,24 +133,32 @@ def simulate(
         raise ValueError(f"n_points must be at least 4, got {n_points}")
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise TypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
+    others = others_of(exchange, time_shift, n_points)
     time, distance = axes(n_points, duration, experiment)
-    grid = _grid(time, distance, np.dtype(dtype))
+    grid = make_grid(time, distance, np.dtype(dtype), others)
     entropy = seed_of(random_state)
     traces = np.empty((n, n_points), dtype)
     distributions = np.empty_like(traces)
-    depth, noise = np.empty((2, n))
+    depth, noise, coupling, shift = np.empty((4, n))
+    parts = traces, distributions, depth, noise, coupling, shift
 
     def fill(index: int) -> None:
-        seed = np.random.SeedSequence(entropy, spawn_key=(index,))
-        chunk = _simulate_chunk(np.random.default_rng(seed), grid, _BACKGROUNDS[experiment])
-        rows = slice(index * _CHUNK, min((index + 1) * _CHUNK, n))
-        for whole, part in zip((traces, distributions, depth, noise), chunk, strict=True):
+        rng, apart = (
+            np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=key))
+            for key in ((index,), (index, 1))
+        )
+        chunk = simulate_chunk(rng, grid, BACKGROUNDS[experiment], others, apart)
+        rows = slice(index * CHUNK, min((index + 1) * CHUNK, n))
+        for whole, part in zip(parts, chunk, strict=True):
             whole[rows] = part[: rows.stop - rows.start]
 
     with mapping(threads) as apply:
-        for _ in apply(fill, range(-(-n // _CHUNK))):
+        for _ in apply(fill, range(-(-n // CHUNK))):
             pass
-    return DeerData(traces, distributions, time, distance, depth, noise)
+    step = float(time[1])
+    return DeerData(
+        traces, distributions, time, distance, depth, noise, coupling / (2 * step), shift * step
+    )
 
 
 def axes(
@@ -158,95 +167,3 @@ def axes(
     """Return the tied time (microseconds) and distance (Angstrom) axes of a trace."""
     distances = distance_range(duration / (n_points - 1), duration, experiment)
     return np.linspace(0.0, duration, n_points), np.linspace(*distances, n_points)
-
-
-class _Grid(NamedTuple):
-    """What all chunks share, in the working precision."""
-
-    kernel: Array  # transposed: distances in rows
-    time: Array  # as a fraction of the duration
-    log_time: Array  # its logarithm; -inf at zero
-    distance: Array
-
-
-def _grid(time: NDArray[np.float64], distance: NDArray[np.float64], dtype: np.dtype[Any]) -> _Grid:
-    fraction = time / time[-1]
-    with np.errstate(divide="ignore"):
-        log_time = np.log(fraction)
-    transposed = np.ascontiguousarray(kernel(time, distance).T, dtype)
-    return _Grid(transposed, fraction.astype(dtype), log_time.astype(dtype), distance.astype(dtype))
-
-
-def _simulate_chunk(
-    rng: np.random.Generator, grid: _Grid, backgrounds: Background
-) -> tuple[Array, Array, Array, Array]:
-    """Return one chunk: traces and distributions (_CHUNK, n_points), depths and noise (_CHUNK,)."""
-    distributions = _distributions(rng, grid.distance)
-    depth = rng.uniform(*MODULATION_DEPTH, (_CHUNK, 1))
-    relative = rng.uniform(0.0, NOISE, (_CHUNK, 1))
-    noise_level = relative * depth
-    traces = core.multiply(distributions, grid.kernel)
-    traces *= depth.astype(traces.dtype)
-    traces += (1 - depth).astype(traces.dtype)
-    traces *= backgrounds(rng, grid)
-    # Drawn in single precision whatever the dtype: twice as fast, and the same noise for both.
-    noise = rng.standard_normal(traces.shape, dtype=np.float32)
-    noise *= noise_level.astype(np.float32)
-    traces += noise
-    traces -= traces.min(axis=1, keepdims=True)
-    traces /= traces.max(axis=1, keepdims=True)
-    return traces, distributions, depth[:, 0], relative[:, 0]
-
-
-def _distributions(rng: np.random.Generator, distance: Array) -> Array:
-    """Return random mixtures of Gaussians on the distance axis, each with the sum 1."""
-    counts = rng.integers(1, MAX_PEAKS, _CHUNK, endpoint=True)
-    present = np.arange(MAX_PEAKS)[:, None] < counts
-    # The uniform variate can be exactly 0, and a lone peak of area 0 is no distribution.
-    area = np.maximum(rng.random(present.shape), 1e-9)[present, None]
-    shortest, longest = float(distance[0]), float(distance[-1])
-    position = shortest + (longest - shortest) * _falling(rng, present.shape)[present, None]
-    narrowest, broadest = MIN_WIDTH * position, MAX_WIDTH * (longest - shortest)
-    width = narrowest + (broadest - narrowest) * _falling(rng, present.shape)[present, None]
-
-    peaks = distance - position.astype(distance.dtype)
-    peaks *= (_FWHM_PER_SIGMA / (np.sqrt(2) * width)).astype(distance.dtype)
-    np.square(peaks, out=peaks)
-    np.subtract(np.log(area / width).astype(distance.dtype), peaks, out=peaks)
-    np.exp(peaks, out=peaks)
-    mixtures, *others = np.split(peaks, np.cumsum(present.sum(axis=1))[:-1])
-    for rows, other in zip(present[1:], others, strict=True):
-        mixtures[rows] += other
-    mixtures /= mixtures.sum(axis=1, keepdims=True)
-    return mixtures
-
-
-def _falling(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Draw from [0, 1] with a density that falls linearly to zero at 1."""
-    return 1 - np.sqrt(rng.random(shape))
-
-
-def _deer_backgrounds(rng: np.random.Generator, grid: _Grid) -> Array:
-    """Return ``exp(-(k t)**(d / 3))`` by logarithms: powers cost three times as much."""
-    log_time = grid.log_time
-    dimension = rng.uniform(*BACKGROUND_DIMENSION, (_CHUNK, 1))
-    rate = BACKGROUND_RATE * (1 - rng.random((_CHUNK, 1)))  # never 0, which has no logarithm
-    decay = np.log(rate).astype(log_time.dtype) + log_time
-    decay *= (dimension / 3).astype(log_time.dtype)
-    np.exp(decay, out=decay)
-    np.negative(decay, out=decay)
-    return np.exp(decay, out=decay)
-
-
-def _ridme_backgrounds(rng: np.random.Generator, grid: _Grid) -> Array:
-    """Return ``exp(-(a s + b s**2))``."""
-    a = RIDME_SCALE * rng.standard_normal((_CHUNK, 1))
-    b = np.maximum(-a / 0.4, -a / 2) + RIDME_SCALE * np.abs(rng.standard_normal((_CHUNK, 1)))
-    exponent = b.astype(grid.time.dtype) * grid.time
-    exponent += a.astype(grid.time.dtype)
-    exponent *= -grid.time
-    return np.exp(exponent, out=exponent)
-
-
-Background = Callable[[np.random.Generator, _Grid], Array]
-_BACKGROUNDS: dict[str, Background] = {"deer": _deer_backgrounds, "ridme": _ridme_backgrounds}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ._chunks import BACKGROUND_DIMENSION, BACKGROUND_RATE
 from ._physics import kernel
-from ._simulate import BACKGROUND_DIMENSION, BACKGROUND_RATE, axes
+from ._simulate import axes
 
 
 def variations(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._chunks import BACKGROUND_RATE, MODULATION_DEPTH, NOISE
 from ._distances import DistanceDistribution
 from ._modulation import LEVEL, noise_level, residual_p
-from ._simulate import BACKGROUND_RATE, MODULATION_DEPTH, NOISE
 from ._traces import Trace
 
 # Angstrom for 2 us: the mean distance and the width can be known up to here. They go with the third
