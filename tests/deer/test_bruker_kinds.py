@@ -52,8 +52,10 @@ def test_times_of_their_own(signal, options, tmp_path):
     assert trace.notes == ()
 
 
-def test_little_endian_numbers_are_in_both_files(tmp_path):
-    write(tmp_path, form="<f8", BSEQ="LIT")
+@pytest.mark.parametrize("form", ["<f8", ">f8"])
+def test_little_endian_data(form, tmp_path):
+    """The time axis may be big-endian all the same: in one order alone it holds times."""
+    write(tmp_path, form=form, BSEQ="LIT")
     pairs = np.stack([SIGNAL.real, SIGNAL.imag], axis=1).astype("<f8")
     (tmp_path / "trace.DTA").write_bytes(pairs.tobytes())
     trace = deer.load_trace(tmp_path / "trace.XGF")

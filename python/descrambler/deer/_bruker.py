@@ -17,6 +17,8 @@ from ._text_traces import LONGEST, UNITS, Vector, scale
 _FORMATS = {"D": "f8", "F": "f4", "I": "i4", "S": "i2", "C": "i1"}
 _ORDERS = {"BIG": ">", "LIT": "<"}
 _MOST_DAMAGED = 0.25  # of the times in a .XGF file
+# In any unit; numbers in the other byte order are far beyond.
+_LEAST_TIME, _LARGEST_TIME = 1e-12, 10 * LONGEST * 1e3
 
 
 class Pair(NamedTuple):
@@ -55,7 +57,7 @@ def read_pair(path: Path, unit: str) -> Pair:
     uneven = header.choice("XTYP", ("IDX", "IGD")) == "IGD"
     if uneven:
         written = _FORMATS[header.choice("XFMT", tuple(_FORMATS), "D")]
-        axis = _numbers(_beside(path, ".XGF"), points, order + written)
+        axis = _axis(_beside(path, ".XGF"), points, order, written)
     else:
         start, width = header.number("XMIN"), header.number("XWID")
         axis = np.linspace(start, start + width, points)
@@ -76,6 +78,22 @@ def _microseconds(header: Header, axis: Vector, unit: str) -> float:
         raise ValueError(f"{header.path}, XUNI: no unit, and {error}") from error
 
 
+def _axis(path: Path, points: int, order: str, written: str) -> Vector:
+    """Return the times in a .XGF file; in the other byte order where they make sense in that alone."""
+    axis = _numbers(path, points, order + written)
+    if _may_be_times(axis):
+        return axis
+    other = _numbers(path, points, (">" if order == "<" else "<") + written)
+    return other if _may_be_times(other) else axis
+
+
+def _may_be_times(axis: Vector) -> bool:
+    """Whether most numbers are neither absurdly large nor absurdly small."""
+    size = np.abs(axis)
+    usual = (size == 0) | ((size >= _LEAST_TIME) & (size <= _LARGEST_TIME))
+    return float(np.mean(usual)) >= 1 - _MOST_DAMAGED
+
+
 def _undamaged(axis: Vector, path: Path) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
     """Return which times can be right, and a note of how many cannot.
 
@@ -84,7 +102,7 @@ def _undamaged(axis: Vector, path: Path) -> tuple[NDArray[np.bool_], tuple[str, 
     error, for nobody knows which of the times is wrong.
     """
     with np.errstate(invalid="ignore"):
-        bad = ~(np.abs(axis) <= 10 * LONGEST * 1e3)
+        bad = ~(np.abs(axis) <= _LARGEST_TIME)
     changed = bool(bad.any())
     while changed:
         good = np.flatnonzero(~bad)

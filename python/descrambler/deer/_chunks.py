@@ -85,7 +85,7 @@ def simulate_chunk(
     backgrounds: Background,
     others: Others,
     apart: np.random.Generator,
-) -> tuple[Array, ...]:
+) -> tuple[NDArray[Any], ...]:
     """Return one chunk: traces and distributions (CHUNK, n_points), then what each was made with."""
     distributions = _distributions(rng, grid.distance)
     depth = rng.uniform(*MODULATION_DEPTH, (CHUNK, 1))
