@@ -106,3 +106,10 @@ __all__ = [
     "report",
     "show_config",
 ]
+
+
+def __dir__() -> list[str]:
+    """Names to complete: the public ones."""
+    return sorted(
+        [*__all__, "__all__", "__doc__", "__file__", "__name__", "__path__", "__version__"]
+    )

@@ -303,10 +303,15 @@ def test_taps_of_quantized_layers():
 def test_batches_with_targets():
     model, x = make(), inputs(30, 6)
     pairs = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, x[:, :1]), 10)
-    with pytest.raises(TypeError, match=r"batches must be .* got 2 item.*forward=lambda"):
-        bridge.capture(model, pairs, "0:input")
     given = bridge.capture(model, pairs, "0:input", forward=lambda m, batch: m(batch[0]))
     assert given["0:input"].count == 30
+    told = bridge.capture(model, pairs, "0:input")["0:input"]
+    np.testing.assert_array_equal(told.matrix, given["0:input"].matrix)
+    triples = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, x, x), 10)
+    with pytest.raises(TypeError, match=r"batches must be .* got 3 item.*forward=lambda"):
+        bridge.capture(model, triples, "0:input")
+    with pytest.raises(TypeError, match=r"got one tensor: pass \[tensor\]"):
+        bridge.capture(model, x, "0:input")
 
 
 def test_shared_layers_have_taps_under_all_their_names():

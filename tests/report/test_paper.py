@@ -109,16 +109,16 @@ def test_notebook_table_of_an_interpretation(study):
         "untrained": KindSummary(1.0, 0.5, 8.0, 1 / 201, 200, draws),
         evil: KindSummary(2.0, 0.5, 6.0, 0.01, 200, draws),
     }
-    decided = 6.0, 0.01, 1 / 201, 200
     found = Finding(
-        *("low-pass", "network", 5.0, "dB", False, 3.0, 1.0, nulls, {}, evil),
-        *(*decided, "present", 4.0, "It is."),
-    )
-    nothing = nan, nan, nan, 0
+        what="low-pass", where="network", value=5.0, uncertainty=0.5, unit="dB", rotation_matters=False,
+        threshold=3.0, margin=1.0, nulls=nulls, controls={}, strongest=evil, effect=6.0, p=0.01,
+        p_floor=1 / 201, n_draws=200, stability=1.0, verdict="present", detectable=4.0, sentence="It is.",
+    )  # fmt: skip
     missing = Finding(
-        *(evil, "layer 2", nan, "", True, 0.5, 0.1, {}, {}, ""),
-        *(*nothing, "not testable", nan, ""),
-    )
+        what=evil, where="layer 2", value=nan, uncertainty=nan, unit="", rotation_matters=True,
+        threshold=0.5, margin=0.1, nulls={}, controls={}, strongest="", effect=nan, p=nan,
+        p_floor=nan, n_draws=0, stability=nan, verdict="not testable", detectable=nan, sentence="",
+    )  # fmt: skip
     text = Interpretation(
         study=study,
         findings=(missing, found),

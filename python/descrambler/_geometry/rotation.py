@@ -9,16 +9,21 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from .._util.arrays import like
 from .._util.validate import Array, matrix
 from .charts import inverse_cayley
 
+MOST_UNITS = 20_000
+"""Of a rotation of low rank that NumPy may turn into an array unasked."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Rotation:
     """P in SO(n): acts on weights, never on the network.
+
+    ``rotation @ W`` is P W, ``W @ rotation`` is W P, and ``np.asarray(rotation)`` is P.
 
     Attributes
     ----------
@@ -43,6 +48,38 @@ class Rotation:
     def dtype(self) -> np.dtype[Any]:
         """float32 or float64."""
         return self.matrix.dtype
+
+    # Arrays leave `array @ rotation` to it.
+    __array_priority__ = 1000.0
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        """P as a matrix, for ``np.asarray``."""
+        if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
+            raise ValueError(
+                f"a copy is needed for dtype {np.dtype(dtype)}, and copy=False forbids it"
+            )
+        whole: Array = self._whole().astype(dtype or self.dtype, copy=bool(copy))
+        return whole
+
+    def _whole(self) -> Array:
+        return self.matrix
+
+    def __matmul__(self, weights: ArrayLike | Rotation) -> Array | Rotation:
+        """P W of weights, a vector, or the product of two rotations."""
+        if isinstance(weights, Rotation):
+            return Rotation(self._left(np.asarray(weights)), max(self.rank, weights.rank))
+        if np.ndim(weights) == 1:
+            column: Array = self.left(np.reshape(weights, (-1, 1)))[:, 0]
+            return column
+        return self.left(weights)
+
+    def __rmatmul__(self, weights: ArrayLike) -> Array:
+        """W P of weights or a vector; ``right`` is W P^T."""
+        back = self.inverse()
+        if np.ndim(weights) == 1:
+            row: Array = back.right(np.reshape(weights, (1, -1)))[0]
+            return row
+        return back.right(weights)
 
     def left(self, weights: ArrayLike) -> Array:
         """P W: descramble the output dimension of the weights before the signals, (n, n_in)."""
@@ -124,6 +161,15 @@ class LowRankRotation(Rotation):
     def __init__(self, span: Array, core: Array, rank: int) -> None:
         for name, value in (("span", span), ("core", core), ("rank", rank)):
             object.__setattr__(self, name, value)
+
+    def _whole(self) -> Array:
+        if self.n > MOST_UNITS:
+            size = self.n**2 * self.dtype.itemsize / 1e9
+            raise ValueError(
+                f"a rotation of low rank must have at most {MOST_UNITS} units to become an array, got {self.n}, of "
+                f"which P would take {size:.0f} GB: use rotation @ weights, or rotation.matrix if you mean it"
+            )
+        return self.matrix
 
     @cached_property
     def matrix(self) -> Array:

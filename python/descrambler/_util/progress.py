@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 
 class Step(NamedTuple):
@@ -27,6 +28,14 @@ class Step(NamedTuple):
 
 Progress: TypeAlias = bool | Callable[[Step], object]
 """True for a bar, or a function that is called with a :class:`Step` after each step."""
+
+
+def _bar() -> Any:
+    """Return the bar of this place: a widget in a notebook that has widgets, else one of text."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a notebook without widgets is no fault
+        from tqdm.auto import tqdm  # takes a while to load
+    return tqdm
 
 
 @contextmanager
@@ -59,9 +68,7 @@ def reporting(
     elif progress is False:
         yield lambda done, label: None
     elif progress is True:
-        from tqdm import tqdm  # takes a while to load
-
-        with tqdm(total=total, unit=unit) as bar:
+        with _bar()(total=total, unit=unit) as bar:
 
             def show(done: int, label: str) -> None:
                 bar.set_postfix_str(label, refresh=False)

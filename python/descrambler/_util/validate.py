@@ -32,9 +32,25 @@ def real_array(name: str, value: ArrayLike, ndim: int, *, finite: bool = True) -
     if finite and not np.isfinite(array).all():
         place = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
         raise ValueError(
-            f"{name} must be finite, got NaN or infinity among its entries, the first at index {list(place)}"
+            f"{name} must be finite, got NaN or infinity among its entries, the first at {_named(value, place)}"
         )
     return array
+
+
+def _named(value: Any, place: tuple[int, ...]) -> str:
+    """Return where an entry is: in a table by the names of its row and column."""
+    if len(place) == 2 and hasattr(value, "columns") and hasattr(value, "index"):
+        return f"row {value.index[place[0]]!r}, column {value.columns[place[1]]!r}"
+    return f"index {list(place)}"
+
+
+def shape_advice(shape: tuple[int, ...], n_columns: int) -> str:
+    """Return what may be wrong with a table that has another number of columns."""
+    if shape[0] == n_columns:
+        return ": it seems to be transposed; one sample per row"
+    if shape[1] == n_columns + 1:
+        return ": one column too many, such as an index or a target"
+    return ""
 
 
 def check_unmasked(name: str, value: object) -> None:

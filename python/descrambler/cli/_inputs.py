@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .._util import limits
 from .._util.files import documented, open_arrays, open_regular, read_stream
-from .._util.validate import Array
+from .._util.validate import Array, shape_advice
 from ..errors import WeightFileError
 from ..network._network import Network
 from ..readers import read_matlab
@@ -41,7 +41,7 @@ def read_inputs(path: Path, network: Network) -> Array:
     if x.shape[1] != network.n_in:
         raise ValueError(
             f"{path} must hold an array of shape (m, {network.n_in}), found {x.shape}"
-            f"{_shape_advice(x.shape, network.n_in)}"
+            f"{shape_advice(x.shape, network.n_in)}"
         )
     if not np.isfinite(x).all():
         row, column = np.argwhere(~np.isfinite(x))[0]
@@ -50,14 +50,6 @@ def read_inputs(path: Path, network: Network) -> Array:
             "(counted from 1): fill it, or drop the row"
         )
     return x
-
-
-def _shape_advice(shape: tuple[int, ...], n_in: int) -> str:
-    if shape[0] == n_in:
-        return ": it seems to be transposed; one sample per row"
-    if shape[1] == n_in + 1:
-        return ": one column too many, such as an index or a target"
-    return ""
 
 
 def read_networks(

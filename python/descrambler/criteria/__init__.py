@@ -60,4 +60,11 @@ def named(criterion: str | Criterion) -> Criterion:
         return criterion
     if isinstance(criterion, str):
         return NAMES[choice("criterion", criterion, tuple(NAMES))]()
-    raise TypeError(f"criterion must be a name or a criterion of signals, got {criterion!r}")
+    if callable(criterion) and not isinstance(criterion, type):
+        raise TypeError(
+            "criterion must be a name or a criterion of signals, got a function: wrap it, as in "
+            "ds.criteria.Custom(function), where function(Y) returns the value and its gradient, or "
+            "ds.criteria.Custom(function, autograd=True), where it is PyTorch's"
+        )
+    hint = f": pass {criterion.__name__}()" if isinstance(criterion, type) else ""
+    raise TypeError(f"criterion must be a name or a criterion of signals, got {criterion!r}{hint}")

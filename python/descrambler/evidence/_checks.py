@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from .._util.validate import Array
 from ..network._network import Network
+from ..readers import is_source
+from ._given import as_network
 from ._verdicts import REQUIRED, TRUE
 
 NOT_RECIPE = {"kind", "minutes", "random_state", "seed", "seeds", "shuffle"}
@@ -58,7 +61,10 @@ def check_controls(
     seen = {_weights(network): "the network that is judged"}
     checked: dict[str, tuple[Network, ...]] = {}
     for kind, networks in controls.items():
-        checked[str(kind)] = tuple(networks)
+        checked[str(kind)] = tuple(
+            as_network(f"controls[{kind!r}][{number}]", control)
+            for number, control in enumerate(networks)
+        )
         for number, control in enumerate(checked[str(kind)]):
             name = f"controls[{kind!r}][{number}]"
             _check_shape(name, control, network)
@@ -71,19 +77,22 @@ def check_controls(
     return {kind: networks for kind, networks in checked.items() if networks}
 
 
-def check_initial(network: Network, initial: object) -> None:
-    """Refuse untrained weights that are not of the network.
+def checked_initial(network: Network, initial: Any) -> Any:
+    """Return the untrained network, or the function that makes one.
 
     Raises
     ------
     TypeError, ValueError
-        If they are no network or function, or of other shapes.
+        If they are of other shapes than the network.
     """
     if initial is None:
-        return
-    if callable(initial) and not isinstance(initial, Network):
-        initial = initial(0)
-    _check_shape("initial", initial, network)
+        return None
+    if callable(initial) and not isinstance(initial, Network) and not is_source(initial):
+        _check_shape("initial", initial(0), network)
+        return initial
+    untrained = as_network("initial", initial)
+    _check_shape("initial", untrained, network)
+    return untrained
 
 
 def other_recipe(network: Network, controls: Mapping[str, Sequence[Network]]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,10 +16,11 @@ from .._util.files import write_arrays
 from .._util.parallel import Executor, mapping
 from .._util.progress import Progress, reporting
 from .._util.tables import Tabulated, brief
-from .._util.validate import Array, choice, matrix
+from .._util.validate import Array, choice
 from ..analysis._agreement import Agreement, Spread
 from ..criteria import link_basis
 from ..network._network import Network
+from ._given import as_inputs, as_network
 from .nulls import random_counterpart
 
 __all__ = ["Ensemble", "ensemble"]
@@ -98,7 +100,7 @@ class Ensemble(Tabulated):
 
 
 def ensemble(
-    networks: Sequence[Network],
+    networks: Sequence[Any],
     inputs: ArrayLike,
     layer: int | None = None,
     tap: str = "before",
@@ -115,7 +117,7 @@ def ensemble(
 
     Parameters
     ----------
-    networks : sequence of Network
+    networks : sequence of Network, or of what `load` reads
         At least two, alike in the number of inputs and in the shape of the weights that are
         compared: units of layers of different width have no counterparts.
     inputs : array_like, shape (m, n_in)
@@ -148,11 +150,11 @@ def ensemble(
         If the networks, the inputs, the layer and the tap do not fit together, or no two networks
         share a resolved mode.
     """
-    given = list(networks)
+    given = [as_network(f"networks[{index}]", member) for index, member in enumerate(networks)]
     if layer is None:
         layer = 1 if tap == "before" or not given else given[0].n_linear - 1
     _check(given, layer, tap)
-    x = matrix("inputs", inputs)
+    x = as_inputs("inputs", inputs, given[0].n_in)
     untrained = [
         network.initial or random_counterpart(network, random_state + index)
         for index, network in enumerate(given)
@@ -192,9 +194,6 @@ def ensemble(
 
 def _check(networks: list[Network], layer: int, tap: str) -> None:
     choice("tap", tap, ("before", "after"))
-    for network in networks:
-        if not isinstance(network, Network):
-            raise TypeError(f"networks must hold networks, got {type(network).__name__}")
     if len(networks) < 2:
         raise ValueError(f"networks must hold at least two networks, got {len(networks)}")
     for index, network in enumerate(networks):

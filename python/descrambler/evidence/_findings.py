@@ -72,6 +72,8 @@ class Finding:
     detectable : float
         Value that would be found with a power of 80 %, were the scatter that of the draws.
     sentence : str
+    statement : str
+        What was seen, without the verdict: the first part of the sentence.
     used : str
         What the loss does when the feature is removed, and when as much is removed at random; empty
         where no targets were given or the feature cannot be removed.
@@ -96,6 +98,7 @@ class Finding:
     verdict: str
     detectable: float
     sentence: str
+    statement: str = ""
     used: str = ""
 
     @property
@@ -201,6 +204,7 @@ def _finding(
         verdict=word,
         detectable=float("nan") if decisive is None else numbers.detectable,
         sentence=f"{text}: {word} ({ending}).",
+        statement=text,
     )
 
 

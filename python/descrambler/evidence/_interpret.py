@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias, TypedDict, cast, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,14 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 from .._util.parallel import Executor
 from .._util.progress import Progress
 from .._util.seeds import seed_of
-from .._util.validate import Array, matrix
+from .._util.validate import Array
 from ..analysis._jacobian import directions_matrix
 from ..axis import Axis, index_axis
 from ..network._network import Network
-from ._checks import check_controls, check_initial, check_inputs, distinct_rows, other_recipe
+from ._checks import check_controls, check_inputs, checked_initial, distinct_rows, other_recipe
 from ._claims import claims, measure, with_flaws
 from ._draws import measured_controls, measured_nulls
 from ._findings import judge
+from ._given import are_several, as_inputs, as_network
 from ._interpretation import Interpretation
 from ._panel import Panel, interpret_each
 from ._stability import uncertainties
@@ -38,8 +39,12 @@ LEAST_NULLS = 20
 """Draws of a null kind from which on p = 0.05 can be reached."""
 
 
-Initial: TypeAlias = Network | Callable[[int], Network] | None
-Controls: TypeAlias = Mapping[str, Sequence[Network]] | None
+Model: TypeAlias = Any
+"""A Network, or what `load` reads: a path, a PyTorch module, a scikit-learn estimator, a state dict."""
+Initial: TypeAlias = Any
+"""A `Model`, a function from a seed to a Network, or None."""
+Inputs: TypeAlias = "ArrayLike | Iterable[Any]"
+Controls: TypeAlias = Mapping[str, Sequence[Model]] | None
 
 
 class Options(TypedDict, total=False):
@@ -54,7 +59,7 @@ class Options(TypedDict, total=False):
     targets: ArrayLike | str | None
     nuisance: ArrayLike | None
     wanted: ArrayLike | None
-    detectors: Sequence[Detector]
+    detectors: Sequence[Detector] | None
     threads: int | None
     executor: Executor | None
     progress: Progress
@@ -62,8 +67,19 @@ class Options(TypedDict, total=False):
 
 @overload
 def interpret(
-    network: Network,
-    inputs: ArrayLike,
+    network: list[Any] | tuple[Any, ...],
+    inputs: Inputs,
+    initial: Initial = None,
+    *,
+    controls: Controls | Sequence[Controls] = None,
+    **options: Unpack[Options],
+) -> Panel: ...
+
+
+@overload
+def interpret(
+    network: Model,
+    inputs: Inputs,
     initial: Initial = None,
     *,
     controls: Controls = None,
@@ -71,21 +87,10 @@ def interpret(
 ) -> Interpretation: ...
 
 
-@overload
 def interpret(
-    network: Sequence[Network],
-    inputs: ArrayLike,
-    initial: Initial | Sequence[Initial] = None,
-    *,
-    controls: Controls | Sequence[Controls] = None,
-    **options: Unpack[Options],
-) -> Panel: ...
-
-
-def interpret(
-    network: Network | Sequence[Network],
-    inputs: ArrayLike,
-    initial: Initial | Sequence[Initial] = None,
+    network: Model | Sequence[Model],
+    inputs: Inputs,
+    initial: Initial = None,
     *,
     controls: Controls | Sequence[Controls] = None,
     nulls: int = 50,
@@ -97,7 +102,7 @@ def interpret(
     targets: ArrayLike | str | None = None,
     nuisance: ArrayLike | None = None,
     wanted: ArrayLike | None = None,
-    detectors: Sequence[Detector] = DETECTORS,
+    detectors: Sequence[Detector] | None = None,
     threads: int | None = None,
     executor: Executor | None = None,
     progress: Progress = False,
@@ -106,13 +111,15 @@ def interpret(
 
     Parameters
     ----------
-    network : Network or sequence of Network
-        With at least two linear layers. Several networks of one shape, such as seeds of one recipe, are
-        interpreted one by one, and each verdict is counted over them.
-    inputs : array_like, shape (m, n_in)
-        What the network sees, one sample in a row: real data, not noise. At least 30 distinct rows;
-        claims that depend on P need as many as the layer has units.
-    initial : Network or callable, optional
+    network : Network, path, PyTorch module, scikit-learn estimator, or a list of these
+        With at least two linear layers; what is no `Network` is read by `load`, with its checks. Several
+        networks of one shape, such as seeds of one recipe, are interpreted one by one, and each verdict
+        is counted over them.
+    inputs : array_like, shape (m, n_in), or iterable of batches
+        What the network sees, one sample per row: real data, not noise. At least 30 distinct rows;
+        claims that depend on P need as many as the layer has units. Of a loader of batches
+        (inputs, targets) the inputs are taken.
+    initial : Network, or what `load` reads, or callable, optional
         The same network before training; by default ``network.initial``. Or a function from a seed to
         a network of a fresh initialization. Without one there is no null of untrained networks. For
         several networks also a list with one for each, and likewise for `controls`.
@@ -143,8 +150,9 @@ def interpret(
     nuisance, wanted : array_like, shape (any, n_in), optional
         Directions of the inputs that the network should ignore, and those that it should respond to:
         differences between baselines, say, and between noise-free signals.
-    detectors : sequence of Detector
-        What to look for, beside the inverse of the reference and the rejection of the nuisance.
+    detectors : sequence of Detector, optional
+        What to look for, beside the inverse of the reference and the rejection of the nuisance; by
+        default all of ``evidence.detectors.DETECTORS``.
     threads : int or None
         Threads of this process that share the draws; None for one thread per processor.
     executor : Executor, optional
@@ -175,22 +183,22 @@ def interpret(
         "targets": targets,
         "nuisance": nuisance,
         "wanted": wanted,
-        "detectors": detectors,
+        "detectors": DETECTORS if detectors is None else detectors,
         "threads": threads,
         "executor": executor,
         "progress": progress,
     }
-    if isinstance(network, Network):
-        return _interpret(
-            network, inputs, cast(Initial, initial), cast(Controls, controls), **options
-        )
-    one = partial(_interpret, inputs=inputs)
-    return interpret_each(one, network, initial, controls, options)
+    if not are_several(network):
+        one = as_network("network", network)
+        return _interpret(one, inputs, initial, cast(Controls, controls), **options)
+    given = tuple(as_network("network", member) for member in network)
+    x = as_inputs("inputs", inputs, given[0].n_in) if given else inputs  # batches may come but once
+    return interpret_each(partial(_interpret, inputs=x), given, initial, controls, options)
 
 
 def _interpret(
     network: Network,
-    inputs: ArrayLike,
+    inputs: Inputs,
     initial: Initial,
     controls: Controls,
     **options: Unpack[Options],
@@ -200,10 +208,10 @@ def _interpret(
         raise ValueError(f"nulls must be at least {LEAST_NULLS}, to reach p = 0.05, got {nulls}")
     if null_inputs < 2:
         raise ValueError(f"null_inputs must be at least 2, got {null_inputs}")
-    study = Study(network, matrix("inputs", inputs))
+    study = Study(network, as_inputs("inputs", inputs, network.n_in))
     assert study.inputs is not None
     check_inputs(study.inputs)
-    check_initial(network, initial)
+    untrained = checked_initial(network, initial)
     given = check_controls(network, controls)
     entropy = seed_of(options["random_state"])
     wished = target_rows(options["targets"], study)
@@ -213,7 +221,7 @@ def _interpret(
         options["input_axis"] or index_axis("input", network.n_in),
         options["output_axis"] or index_axis("output", network.n_out),
     )
-    setting = _setting(network, shared, initial, axes)
+    setting = _setting(network, shared, untrained, axes)
     looked_for = _detectors(network, options)
     measured = study if shared is study.inputs else Study(network, shared)
     n_distinct = distinct_rows(shared)
@@ -267,7 +275,7 @@ def _detectors(network: Network, options: Options) -> tuple[Detector, ...]:
     nuisance = _directions("nuisance", options["nuisance"], network)
     wanted = _directions("wanted", options["wanted"], network)
     first = reference_inverse(kernel), kernel_order(kernel)
-    return *first, *options["detectors"], rejection(nuisance, wanted)
+    return *first, *(options["detectors"] or ()), rejection(nuisance, wanted)
 
 
 def _directions(name: str, value: ArrayLike | None, network: Network) -> Array | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import scipy  # its submodules load at first use
@@ -13,7 +13,11 @@ from .._util.tables import html_table, text_table
 from .._util.validate import Array
 from ..network._network import Network
 from ._interpretation import Interpretation
+from ._telling import frame
 from ._verdicts import ORDER, kind_of
+
+if TYPE_CHECKING:
+    import pandas
 
 
 class PanelFinding(NamedTuple):
@@ -98,20 +102,37 @@ class Panel:
             rows.append((finding.what, finding.where, span.strip(), *counts))
         return rows
 
-    def summary(self) -> str:
-        """Return what was interpreted, in a sentence."""
+    def _headline(self) -> str:
         return (
             f"{len(self.interpretations)} networks; of each claim, in how many it has which verdict"
         )
 
+    def summary(self) -> str:
+        """Return in how many networks each claim is learnt, present or explained: a sentence per line."""
+        there = [f.sentence for f in self.findings if any(map(f.count, ORDER[:3]))]
+        return "\n".join([f"{self._headline()}.", *(f"{sentence}." for sentence in there)])
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """Return the counts as a pandas DataFrame: a row for each claim, a column for each verdict.
+
+        Raises
+        ------
+        MissingExtraError
+            Without pandas, the extra "pandas".
+        """
+        table = frame(self.findings, ("what", "where", "unit", "values", "verdicts"))
+        for word in ORDER:
+            table[word] = [finding.count(word) for finding in self.findings]
+        return table
+
     def __str__(self) -> str:
-        return "\n".join([self.summary(), *text_table(self.table())])
+        return "\n".join([self._headline(), *text_table(self.table())])
 
     def __repr__(self) -> str:
         return f"Panel of {len(self.interpretations)} interpretations"
 
     def _repr_html_(self) -> str:
-        return html_table(self.table(), self.summary())
+        return html_table(self.table(), self._headline())
 
 
 def interpret_each(

@@ -14,6 +14,7 @@ from .._util.validate import Array, matrix, require_extra
 from ..network._activations import Activation
 from ..network._layers import Linear
 from ..network._network import Network
+from ._given import as_inputs, as_network
 from ._verdicts import LEAST_CONTROLS, REQUIRED, TRUE
 
 FUNCTIONS = {
@@ -33,7 +34,7 @@ N_TRUE = 3
 
 
 def refit_controls(
-    network: Network,
+    network: Any,
     inputs: ArrayLike,
     targets: ArrayLike,
     n: int = LEAST_CONTROLS,
@@ -55,7 +56,7 @@ def refit_controls(
 
     Parameters
     ----------
-    network : Network
+    network : Network, or what `load` reads
         Linear layers with activations, which are kept as they are.
     inputs : array_like, shape (m, n_in)
     targets : array_like, shape (m, n_out)
@@ -85,7 +86,8 @@ def refit_controls(
         be trained here.
     """
     torch = require_extra("torch", "train", "training controls")
-    x, y = matrix("inputs", inputs), matrix("targets", targets)
+    network = as_network("network", network)
+    x, y = as_inputs("inputs", inputs, network.n_in), matrix("targets", targets)
     if y.shape != (len(x), network.n_out):
         raise ValueError(f"targets must have shape {(len(x), network.n_out)}, got {y.shape}")
     for name, number in (("n", n), ("n_true", n_true), ("n_steps", n_steps), ("batch", batch)):

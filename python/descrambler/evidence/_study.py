@@ -16,12 +16,13 @@ from .._solvers.result import Descrambling
 from .._util.parallel import Executor, mapping
 from .._util.progress import Progress, reporting
 from .._util.tables import brief
-from .._util.validate import Array, matrix
+from .._util.validate import Array
 from ..analysis import aggregate_response
 from ..analysis._jacobian import mean_jacobian_from
 from ..criteria import Smoothness, link_basis
 from ..network._layers import Linear
 from ..network._network import Network
+from ._given import as_inputs, as_network
 
 JACOBIAN_COST = 2_000_000_000
 """Multiplications that the mean Jacobian of a network with more than two layers may take."""
@@ -71,7 +72,7 @@ class Study:
     Attributes
     ----------
     network : Network
-        With at least two linear layers.
+        With at least two linear layers; or what `load` reads.
     inputs : ndarray, shape (m, n_in), or None
         What the network sees; the signals it makes of them decide. Where it is None, the weights
         decide: the columns of ``W_k`` stand for the signals before the activation, the rows of
@@ -87,15 +88,13 @@ class Study:
     inputs: Array | None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "network", as_network("network", self.network))
         if self.network.n_linear < 2:
             raise ValueError(
                 "network must have at least two linear layers: it has no link dimension"
             )
         if self.inputs is not None:
-            x = matrix("inputs", self.inputs)
-            if x.shape[1] != self.network.n_in:
-                raise ValueError(f"inputs must have shape (m, {self.network.n_in}), got {x.shape}")
-            object.__setattr__(self, "inputs", x)
+            object.__setattr__(self, "inputs", as_inputs("inputs", self.inputs, self.network.n_in))
 
     @cached_property
     def links(self) -> tuple[Link, ...]:
@@ -262,7 +261,8 @@ def descramble_network(
     TypeError, ValueError
         As :class:`Study`.
     """
-    study = Study(network, matrix("inputs", inputs))
+    given = as_network("network", network)
+    study = Study(given, as_inputs("inputs", inputs, given.n_in))
     links = []
     with (
         mapping(threads, executor) as apply,

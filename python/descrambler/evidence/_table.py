@@ -10,7 +10,16 @@ from numpy.typing import ArrayLike
 from ._findings import Finding
 from ._verdicts import KindSummary
 
-HEADER = ("finding", "where", "P matters", "value", "closest null or controls", "t", "p")
+HEADER = (
+    "finding",
+    "where",
+    "P matters",
+    "value",
+    "threshold",
+    "closest null or controls",
+    "t",
+    "p",
+)
 
 
 def rows(findings: Sequence[Finding]) -> list[tuple[str, ...]]:
@@ -42,10 +51,11 @@ def _row(finding: Finding) -> tuple[str, ...]:
     start = (finding.what, finding.where, "yes" if finding.rotation_matters else "no")
     null = finding.decisive
     if null is None:
-        return (*start, "-", "-", "-", "-")
+        return (*start, "-", "-", "-", "-", "-")
     return (
         *start,
         f"{finding.value:.3g}{sure}{unit}",
+        f"{finding.threshold:.3g}{unit}",
         f"{finding.strongest} {null.mean:.3g} ± {null.sd:.2g}",
         f"{finding.effect:.1f}",
         finding.p_text,

@@ -135,6 +135,12 @@ def load(
     return read(source)
 
 
+def is_source(value: Any) -> bool:
+    """Whether `load` would try to read a value: a path, a live model or a state dict."""
+    live = any(told(value) for told, _ in _LIVE)
+    return isinstance(value, str | os.PathLike) or live or state_dict.is_mapping(value)
+
+
 def _is_keras(source: Any) -> bool:
     return any(base.__module__.startswith("keras.") for base in type(source).__mro__)
 

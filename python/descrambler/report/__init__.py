@@ -6,7 +6,15 @@ from ._evidence import evidence_figures
 from ._figures import first_layer, inner_layer, last_layer, network_figures
 from ._html import Record, page, record, write_page
 from ._layout import Pair
-from ._paper import paper_figure, plot_gram, plot_spectrum, plot_weights, save_paper
+from ._paper import (
+    paper_figure,
+    plot_gram,
+    plot_rotation,
+    plot_spectrum,
+    plot_weights,
+    save_paper,
+)
+from ._plot import plot_interpretation, plot_result
 from ._structure import last_layer_structure
 
 __all__ = [
@@ -23,6 +31,9 @@ __all__ = [
     "page",
     "paper_figure",
     "plot_gram",
+    "plot_interpretation",
+    "plot_result",
+    "plot_rotation",
     "plot_spectrum",
     "plot_weights",
     "record",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,16 +43,32 @@ def evidence_figures(result: Interpretation) -> Iterator[tuple[str, Figure]]:
         File name without suffix.
     figure : matplotlib Figure
     """
-    last = result.study.network.n_linear
-    yield "layer1", first_layer(_pair(result, 1), result.axes.inputs)
-    for layer in range(2, last):
-        yield f"layer{layer}", inner_layer(_pair(result, layer), layer)
-    pair = _pair(result, last)
-    yield f"layer{last}", last_layer(pair, result.axes.outputs)
-    yield f"layer{last}_structure", last_layer_structure(pair, result.axes.outputs)
-    if result.axes.inputs.ordered:
-        yield "response", response_figure(result)
-    yield "jacobian", jacobian_figure(result)
+    for name, draw in pictures(result).items():
+        yield name, draw(None)
+
+
+def pictures(result: Interpretation) -> dict[str, Callable[[Place], Figure]]:
+    """Return what draws each picture, by its name; inputs without order have no response."""
+    last, axes = result.study.network.n_linear, result.axes
+    pairs: dict[int, Pair] = {}
+
+    def pair(layer: int) -> Pair:
+        if layer not in pairs:
+            pairs[layer] = _pair(result, layer)
+        return pairs[layer]
+
+    def inner(layer: int) -> Callable[[Place], Figure]:
+        return lambda ax: inner_layer(pair(layer), layer, ax=ax)
+
+    drawn: dict[str, Callable[[Place], Figure]] = {
+        "layer1": lambda ax: first_layer(pair(1), axes.inputs, ax=ax),
+        **{f"layer{layer}": inner(layer) for layer in range(2, last)},
+        f"layer{last}": lambda ax: last_layer(pair(last), axes.outputs, ax=ax),
+        f"layer{last}_structure": lambda ax: last_layer_structure(pair(last), axes.outputs, ax=ax),
+    }
+    if axes.inputs.ordered:
+        drawn["response"] = lambda ax: response_figure(result, ax=ax)
+    return drawn | {"jacobian": lambda ax: jacobian_figure(result, ax=ax)}
 
 
 def _pair(result: Interpretation, layer: int) -> Pair:

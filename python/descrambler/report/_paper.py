@@ -21,6 +21,7 @@ from ._axes import (
     resolved_end,
     show_spectrum,
     show_weights,
+    unit_axis,
 )
 from ._layout import MAGNITUDE_QUANTILE, SIGNED_QUANTILE, rms
 
@@ -168,7 +169,43 @@ def plot_gram(result: Descrambling, *, ax: Axes | None = None) -> Axes:
     ax.semilogy(number[other], values[other], mfc="white", label="not resolved", **style)
     ax.set(xlabel="link mode, by variance", ylabel="Gram eigenvalue / largest")
     ax.legend(frameon=False, fontsize=_tick_size(ax))
+    _make_room(ax, 0.8)
     return ax
+
+
+def plot_rotation(result: Descrambling, *, ax: Axes | None = None) -> Axes:
+    """Draw P, one link coordinate in a row, one unit in a column.
+
+    Parameters
+    ----------
+    result : Descrambling
+    ax : matplotlib Axes, optional
+        Made, in a figure one column wide, where none is given.
+    """
+    ax = ax or paper_figure().axes[0]
+    p = np.asarray(result.rotation)
+    n = len(p)
+    limit = float(np.quantile(np.abs(p), SIGNED_QUANTILE)) or 1.0
+    image = show_weights(ax, p, limit, unit_axis(n), link_axis(n))
+    _add_bar(ax, image, "entry of P", "both")
+    return ax
+
+
+def _make_room(ax: Axes, inches: float) -> None:
+    """Widen the gaps between axes side by side, which a figure without a layout engine would not."""
+    figure, spec = ax.get_figure(root=True), ax.get_subplotspec()
+    if figure is None or spec is None or figure.get_layout_engine() is not None:
+        return
+    columns = spec.get_topmost_subplotspec().get_gridspec().ncols
+    pars = figure.subplotpars
+    width = (pars.right - pars.left) * figure.get_figwidth()
+    if columns < 2:
+        return
+    # At most half of the width goes to gaps.
+    gap = min(inches, width / (2 * (columns - 1)))
+    wanted = gap * columns / (width - gap * (columns - 1))
+    if wanted > pars.wspace:
+        figure.subplots_adjust(wspace=wanted)
 
 
 def _add_bar(ax: Axes, image: AxesImage, label: str, extend: str) -> None:
@@ -176,6 +213,7 @@ def _add_bar(ax: Axes, image: AxesImage, label: str, extend: str) -> None:
     bar = ax.figure.colorbar(image, ax=ax, extend=extend)
     bar.set_label(label, size=ax.xaxis.label.get_fontsize())
     bar.ax.tick_params(labelsize=_tick_size(ax))
+    _make_room(ax, 1.3)
 
 
 def _tick_size(ax: Axes) -> float:

@@ -151,6 +151,7 @@ def capture(
     model : nn.Module
     batches : iterable
         What the model takes, on its device: tensors, tuples of positional or mappings of keyword arguments.
+        Of pairs (inputs, targets), as a DataLoader gives them, a model of one argument takes the inputs.
     layers : str or sequence of str
         Taps; see :class:`Capture`.
     mask : str or callable, optional
@@ -171,6 +172,8 @@ def capture(
     TypeError, ValueError
         As :class:`Capture`; if a tap saw no signals, or signals that are not finite.
     """
+    if isinstance(batches, torch.Tensor):
+        raise TypeError("batches must be an iterable of batches, got one tensor: pass [tensor]")
     find = (lambda batch: batch[mask]) if isinstance(mask, str) else mask
     with Capture(model, layers, keep=keep) as captured, evaluating(model):
         for batch in batches:

@@ -76,21 +76,35 @@ def _fits(name: str, pattern: str) -> bool:
 
 
 def call(model: torch.nn.Module, batch: Any) -> Any:
-    """Call a model with a batch: a tensor, positional arguments, or keyword arguments."""
+    """Call a model with a batch: a tensor, positional arguments, or keyword arguments.
+
+    Of a pair, as a DataLoader gives it, a model of one argument takes the first.
+    """
     if isinstance(batch, Mapping):
         return model(**batch)
     given = tuple(batch) if isinstance(batch, tuple | list) else (batch,)
     try:
-        inspect.signature(unwrapped(model).forward).bind(*given)
+        signature = inspect.signature(unwrapped(model).forward)
+    except ValueError:
+        return model(*given)  # a signature that Python does not know
+    try:
+        signature.bind(*given)
     except TypeError as error:
+        if len(given) == 2 and _takes(signature, given[:1]):
+            return model(given[0])  # (inputs, targets), as a DataLoader gives them
         raise TypeError(
             f"each of the batches must be what the model takes ({error}), got {len(given)} "
-            "item(s). Of batches (inputs, targets), as a DataLoader gives them, pass "
-            "forward=lambda model, batch: model(batch[0])"
+            "item(s). Say how to call it: forward=lambda model, batch: model(batch[0])"
         ) from error
-    except ValueError:
-        pass  # a signature that Python does not know
     return model(*given)
+
+
+def _takes(signature: inspect.Signature, arguments: tuple[Any, ...]) -> bool:
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        return False
+    return True
 
 
 @contextmanager
