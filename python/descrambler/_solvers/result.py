@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,15 +17,12 @@ from .._signals.leading_modes import Leading
 from .._util.files import is_matlab, write_arrays
 from .._util.tables import Tabulated
 from .._util.threads import computing
-from .._util.validate import Array, own_unit, require_extra
+from .._util.validate import Array, own_unit
 from ..criteria import Criterion, DiagonalNormSquare, DiagonalSum, Smoothness
 from ..criteria._forms import Data
 from .outcome import Status
+from .showing import Showing
 from .starts import Starts
-
-if TYPE_CHECKING:
-    import pandas
-    from matplotlib.axes import Axes
 
 SCHEMA = "descrambler.result.v1"
 
@@ -45,7 +41,7 @@ AnyCriterion = Criterion | DiagonalSum | DiagonalNormSquare
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Descrambling(Tabulated):
+class Descrambling(Showing, Tabulated):
     """A rotation, its figure of merit, and the evidence for both.
 
     What judges the rotation (objective, gap, gradient norm, orthogonality) is computed from the rotation
@@ -238,57 +234,6 @@ class Descrambling(Tabulated):
         if self.eigenvalues is not None:
             arrays["eigenvalues"] = self.eigenvalues
         write_arrays(path, SCHEMA, arrays)
-
-    def plot(self, what: str | None = None, *, ax: Axes | None = None) -> Axes:
-        """Draw the link modes of the signals, or the rotation.
-
-        Parameters
-        ----------
-        what : {"modes", "rotation"}, optional
-            "modes": the eigenvalues of the Gram matrix, resolved modes filled; "rotation": P. By default
-            the modes where there are any.
-        ax : matplotlib Axes, optional
-            Where to; a new pyplot figure otherwise.
-
-        Returns
-        -------
-        matplotlib Axes
-        """
-        from ..report import plot_result  # a facade: the picture is drawn by a room above
-
-        return plot_result(self, what, ax=ax)
-
-    def to_dataframe(self) -> pandas.DataFrame:
-        """Return the status table as a pandas DataFrame: names and values, as printed.
-
-        Raises
-        ------
-        MissingExtraError
-            Without pandas, the extra "pandas".
-        """
-        pd = require_extra("pandas", "pandas", "to_dataframe")
-        table: pandas.DataFrame = pd.DataFrame(self.table(), columns=["name", "value"])
-        return table
-
-    def summary(self) -> str:
-        """Return in plain sentences how good the rotation is, and how much of it the inputs determine."""
-        known = {
-            "certified": "This is the optimum: the gap to a proven bound is rounding.",
-            "local": "No small step improves it, but a better rotation may exist.",
-            "unknown": "Nothing is proven about how good it is.",
-        }
-        n = self.rotation.n
-        lines = [
-            f"{n} units were rotated for {self.criterion} by {self.method}.",
-            known[self.optimality],
-        ]
-        if self.eigenvalues is not None:
-            lines += [
-                f"The inputs determine {int(self.resolved.sum())} of {n} link modes; do not read the others."
-            ]
-        if not self.converged:
-            lines += [f"It stopped early: {self.message}."]
-        return "\n".join(lines)
 
     def _knows(self, name: str) -> bool:
         """Whether a figure can be told: computed, or read from the file of the result."""

@@ -35,9 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Interpretation", "Panel", "interpret"]
 
-LEAST_NULLS = 20
-"""Draws of a null kind from which on p = 0.05 can be reached."""
-
+LEAST_NULLS = 20  # from which on p = 0.05 can be reached
 
 Model: TypeAlias = Any
 """A Network, or what `load` reads: a path, a PyTorch module, a scikit-learn estimator, a state dict."""
@@ -189,11 +187,12 @@ def interpret(
         "progress": progress,
     }
     if not are_several(network):
-        one = as_network("network", network)
-        return _interpret(one, inputs, initial, cast(Controls, controls), **options)
+        network = as_network("network", network)
+        return _interpret(network, inputs, initial, cast(Controls, controls), **options)
     given = tuple(as_network("network", member) for member in network)
-    x = as_inputs("inputs", inputs, given[0].n_in) if given else inputs  # batches may come but once
-    return interpret_each(partial(_interpret, inputs=x), given, initial, controls, options)
+    # Batches may come but once.
+    inputs = as_inputs("inputs", inputs, given[0].n_in) if given else inputs
+    return interpret_each(partial(_interpret, inputs=inputs), given, initial, controls, options)
 
 
 def _interpret(

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._solvers.result import Descrambling
 from .._util.files import check_new, write_arrays, write_bytes
-from .._util.platform.console import shown
-from .._util.tables import brief, html_table, text_table
-from .._util.validate import Array, choice
+from .._util.tables import brief
+from .._util.validate import Array
 from ..analysis import two_sided_spectrum
 from ._findings import Finding, ordered
+from ._showing import Showing
 from ._study import Study
-from ._table import columns_of, rows
-from ._telling import ABSENT, COLUMNS, absent, frame, headline, summary
-from ._verdicts import kind_of
+from ._table import columns_of
+from ._telling import headline
 from .detectors import Axes
 from .nulls import Null, Setting, draw
-
-if TYPE_CHECKING:
-    import pandas
-    from matplotlib.figure import Figure
 
 __all__ = ["Interpretation", "Layer"]
 
@@ -61,7 +54,7 @@ class Layer:
 
 @brief
 @dataclass(frozen=True, eq=False)
-class Interpretation:
+class Interpretation(Showing):
     """The findings for one network, and the nulls and controls that they were tested against.
 
     Attributes
@@ -164,83 +157,6 @@ class Interpretation:
         if self.setting.inputs is self.study.inputs:
             return self.study
         return Study(self.study.network, self.setting.inputs)
-
-    def table(self) -> list[tuple[str, ...]]:
-        """Return the findings as rows of text, the first of them the header."""
-        return rows(ordered(self.findings))
-
-    def __str__(self) -> str:
-        return "\n".join([shown(headline(self)), *text_table(self.table())])
-
-    def _repr_html_(self) -> str:
-        there = [f for f in ordered(self.findings) if kind_of(f.verdict) not in ABSENT]
-        rest = "".join(f"<p>{html.escape(line)}</p>" for line in absent(self))
-        return html_table(rows(there), headline(self)) + rest
-
-    def summary(self) -> str:
-        """Return what the network takes and gives, and what is learnt, present or explained.
-
-        Plain sentences, one per line; what was not found and what could not be tested comes last.
-        """
-        return shown(summary(self))
-
-    def finding(self, what: str, where: str | None = None) -> Finding:
-        """Return the finding of this name, as in the table.
-
-        Parameters
-        ----------
-        what : str
-            Such as "low-pass".
-        where : str, optional
-            Such as "layer 1" or "network", where a claim is measured at several places.
-
-        Raises
-        ------
-        ValueError
-            If there is no such finding, or there are several.
-        """
-        choice("what", what, tuple(dict.fromkeys(finding.what for finding in self.findings)))
-        found = [finding for finding in self.findings if finding.what == what]
-        places = tuple(finding.where for finding in found)
-        if where is None and len(found) > 1:
-            raise ValueError(f"where must be one of {', '.join(map(repr, places))}, got None")
-        place = places[0] if where is None else choice("where", where, places)
-        return found[places.index(place)]
-
-    def to_dataframe(self) -> pandas.DataFrame:
-        """Return the findings as a pandas DataFrame, in the order of the table.
-
-        Raises
-        ------
-        MissingExtraError
-            Without pandas, the extra "pandas".
-        """
-        return frame(ordered(self.findings), COLUMNS)
-
-    def plot(self, what: str | None = None, *, ax: Any = None) -> Figure:
-        """Draw one picture, the trained network beside a null.
-
-        Parameters
-        ----------
-        what : str, optional
-            "response" (the frequencies that the network passes), "jacobian" (which input moves which
-            output), "layer1", ..., or the last layer's "layer3_structure", say. By default the response,
-            or the Jacobian where the inputs have no order.
-        ax : Figure, SubFigure or Axes, optional
-            Where to; a new pyplot figure otherwise.
-
-        Returns
-        -------
-        Figure
-
-        Raises
-        ------
-        ValueError
-            If there is no such picture; the message has their names.
-        """
-        from ..report import plot_interpretation  # a facade, as `report`
-
-        return plot_interpretation(self, what, ax=ax)
 
     def report(
         self,
