@@ -1,4 +1,5 @@
-// What only C++ can see: the numerics without Python, no allocation in the loops, polling.
+// What only C++ can see: the numerics without Python, no allocation in the loops, polling. In one
+// precision, SCALAR.
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
@@ -129,18 +130,18 @@ void test_optimizers() {
 }
 
 // A poll that throws, as one does on Ctrl-C, ends the search at once, at the best point so far.
+template <class T>
 void test_polling() {
   int polls = 0;
-  Brockett<double> criterion = brockett<double>(16);
-  RecenteredChart<double> chart({criterion, false}, Matrix<double>::Identity(16, 16),
-                                RetractionKind::cayley, [&] {
-                                  if (++polls == 30) throw Interrupted();
-                                });
+  Brockett<T> criterion = brockett<T>(16);
+  RecenteredChart<T> chart({criterion, false}, Matrix<T>::Identity(16, 16), RetractionKind::cayley, [&] {
+    if (++polls == 30) throw Interrupted();
+  });
   const Outcome outcome = lbfgs(chart, false, {5, 1000000, 0, nullptr});
   CHECK(outcome.status == Status::interrupted && polls == 30);
-  Matrix<double> gradient(16, 16);
+  Matrix<T> gradient(16, 16);
   CHECK(std::abs(criterion.value_and_gradient(chart.rotation(), gradient, no_poll) -
-                 outcome.history.back()) < 1e-12 * criterion.scale());
+                 outcome.history.back()) < 1e4 * std::numeric_limits<T>::epsilon() * criterion.scale());
 }
 
 // Thinned or not, the curvature of y^4 is that of its formula where every signal is the same.
@@ -182,6 +183,7 @@ void test_all() {
   test_optimizers<T>();
   test_curvature<T>();
   test_gram<T>();
+  test_polling<T>();
 }
 
 bool processor_can_run_this() {
@@ -198,8 +200,6 @@ bool processor_can_run_this() {
 
 int main() {
   if (!processor_can_run_this()) return 77;
-  test_all<float>();
-  test_all<double>();
-  test_polling();
+  test_all<SCALAR>();
   std::puts("ok");
 }

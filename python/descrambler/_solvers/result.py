@@ -206,7 +206,8 @@ class Descrambling(Showing, Tabulated):
 
     def transform(self, signals: ArrayLike) -> Array:
         """Descrambled signals S P^T, shape (m, n), of signals in rows, shape (m, n)."""
-        return self.rotation.right(signals)
+        with computing(self.rotation.n):
+            return self.rotation.right(signals)
 
     def save(self, path: str | Path) -> None:
         """Write rotation, masks and figures of merit, whole or not at all and without pickle.

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from .. import _core as core
 from .._signals.gram import Gram
 from .._util.tables import brief
+from .._util.threads import computes
 from .._util.validate import Array, square
 from ._forms import Assembly, Data, QuadraticForm
 
@@ -53,6 +54,7 @@ class Criterion:
         value, gradient = kernel.value_and_gradient(P)
         return unit * value + self.constant(data), (unit * gradient).astype(P.dtype, copy=False)
 
+    @computes
     def value_and_gradient(
         self,
         P: ArrayLike,

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from .. import _core as core
 from .._util.tables import brief
+from .._util.threads import computes
 from .._util.validate import Array, check_squares, frozen, square
 
 
@@ -28,6 +29,7 @@ class _Diagonality:
         """C++ criterion of W P, for W in either precision."""
         raise NotImplementedError
 
+    @computes
     def value_and_gradient(self, P: ArrayLike) -> tuple[float, Array]:
         """Value and Euclidean gradient.
 

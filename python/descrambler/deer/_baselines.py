@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg
 
+from .._util.threads import computes
 from .._util.validate import Array, check_squares, matrix, real_array
 from ._simulate import DeerData, simulate
 
@@ -15,6 +16,7 @@ _TRAINING_SIZE = 30_000
 _PENALTY = 1e-6  # relative to the summed squares of the inputs
 
 
+@computes
 def ridge_regression(training: DeerData) -> tuple[Callable[[Array], Array], Array]:
     """Learn linear ridge regression with an intercept.
 
@@ -91,6 +93,7 @@ def mean_squared_error(output: ArrayLike, data: DeerData) -> float:
     return float(np.mean((given - data.targets) ** 2, dtype=np.float64))
 
 
+@computes
 def baseline_errors(data: DeerData, random_state: int = 0) -> dict[str, float]:
     """Return what predictions without a network reach on `data`, a simulated set.
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .._util.files import documented, read_bytes, write_bytes
 from .._util.tables import brief
+from .._util.threads import computes
 from .._util.validate import choice
 from ._ensemble import Member, fingerprint, member_deviation, members, n_points
 from ._physics import Experiment
@@ -116,6 +117,7 @@ def _decoded(content: bytes) -> Calibration:
     return Calibration(factors, **values)
 
 
+@computes
 def calibrate(
     networks: Sequence[Member],
     n: int = 2000,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._util.tables import brief
+from .._util.threads import computes
 from ..errors import NoModulationError
 from ._calibration import Calibration
 from ._ensemble import N_SAMPLINGS, Member, member_deviation, n_points, outputs
@@ -102,6 +103,7 @@ def _check_range(trace: Trace, n: int, experiment: Experiment) -> None:
     )
 
 
+@computes
 def predict_distances(
     networks: Sequence[Member],
     trace: Trace,

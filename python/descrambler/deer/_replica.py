@@ -9,6 +9,7 @@ import scipy  # its submodules load at first use: scipy.signal and scipy.stats a
 from numpy.typing import ArrayLike, NDArray
 
 from .._util.tables import brief
+from .._util.threads import computes
 from .._util.validate import matrix
 from ._physics import kernel
 from ._simulate import simulate
@@ -90,6 +91,7 @@ class Replica:
         return _filtered(x.astype(np.float64), self.high_pass, self.low_pass) @ self.transform.T
 
 
+@computes
 def replica(
     regularization: str | float = "l-curve",
     *,

@@ -16,6 +16,7 @@ from .._solvers.procrustes import GROUPS, random_element
 from .._util.parallel import mapping
 from .._util.progress import Progress, reporting
 from .._util.seeds import seed_of
+from .._util.threads import computes
 from .._util.validate import Array, choice
 from ..network._network import Network
 from ._align_scores import (
@@ -36,6 +37,7 @@ from ._alignment import RANDOM, SHUFFLED, Alignment
 __all__ = ["align"]
 
 
+@computes
 def align(
     signals_a: Signals,
     signals_b: Signals,

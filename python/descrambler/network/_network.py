@@ -19,6 +19,7 @@ from .._signals.sums import gram
 from .._util import validate as _validate
 from .._util.arrays import as_numpy
 from .._util.progress import Progress
+from .._util.threads import computes
 from .._util.validate import Array
 from ..errors import printable
 from ._activations import Activation, Renormalize
@@ -140,6 +141,7 @@ class Network:
         rows = as_numpy(x)
         return collect(run(rows, self.layers, self.n_in, batch_size), len(rows))
 
+    @computes
     def signals(
         self, x: ArrayLike, layer: int = 1, tap: str = "before", batch_size: int = 4096
     ) -> Array:
