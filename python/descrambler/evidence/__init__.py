@@ -9,6 +9,7 @@ from ._interpret import interpret
 from ._interpretation import Interpretation
 from ._make_controls import controls
 from ._panel import Panel
+from ._privileged import PrivilegedBasis, privileged_basis
 from ._refit import refit_controls
 from ._study import Study
 
@@ -18,6 +19,7 @@ __all__ = [
     "Finding",
     "Interpretation",
     "Panel",
+    "PrivilegedBasis",
     "Study",
     "align",
     "controls",
@@ -25,5 +27,6 @@ __all__ = [
     "ensemble",
     "interpret",
     "nulls",
+    "privileged_basis",
     "refit_controls",
 ]

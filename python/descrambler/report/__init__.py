@@ -15,6 +15,7 @@ from ._paper import (
     save_paper,
 )
 from ._plot import plot_interpretation, plot_result
+from ._privileged import privileged_basis_figure
 from ._structure import last_layer_structure
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "plot_rotation",
     "plot_spectrum",
     "plot_weights",
+    "privileged_basis_figure",
     "record",
     "save_paper",
     "write_page",
