@@ -153,7 +153,7 @@ def privileged_basis(
     # Place, rotation, statistic.
     whole = np.array([values for values, _ in found])
     values, draws = whole[:, 0], whole[:, 1:].swapaxes(0, 1)
-    p = np.ones(values.shape)
+    p: Array = np.ones(values.shape)
     if nulls:
         p = step_down_max_t(values.ravel(), draws.reshape(nulls, -1)).reshape(p.shape)
     return PrivilegedBasis(
