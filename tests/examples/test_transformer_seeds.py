@@ -9,6 +9,7 @@ import pytest
 EXAMPLE = Path(__file__).parents[2] / "examples" / "transformer_seeds.py"
 
 
+@pytest.mark.slow
 def test_a_tiny_version(tmp_path, monkeypatch, capsys):
     pytest.importorskip("torch")
     sizes = "--seeds 2 --steps 50 --width 16 --layers 1 --characters 20000".split()
