@@ -12,7 +12,18 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "transformer_seeds.py"
 @pytest.mark.slow
 def test_a_tiny_version(tmp_path, monkeypatch, capsys):
     pytest.importorskip("torch")
-    sizes = "--seeds 2 --steps 50 --width 16 --layers 1 --characters 20000".split()
+    sizes = [
+        "--seeds",
+        "2",
+        "--steps",
+        "50",
+        "--width",
+        "16",
+        "--layers",
+        "1",
+        "--characters",
+        "20000",
+    ]
     monkeypatch.setattr(sys, "argv", [str(EXAMPLE), "-o", str(tmp_path), *sizes])
     runpy.run_path(str(EXAMPLE), run_name="__main__")
     lines = capsys.readouterr().out.splitlines()

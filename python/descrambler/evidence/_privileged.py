@@ -176,7 +176,9 @@ def _rotations(
     generator = np.random.default_rng(random_state)
     if draw is None:
         return [random_rotation(n, generator) for _ in range(nulls)]
-    drawn: list[Array] = [square("draw()", draw(generator)).astype(np.float64) for _ in range(nulls)]
+    drawn: list[Array] = [
+        square("draw()", draw(generator)).astype(np.float64) for _ in range(nulls)
+    ]
     for rotation in drawn:
         if len(rotation) != n or np.abs(rotation @ rotation.T - np.eye(n)).max() > 1e-8:
             raise ValueError(
