@@ -13,12 +13,14 @@ from ._descrambled import DescrambledConv1d, DescrambledLinear
 from ._heads import Heads, HeadSpace, heads
 from ._layers import Verification, descramble_module, verify
 from ._stream import ResidualStream
+from ._stream_canonical import CanonicalGauge
 from ._stream_open import residual_stream
 from ._stream_save import load_rotated
 from ._stream_spec import Stream
 from ._stream_verify import StreamVerification
 
 __all__ = [
+    "CanonicalGauge",
     "Capture",
     "DescrambledConv1d",
     "DescrambledLinear",

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ..._util.validate import require_extra
 from ._stream_batches import stand_in
 from ._stream_compare import compare
-from ._stream_gram import grams
 from ._stream_group import lifted, orthogonal, random_from
-from ._stream_parts import Parts, find
 from ._stream_plan import plan
+from ._stream_reading import StreamReader
 from ._stream_save import refuse_saving, save
 from ._stream_spec import Stream
 from ._stream_state import BROKEN, check_no_dropout, check_whole
@@ -27,7 +26,7 @@ else:
     torch = require_extra("torch", "torch", "descrambler.interop.torch")
 
 
-class ResidualStream:
+class ResidualStream(StreamReader):
     """The residual stream of one model, as :func:`residual_stream` returns it.
 
     ``print(stream)`` shows a table of what is written, read, folded and untied, and the group of
@@ -228,46 +227,6 @@ class ResidualStream:
             return f". {error}"
         return ""
 
-    def gram(
-        self,
-        batches: Iterable[Any],
-        at: Any = None,
-        *,
-        mask: Any = None,
-        forward: Forward | None = None,
-    ) -> Any:
-        """Return the Gram matrix of the stream, in one pass over the batches.
-
-        Parameters
-        ----------
-        batches, mask, forward
-            As in :func:`capture`.
-        at : str or sequence of str, optional
-            Where: norms of the stream (see :attr:`points`), whose inputs count; ``*`` stands for any part
-            of a name. One name or pattern: one Gram matrix of all that fit. A sequence: a dict, one each.
-            None: one of all points.
-
-        Returns
-        -------
-        Gram or dict of Gram
-
-        Raises
-        ------
-        ValueError
-            If no point has such a name, or the batches do not reach it.
-        """
-        check_whole(self.model)
-        several = at is not None and not isinstance(at, str)
-        found = grams(
-            self.model,
-            self._parts().points(),
-            list(at) if several else [at],
-            batches,
-            mask,
-            forward,
-        )
-        return found if several else found[at]
-
     def save(self, path: Any) -> None:
         """Save all weights to a safetensors file, for :func:`load_rotated`.
 
@@ -275,9 +234,6 @@ class ResidualStream:
         """
         check_whole(self.model)
         save(self.model, self.spec, any(r.centered for r in self._records), path)
-
-    def _parts(self) -> Parts:
-        return find(self.model, self.spec)
 
     def _change(self, turn: Any, keep: bool, backup: bool) -> ResidualStream:
         check_whole(self.model)

@@ -42,7 +42,7 @@ def lifted(turn: Any, width: int, centers: bool) -> Any:
         If the shape does not fit, or the ones must be fixed and are not.
     """
     if centers and len(turn) == width - 1:
-        basis = _after_ones(width)
+        basis = after_ones(width)
         return basis.T @ turn @ basis + 1 / width
     if len(turn) != width:
         raise ValueError(f"P must have shape {(width, width)}, got {tuple(turn.shape)}")
@@ -57,7 +57,7 @@ def lifted(turn: Any, width: int, centers: bool) -> Any:
     return turn
 
 
-def _after_ones(width: int) -> Any:
+def after_ones(width: int) -> Any:
     """Return d - 1 orthonormal rows orthogonal to the ones: a Householder reflection without a row."""
     v = torch.full((width,), 1 / width**0.5, dtype=torch.float64)
     v[0] -= 1
