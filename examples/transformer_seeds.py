@@ -104,7 +104,7 @@ def trained(seed: int, text: Text, width: int, layers: int, steps: int) -> tuple
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
     for _ in range(steps):
-        start = torch.randint(len(text.train) - CONTEXT - 1, (32, 1))
+        start = torch.randint(len(text.train) - CONTEXT - 1, (16, 1))
         rows = text.train[start + torch.arange(CONTEXT + 1)]
         loss = nn.functional.cross_entropy(model(rows[:, :-1]).flatten(0, 1), rows[:, 1:].flatten())
         optimizer.zero_grad()
@@ -187,9 +187,9 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path())
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--width", type=int, default=48)
     parser.add_argument("--layers", type=int, default=2)
-    parser.add_argument("--characters", type=int, default=1_000_000)
+    parser.add_argument("--characters", type=int, default=300_000)
     options = parser.parse_args()
     torch.set_num_threads(1)
 
