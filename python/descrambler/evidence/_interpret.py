@@ -25,7 +25,7 @@ from ._interpretation import Interpretation
 from ._panel import Panel, interpret_each
 from ._stability import uncertainties
 from ._study import Study
-from ._usage import target_rows, with_usage
+from ._usage import relative_error, target_rows, with_usage
 from .detectors import DETECTORS, Axes, Detector, kernel_order, reference_inverse, rejection
 from .detectors._reference import reference_matrix
 from .nulls import KINDS, UNTRAINED, Setting
@@ -252,6 +252,7 @@ def _interpret(
         kinds=kinds,
         setting=setting,
         seed=entropy,
+        prediction_error=None if wished is None else relative_error(study, wished),
     )
 
 

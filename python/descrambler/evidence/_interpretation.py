@@ -73,6 +73,8 @@ class Interpretation(Showing):
         What they were drawn from.
     seed : int
         From which every draw has its own.
+    prediction_error : float or None
+        Mean squared error on the targets, as a share of their variance; None where none were given.
     """
 
     study: Study
@@ -83,6 +85,7 @@ class Interpretation(Showing):
     kinds: tuple[Null, ...]
     setting: Setting
     seed: int
+    prediction_error: float | None = None
 
     def draw(self, kind: Null, number: int = 0) -> Study:
         """Return one draw of a null kind, as the findings were held against it; number 0 is kept."""

@@ -45,6 +45,16 @@ def target_rows(targets: ArrayLike | str | None, study: Study) -> Array | None:
     return rows
 
 
+def relative_error(study: Study, targets: Array) -> float | None:
+    """Return the mean squared error on all inputs, as a share of the targets' variance."""
+    assert study.inputs is not None
+    variance = float(np.mean(np.square(targets - targets.mean(axis=0), dtype=np.float64)))
+    if variance == 0:
+        return None
+    error = np.square(study.network(study.inputs) - targets, dtype=np.float64)
+    return float(np.mean(error)) / variance
+
+
 def with_usage(
     study: Study,
     family: Sequence[Claim],

@@ -4,7 +4,7 @@ from ._alignment import alignment_figure
 from ._ensemble import ensemble_figures
 from ._evidence import evidence_figures
 from ._figures import first_layer, inner_layer, last_layer, network_figures
-from ._html import Record, page, record, write_page
+from ._html import Record, compare_page, page, record, write_page
 from ._layout import Pair
 from ._paper import (
     paper_figure,
@@ -21,6 +21,7 @@ from ._structure import last_layer_structure
 __all__ = [
     "Pair",
     "Record",
+    "compare_page",
     "alignment_figure",
     "ensemble_figures",
     "evidence_figures",

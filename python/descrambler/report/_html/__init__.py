@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..._util.files import write_bytes
+from ._compare import compare_page
 from ._record import Record, record
 from ._render import page
 
 if TYPE_CHECKING:
     from ...evidence._interpretation import Interpretation
 
-__all__ = ["Record", "page", "record", "write_page"]
+__all__ = ["Record", "compare_page", "page", "record", "write_page"]
 
 
 def write_page(

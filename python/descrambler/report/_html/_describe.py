@@ -8,6 +8,7 @@ import numpy as np
 
 from ...axis import Axis, index_axis
 from ...evidence._findings import ordered
+from ...evidence.detectors import DETECTORS
 from ...network._layers import Linear
 from ...network._network import Network
 
@@ -65,6 +66,32 @@ def _axis_record(axis: Axis | None, n: int) -> dict[str, Any]:
     }
 
 
+PAGES = {"kernel match": "docs/deernet.md", "nuisance rejection": "docs/what-now.md"}
+"""Pages of the documentation on a claim; the others are all on one."""
+
+
+def claims(interpretation: Interpretation) -> list[dict[str, str]]:
+    """Return, for each name in the table, what is measured, and where the documentation has it."""
+    names = dict.fromkeys(finding.what for finding in interpretation.findings)
+    formulas = {detector.name: detector.formula for detector in DETECTORS}
+    return [
+        {
+            "name": name,
+            "anchor": anchor(name),
+            "formula": formulas.get(
+                name, "Directions or a map of your own, compared with the mean Jacobian"
+            ),
+            "page": PAGES.get(name, "docs/nulls.md"),
+        }
+        for name in names
+    ]
+
+
+def anchor(name: str) -> str:
+    """Return a name as the target of a link."""
+    return "".join(c if c.isalnum() else "-" for c in name)
+
+
 def findings(interpretation: Interpretation) -> list[dict[str, Any]]:
     """Return the findings in the order of the table."""
     from ...evidence._verdicts import label, p_text
@@ -72,7 +99,16 @@ def findings(interpretation: Interpretation) -> list[dict[str, Any]]:
     rows = []
     for finding in ordered(interpretation.findings):
         names = (
-            *("what", "where", "unit", "rotation_matters", "strongest", "verdict", "sentence"),
+            *(
+                "what",
+                "where",
+                "unit",
+                "rotation_matters",
+                "strongest",
+                "verdict",
+                "sentence",
+                "statement",
+            ),
             *("p_text", "n_draws", "used"),
         )
         row = {name: getattr(finding, name) for name in names}

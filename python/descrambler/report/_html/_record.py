@@ -18,7 +18,8 @@ from ...evidence._study import Study
 from ...network._network import Network
 from .._axes import resolved_end
 from .._layout import MAGNITUDE_QUANTILE, SIGNED_QUANTILE
-from ._describe import chain, findings, layer_record, network_record
+from ._describe import chain, claims, findings, layer_record, network_record
+from ._gather import about, first_screen, occasion, units
 from ._methods import methods
 from ._packing import Packed, blocks, pack, picked
 from ._views import Side, View, view
@@ -46,6 +47,10 @@ TEXTS = {
     "summary",
     "inputs",
     "methods",
+    "first",
+    "about",
+    "units",
+    "claims",
 }
 
 
@@ -126,19 +131,38 @@ def record(interpretation: Interpretation, files: Sequence[str | os.PathLike[str
             if place == 0:
                 numbers |= {f"layer{layer}.{k}": v for k, v in _numbers(seen)}
                 sides[prefix] |= _limits(seen)
+    first, first_pictures, first_numbers = first_screen(interpretation)
+    inputs, examples = about(interpretation)
+    by_unit, gradients = units(interpretation)
+    pictures |= first_pictures
+    numbers |= first_numbers | gradients | {"inputs.examples": examples}
+    told = methods(interpretation, files)
     text = {
-        "title": f"Descrambled network {Path(files[0]).name if files else ''}".strip(),
+        "title": _title(interpretation, files),
+        "first": first,
+        "about": inputs,
+        "units": by_unit,
+        "claims": claims(interpretation),
         "stride": stride,
         "networks": [network_record(interpretation, k) for k in range(len(names))],
         "chain": chain(network),
         "layers": [layer_record(interpretation, k + 1) for k in range(network.n_linear)],
         "sides": sides,
         "findings": findings(interpretation),
-        "summary": interpretation.summary(),
+        "summary": first["headline"],
         "inputs": [_count(interpretation.study), interpretation.n_null_inputs],
-        "methods": methods(interpretation, files),
+        "methods": told | {"rows": [*occasion(), *told["rows"]]},
     }
     return Record(text, pictures, numbers)
+
+
+def _title(interpretation: Interpretation, files: Sequence[str | os.PathLike[str]]) -> str:
+    """Return the name of the network: its file, or its widths."""
+    if files:
+        return f"Descrambled network {Path(files[0]).name}"
+    network = interpretation.study.network
+    widths = [network.n_in, *(linear.n_out for linear in network.linears)]
+    return f"Descrambled network {'-'.join(map(str, widths))}"
 
 
 def _count(study: Study) -> int:

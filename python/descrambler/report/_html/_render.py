@@ -15,6 +15,8 @@ import numpy as np
 from ..._util.tables import csv_cells
 from ..._util.validate import require_extra
 from .._colors import MAGNITUDE, signed
+from ._describe import anchor
+from ._first import cards, examples, layer_stills, unit_tables
 from ._record import Record
 
 LARGEST = 4_900_000
@@ -45,16 +47,25 @@ def page(record: Record) -> str:
     """
     jinja2 = require_extra("jinja2", "report", "a report")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    template = environment.from_string(_own("page.html"))
-    scripts = [_library(), "\n".join(map(_own, SCRIPTS))]
-    small = {k: v for k, v in record.numbers.items() if not k.endswith((".raw", ".descrambled"))}
+    template = environment.from_string(own("page.html"))
+    scripts = [_library(), "\n".join(map(own, SCRIPTS))]
+    safe = jinja2.utils.markupsafe.Markup
+    heavy = (".raw", ".descrambled", ".gradients")
+    small = {k: v for k, v in record.numbers.items() if not k.endswith(heavy)}
     context: dict[str, Any] = {
         "title": record.text["title"],
         "policy": _policy(scripts),
-        "style": jinja2.utils.markupsafe.Markup(_own("page.css")),
-        "scripts": [jinja2.utils.markupsafe.Markup(script) for script in scripts],
+        "style": safe(own("page.css")),
+        "scripts": [safe(script) for script in scripts],
         "text": record.text | {"chain": _drawn(record.text["chain"])},
         "findings": [_row(finding) for finding in record.text["findings"]],
+        "cards": [_marked(card, safe) for card in cards(record)],
+        "examples": [e | {"curve": safe(e["curve"])} for e in examples(record)],
+        "units": [_safe_units(table, safe) for table in unit_tables(record)],
+        "stills": {
+            layer["number"]: [safe(picture) for picture in layer_stills(record, layer["number"])]
+            for layer in record.text["layers"]
+        },
         "legend": [
             {"kind": kind, "symbol": symbol, "word": word, "meaning": meaning}
             for word, (kind, symbol, meaning) in VERDICTS.items()
@@ -75,7 +86,30 @@ def page(record: Record) -> str:
     return rendered(small)
 
 
-def _own(name: str) -> str:
+def _marked(card: dict[str, Any], safe: Any) -> dict[str, Any]:
+    """Return a card with its verdicts as the table shows them, its pictures as SVG."""
+    told = [
+        claim | dict(zip(("kind", "symbol"), mark(claim["verdict"]), strict=True))
+        for claim in card["told"]
+    ]
+    return card | {"told": told, "pictures": [safe(picture) for picture in card["pictures"]]}
+
+
+def mark(verdict: str) -> tuple[str, str]:
+    """Return the class and the symbol of a verdict."""
+    kind, symbol, _ = VERDICTS.get(verdict.split(" by ")[0], VERDICTS["not testable"])
+    return kind, symbol
+
+
+def _safe_units(table: dict[str, Any], safe: Any) -> dict[str, Any]:
+    rows = [
+        row | {name: safe(row[name]) for name in ("curve", "spectrum")} for row in table["rows"]
+    ]
+    return table | {"rows": rows}
+
+
+def own(name: str) -> str:
+    """Return a file of this folder."""
     return resources.files(__package__).joinpath(name).read_text("utf-8")
 
 
@@ -109,7 +143,11 @@ def _content(record: Record) -> dict[str, Any]:
             "signed": _palette(signed()),
             "magnitude": _palette(matplotlib.colormaps[MAGNITUDE]),
         },
-        "pictures": {key: picture.record() for key, picture in record.pictures.items()},
+        "pictures": {
+            key: picture.record()
+            for key, picture in record.pictures.items()
+            if not key.startswith("first/")
+        },
     }
 
 
@@ -136,12 +174,11 @@ def _drawn(chain: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _row(finding: dict[str, Any]) -> dict[str, Any]:
     """One finding as the table shows it."""
     word = str(finding["verdict"])
-    start = word.split(" by ")[0]
-    kind, symbol, _ = VERDICTS.get(start, VERDICTS["not testable"])
+    kind, symbol = mark(word)
     where = str(finding["where"])
     nulls = [
         {"name": null["name"], "n": null["n"], "p": null["p_text"]}
-        | {k: _short(null[k]) for k in ("mean", "sd", "effect")}
+        | {k: short(null[k]) for k in ("mean", "sd", "effect")}
         for null in finding["nulls"]
     ]
     strongest = [
@@ -157,17 +194,27 @@ def _row(finding: dict[str, Any]) -> dict[str, Any]:
         "symbol": symbol,
         "word": word,
         "layer": where.removeprefix("layer ") if where.startswith("layer ") else "",
-        "value": _short(finding["value"]) + sure + unit,
-        "effect": _short(finding["effect"]),
-        "p": finding["p_text"],
-        "threshold": _short(finding["threshold"]),
-        "detectable": _short(finding["detectable"]),
+        "value": short(finding["value"]) + sure + unit,
+        "effect": short(finding["effect"]),
+        "p": _p(finding),
+        "anchor": anchor(str(finding["what"])),
+        "threshold": short(finding["threshold"]) + unit,
+        "detectable": short(finding["detectable"]),
         "nulls": nulls,
         "strongest": strongest[0] if strongest else "–",
     }
 
 
-def _short(value: float | str | None) -> str:
+def _p(finding: dict[str, Any]) -> str:
+    """Return p for a reader: the smallest that so many draws can give is called that."""
+    text = str(finding["p_text"])
+    if not text.startswith("<="):
+        return text
+    return f"≤{text.removeprefix('<=')} (smallest possible with {finding['n_draws']} draws)"
+
+
+def short(value: float | str | None) -> str:
+    """Return a value as tables show it."""
     return "–" if value is None else f"{float(value):.3g}"
 
 
