@@ -16,7 +16,7 @@ OPTIONS = {
 }
 """Arguments of Python that have another name on the command line."""
 
-ARGUMENTS = {"network": "NET", "networks": "NET", "trace": "TRACE", "folder": "OUT", "n": "N"}
+ARGUMENTS = {"network": "NET", "networks": "NET", "trace": "TRACE", "folders": "OUT", "n": "N"}
 """Arguments without a flag."""
 
 _ASSIGNED = re.compile(r"\b(\w+)=(\[[^\]]*\]|'[^']*'|\"[^\"]*\"|[\w.]+)")

@@ -46,7 +46,9 @@ def first_screen(
     stride = [-(-n // LARGEST) for n in jacobian.shape]
     pictures = {"first/jacobian": _packed(jacobian, stride)}
     numbers: dict[str, NDArray[Any]] = {}
-    draws = [] if null is None else [result.draw(null, number) for number in range(N_DRAWS)]
+    # The Jacobian of a deep network costs products for each input.
+    count = N_DRAWS if study.network.n_linear < 3 else 2
+    draws = [] if null is None else [result.draw(null, number) for number in range(count)]
     if draws:
         other = draws[0].jacobian
         pictures["first/jacobian_null"] = _packed(other / rms(other), stride)
