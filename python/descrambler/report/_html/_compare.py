@@ -120,12 +120,12 @@ def _pictures(records: Sequence[Record], names: Sequence[str]) -> list[dict[str,
 
 def _responses(records: Sequence[Record], names: Sequence[str]) -> list[dict[str, str]]:
     """Return the responses in one picture, where their axes are the same."""
-    axes = [record.numbers.get("response.frequency") for record in records]
-    if len(records) > len(CURVES) or any(
-        axis is None or not np.array_equal(axis, axes[0]) for axis in axes
-    ):
+    none = np.empty(0)
+    axes = [record.numbers.get("response.frequency", none) for record in records]
+    frequency = axes[0]
+    same = all(axis.size and np.array_equal(axis, frequency) for axis in axes)
+    if len(records) > len(CURVES) or not same:
         return []
-    frequency = records[0].numbers["response.frequency"]
     levels = [record.numbers["response.trained_db"] for record in records]
     x = svg.frequency_scale(frequency, levels[0], records[0].text["first"]["frequency"])
     y = svg.Scale(max(-60.0, min(-20.0, float(np.min(levels)))), 1.0, "response / peak (dB)")

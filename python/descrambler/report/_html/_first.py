@@ -113,7 +113,7 @@ def _map(record: Record) -> Made:
 def _singular(record: Record, layer: int) -> Made:
     values = record.numbers[f"layer{layer}.singular_values"]
     share = np.maximum(values / (float(values.max()) or 1.0), 1e-6)
-    number = np.arange(1, len(share) + 1)
+    number = np.arange(1.0, len(share) + 1)
     x = svg.Scale(0, len(share) + 1, "number")
     y = svg.Scale(float(share.min()) / 1.3, 1.3, f"singular value of W{layer} / largest", True)
     picture = svg.chart(
@@ -141,17 +141,17 @@ def layer_stills(record: Record, layer: int) -> list[str]:
             continue
         values = unpacked(record, key)
         n_out, n_in = values.shape
-        scales = [
+        x, y = (
             svg.Scale(
                 axis["start"] - axis["step"] / 2,
                 axis["start"] + axis["step"] * (n * stride - 0.5),
                 axis["label"],
             )
             for axis, n in ((text["inputs"], n_in), (text["outputs"], n_out))
-        ]
+        )
         steps = [-(-n // STILL) for n in values.shape]
         small = svg.image(values[:: steps[0], :: steps[1]], sides["limit"])
-        made.append(svg.chart(*scales, [small], f"Layer {layer}, descrambled: {who}"))
+        made.append(svg.chart(x, y, [small], f"Layer {layer}, descrambled: {who}"))
     return made
 
 
