@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["Interpretation", "Panel", "interpret"]
 
 LEAST_NULLS = 20  # from which on p = 0.05 can be reached
-
 Model: TypeAlias = Any
 """A Network, or what `load` reads: a path, a PyTorch module, a scikit-learn estimator, a state dict."""
 Initial: TypeAlias = Any
@@ -210,7 +209,6 @@ def _interpret(
     study = Study(network, as_inputs("inputs", inputs, network.n_in))
     assert study.inputs is not None
     check_inputs(study.inputs)
-    untrained = checked_initial(network, initial)
     given = check_controls(network, controls)
     entropy = seed_of(options["random_state"])
     wished = target_rows(options["targets"], study)
@@ -220,7 +218,7 @@ def _interpret(
         options["input_axis"] or index_axis("input", network.n_in),
         options["output_axis"] or index_axis("output", network.n_out),
     )
-    setting = _setting(network, shared, untrained, axes)
+    setting = _setting(network, shared, checked_initial(network, initial), axes)
     looked_for = _detectors(network, options)
     measured = study if shared is study.inputs else Study(network, shared)
     n_distinct = distinct_rows(shared)
