@@ -245,11 +245,15 @@ def _write(
     """Write what was found in a trace; print it, and return its row."""
     say = (lambda _: None) if options.json else print
     say(f"{trace.name}: {trace.time.size} points, {trace.time[-1]:.3f} us from the zero time")
+    if not isinstance(found, deer.DistanceDistribution):
+        for note in trace.notes:
+            say(note)
     if isinstance(found, ValueError) and not isinstance(found, NoModulationError):
         return result_row(trace, None) | {"refused": str(found)}
     folder.mkdir(exist_ok=True)
     if isinstance(found, NoModulationError):
-        test = deer.modulation(trace, options.experiment)
+        dimension = None if options.dimension is None else tuple(options.dimension)
+        test = deer.modulation(trace, options.experiment, dimension)
         save_figure(unmodulated_figure(trace, test), folder / "trace")
         _report(options, folder, measured, trace, test)
         say(str(found))
