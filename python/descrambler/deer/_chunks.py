@@ -68,10 +68,11 @@ def make_grid(
     fraction = longer / time[-1]
     with np.errstate(divide="ignore"):
         log_time = np.log(fraction)
-    even, odd = kernel_parts(longer, distance)
+    mixed = others.exchange[1] > 0
+    even, odd = kernel_parts(longer, distance, quadrature=mixed)
     return Grid(
         np.ascontiguousarray(even.T, dtype),
-        np.ascontiguousarray(odd.T if others.exchange[1] > 0 else odd.T[:, :0], dtype),
+        np.ascontiguousarray(odd.T if mixed else odd.T[:, :0], dtype),
         fraction.astype(dtype),
         log_time.astype(dtype),
         distance.astype(dtype),

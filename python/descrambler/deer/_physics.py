@@ -88,20 +88,23 @@ def kernel(time: ArrayLike, distance: ArrayLike, exchange: float = 0.0) -> NDArr
     14842, 2017. Orientation selection is not in the model: all orientations count alike.
     """
     times = np.abs(real_array("time", time, 1).astype(np.float64))
-    cosine, sine = kernel_parts(times, distance)
     if not math.isfinite(exchange):
         raise ValueError(f"exchange must be finite, got {exchange}")
     if exchange == 0:
-        return cosine
+        return kernel_parts(times, distance, quadrature=False)[0]
+    even, odd = kernel_parts(times, distance)
     turn = 2 * np.pi * exchange * times[:, None]
-    result: NDArray[np.float64] = np.cos(turn) * cosine + np.sin(turn) * sine
+    result: NDArray[np.float64] = np.cos(turn) * even + np.sin(turn) * odd
     return result
 
 
 def kernel_parts(
-    times: NDArray[np.float64], distance: ArrayLike
+    times: NDArray[np.float64], distance: ArrayLike, *, quadrature: bool = True
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the averages of ``cos((1 - 3 x**2) D t)`` and of minus its sine, for times from 0 on."""
+    """Return the averages of ``cos((1 - 3 x**2) D t)`` and of minus its sine, for times from 0 on.
+
+    Without `quadrature` the second is zero.
+    """
     frequencies = dipolar_frequency(real_array("distance", distance, 1))
     phase = 2 * np.pi * np.outer(times, frequencies)
     argument = np.sqrt(6 * phase / np.pi)
@@ -110,7 +113,8 @@ def kernel_parts(
     seen = argument > 0
     turned = np.cos(phase), np.sin(phase)
     np.divide(turned[0] * cosine + turned[1] * sine, argument, out=even, where=seen)
-    np.divide(turned[0] * sine - turned[1] * cosine, argument, out=odd, where=seen)
+    if quadrature:
+        np.divide(turned[0] * sine - turned[1] * cosine, argument, out=odd, where=seen)
     return even, odd
 
 
