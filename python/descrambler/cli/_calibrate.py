@@ -11,7 +11,8 @@ from .. import deer
 from .._util.files import write_bytes
 from ..deer.figures import coverage_figure
 from ._common import json_argument, new_folder, output_argument, print_json, save_figure
-from ._deer import networks, networks_argument
+from ._deer import networks
+from ._deer_arguments import networks_argument
 from ._parser import add_command
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from ..errors import NoModulationError
 from ..network._network import Network
 from ..readers import load
 from ._common import json_argument, new_folder, output_argument, print_json, save_figure
+from ._deer_arguments import model_arguments, networks_argument, reading_arguments
 from ._deer_tables import distribution_csv, peak_lines, result_row, results_csv, trace_csv
 from ._parser import add_command
 from ._paths import input_file
@@ -44,8 +45,8 @@ def add_to(commands: Commands) -> None:
     )
     networks_argument(parser)
     parser.add_argument("--experiment", choices=("deer", "ridme"), default="deer")
-    _reading_arguments(parser)
-    _model_arguments(parser)
+    reading_arguments(parser)
+    model_arguments(parser)
     parser.add_argument("--seed", type=int, default=0, help="of the 64 points of released networks")
     parser.add_argument(
         "--write",
@@ -63,71 +64,6 @@ def add_to(commands: Commands) -> None:
     output_argument(parser)
     json_argument(parser)
     parser.set_defaults(action=predict)
-
-
-def networks_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the networks, for `networks`."""
-    parser.add_argument(
-        "--net",
-        type=input_file,
-        nargs="+",
-        metavar="NET",
-        help="networks of one kind (default: the two-layer networks that ship)",
-    )
-
-
-def _reading_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--unit",
-        choices=("auto", "s", "ms", "us", "ns"),
-        default="auto",
-        help="of the times in a text file (default: as in their title, or by their length)",
-    )
-    parser.add_argument(
-        "--columns",
-        nargs="+",
-        metavar="COLUMN",
-        help="columns of a text file, by title or number from 1: time, real and, perhaps, imaginary part; "
-        "names of variables for a .mat file",
-    )
-    parser.add_argument(
-        "--slice",
-        metavar="N",
-        help="trace of a file that has several, from 1, or all",
-    )
-    parser.add_argument("--start", type=float, metavar="US", help="drop what is before, in us")
-    parser.add_argument("--stop", type=float, metavar="US", help="drop what is after, in us")
-    parser.add_argument(
-        "--zero", type=float, metavar="US", help="zero time in us (default: the maximum)"
-    )
-
-
-def _model_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--dimension",
-        type=float,
-        nargs=2,
-        metavar=("LOW", "HIGH"),
-        help="range of the background's dimension in the fit (default: 2 3.5; the authors' program: 3 3.5)",
-    )
-    parser.add_argument(
-        "--shared-background",
-        action="store_true",
-        help="fit one background to all traces (dilution series)",
-    )
-    parser.add_argument(
-        "--shortest",
-        type=float,
-        default=25.0,
-        metavar="A",
-        help="shortest distance that the sample may have; refuse traces whose steps do not show it (default: 25)",
-    )
-    parser.add_argument(
-        "--calibration",
-        type=input_file,
-        metavar="FILE",
-        help="of these networks, from descrambler calibrate (default: the one that ships, or a quick one)",
-    )
 
 
 def predict(options: argparse.Namespace) -> None:
