@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from ._paths import input_file
+
 
 def networks_argument(parser: argparse.ArgumentParser) -> None:
     """Add the networks, for `networks`."""
