@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 import descrambler as ds
 from descrambler.evidence._claims import Claim, claims, measure
-from descrambler.evidence._findings import compared
+from descrambler.evidence._comparing import compared
 from descrambler.evidence._study import Study
 from descrambler.evidence._verdicts import LEAST_CONTROLS, LEVEL
 from descrambler.evidence.detectors import (

@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 import descrambler as ds
 from descrambler.evidence._claims import Claim
-from descrambler.evidence._findings import compared
+from descrambler.evidence._comparing import compared
 from descrambler.evidence.detectors import DETECTORS
 
 N, UNITS = 32, 12
@@ -155,11 +155,15 @@ def test_controls_of_another_recipe_make_a_claim_present_at_most():
 
 
 def test_networks_that_learnt_nothing_have_nothing_learnt():
-    """Each judged by nineteen others of its kind: at most one in twenty families, and not one is expected."""
+    """Each judged by nineteen others of its kind: at most one in twenty families, and not one is expected.
+
+    All detectors but the ridge finder, which takes as long as all others.
+    """
+    detectors = [d for d in DETECTORS if d.name != "link frequency map"]
     learnt = [
         f.what
         for seed in range(200, 206)
-        for f in interpreted(control(seed), controls(), detectors=DETECTORS).findings
+        for f in interpreted(control(seed), controls(), detectors=detectors).findings
         if f.verdict == "learnt"
     ]
     assert len(learnt) <= 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import scipy.linalg
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from .._util.validate import Array, matrix
 from ..analysis import layer_loss
+from ..analysis._ablation import Loss
 from ._claims import Claim
 from ._findings import Finding
 from ._study import Study
@@ -64,37 +66,61 @@ def with_usage(
 ) -> tuple[Finding, ...]:
     """Fill in `Finding.used` of every claim with a value whose feature can be removed."""
     variance = float(np.mean(np.square(targets - targets.mean(axis=0), dtype=np.float64)))
+    losses = _Losses(study, targets)
     told = []
     for claim, finding in zip(family, findings, strict=True):
         part = claim.detector.part(study, claim.layer) if np.isfinite(finding.value) else None
-        used = "" if part is None or variance == 0 else _told(study, part, targets, variance, rng)
+        used = "" if part is None or variance == 0 else _told(losses, part, variance, rng)
         told.append(replace(finding, used=used))
     return tuple(told)
 
 
-def _told(
-    study: Study, part: Part, targets: Array, variance: float, rng: np.random.Generator
-) -> str:
+def _told(losses: _Losses, part: Part, variance: float, rng: np.random.Generator) -> str:
     """Losses in per cent of the targets' variance: with all, without the part, without random parts."""
-    losses = [_loss(study, part, targets), _loss(study, part.nothing(), targets)]
-    chance = [_loss(study, _random(part, rng), targets) for _ in range(N_RANDOM)]
-    without, full, *others = 100 * np.array([*losses, *chance]) / variance
+    chance = [losses.without(_random(part, rng)) for _ in range(N_RANDOM)]
+    values = [losses.without(part), losses.whole, *chance]
+    without, full, *others = 100 * np.array(values) / variance
     change, random = without - full, np.array(others) - full
     return (
         f"{change:+.1f} % of the variance (at random {random.mean():+.1f} ± {random.std():.1f} %)"
     )
 
 
-def _loss(study: Study, part: Part, targets: Array) -> float:
-    network, inputs = study.network, study.inputs
-    assert inputs is not None
-    if part.layer == 0:
-        moved = (inputs - inputs.mean(axis=0)) @ part.directions.T
-        return float(np.mean(np.square(network(inputs) - moved - targets, dtype=np.float64)))
-    w = study.raw(part.layer).astype(np.float64, copy=False)
-    d = part.directions
-    cut = w - (w @ d.T) @ d if part.side == "inputs" else w - d.T @ (d @ w)
-    return layer_loss(network, part.layer, inputs, targets)(cut)
+class _Losses:
+    """Loss of a network without parts of it; what does not depend on the part is computed once."""
+
+    def __init__(self, study: Study, targets: Array) -> None:
+        assert study.inputs is not None
+        self._study, self._inputs, self._targets = study, study.inputs, targets
+        self._of_layer: dict[int, Loss] = {}
+
+    @cached_property
+    def _outputs(self) -> Array:
+        return self._study.network(self._inputs)
+
+    @cached_property
+    def _deviations(self) -> Array:
+        deviations: Array = self._inputs - self._inputs.mean(axis=0)
+        return deviations
+
+    @cached_property
+    def whole(self) -> float:
+        """With every part."""
+        return float(np.mean(np.square(self._outputs - self._targets, dtype=np.float64)))
+
+    def without(self, part: Part) -> float:
+        """Without a part: a layer's weights lose directions, or the outputs a linear map."""
+        d = part.directions
+        if part.layer == 0:
+            left = self._outputs - self._deviations @ d.T - self._targets
+            return float(np.mean(np.square(left, dtype=np.float64)))
+        if part.layer not in self._of_layer:
+            self._of_layer[part.layer] = layer_loss(
+                self._study.network, part.layer, self._inputs, self._targets
+            )
+        w: Array = self._study.raw(part.layer).astype(np.float64, copy=False)
+        cut = w - (w @ d.T) @ d if part.side == "inputs" else w - d.T @ (d @ w)
+        return self._of_layer[part.layer](cut)
 
 
 def _random(part: Part, rng: np.random.Generator) -> Part:

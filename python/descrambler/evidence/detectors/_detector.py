@@ -60,10 +60,6 @@ class Part(NamedTuple):
     side: Literal["inputs", "outputs"]
     directions: Array
 
-    def nothing(self) -> Part:
-        """Return a part of the same place that takes nothing away."""
-        return self._replace(directions=0 * self.directions)
-
 
 def no_part(study: Study, layer: int) -> Part | None:
     """Return that there is nothing to be removed."""
