@@ -14,6 +14,7 @@ from .._signals.sources import Signals, Source, as_source
 from .._util.parallel import mapping
 from .._util.progress import Progress, reporting
 from .._util.tables import Tabulated
+from .._util.threads import computing
 from .._util.validate import Array, square
 from ._significance import step_down_max_t
 from ._verdicts import EXPLAINED, LEAST_CONTROLS, LEVEL, NOT_TESTABLE, PRESENT, p_text
@@ -146,7 +147,11 @@ def privileged_basis(
             )
     rotations: list[Array] = [np.eye(n), *_rotations(n, draw, nulls, random_state)]
     found = []
-    with mapping(threads) as apply, reporting(progress, len(sources), "place") as report:
+    with (
+        computing(n),
+        mapping(threads) as apply,
+        reporting(progress, len(sources), "place") as report,
+    ):
         for done, one in enumerate(apply(partial(_statistics, rotations=rotations), sources), 1):
             found.append(one)
             report(done, sources[done - 1].name)
