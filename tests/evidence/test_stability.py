@@ -81,3 +81,24 @@ def test_sentences_say_on_what_a_claim_rests():
         tested = np.isfinite(finding.value)
         assert not tested or 0 <= finding.stability <= 1
         assert ("unstable" in finding.sentence) == (finding.stability < STABLE)
+
+
+def test_a_bias_is_one_more_column():
+    net = network()
+    rng = np.random.default_rng(3)
+    columns = np.linalg.qr(rng.standard_normal((32, 12)))[0]  # orthogonal columns
+    for bias, orthogonal in ((None, True), (5 * columns[:, 0], False)):
+        last = ds.Linear(columns, bias)
+        study = Study(ds.Network([*net.layers[:-1], last]), traces(60, 0))
+        value = BY_NAME["orthogonal columns"].statistic(study, 2)
+        assert (value < 1e-9) == orthogonal
+    first = ds.Linear(net.linear(1).weight, rng.standard_normal(12))
+    result = ds.interpret(
+        ds.Network([first, *net.layers[1:]]),
+        traces(60, 0),
+        nulls=20,
+        detectors=[BY_NAME["notch at zero"]],
+    )
+    layer = result.layers[1]
+    np.testing.assert_allclose(layer.bias, layer.before.rotation.matrix @ first.bias)
+    assert "its bias is a constant line too" in result.findings[3].sentence

@@ -20,16 +20,36 @@ from descrambler.report._colors import signed
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def studied(widths, m=300):
+def studied(widths, m=300, bias=False):
     generator = np.random.default_rng(0)
     layers = []
     for n_in, n_out in zip(widths[:-1], widths[1:], strict=True):
-        layers += [ds.Linear(generator.standard_normal((n_out, n_in))), ds.Activation("tanh")]
+        weights = generator.standard_normal((n_out, n_in))
+        offset = generator.standard_normal(n_out) if bias else None
+        layers += [ds.Linear(weights, offset), ds.Activation("tanh")]
     network = ds.Network(layers)
     x = generator.standard_normal((m, widths[0])) * 0.7 ** np.arange(widths[0])
     other = random_counterpart(network)
     studies = Study(network, x), Study(other, x)
     return Pair(studies, ("trained", "random weights"), "A note.")
+
+
+def test_biases_are_drawn_beside_the_weights_as_an_extra_input_line():
+    pair = studied([16, 12, 9, 10], bias=True)
+    study = pair.studies[0]
+    with_biases = dict(network_figures(pair))
+    for layer in (1, 2, 3):
+        figure, b = with_biases[f"layer{layer}"], study.network.linear(layer).bias
+        unit = np.sqrt(np.mean(study.raw(layer) ** 2))
+        raw, full = figure.axes[:2]
+        assert len(raw.images) == len(full.images) == 2
+        np.testing.assert_allclose(raw.images[1].get_array().ravel(), b / unit)
+        turned = b if layer == 3 else study.links[layer - 1].before.rotation.matrix @ b
+        np.testing.assert_allclose(full.images[1].get_array().ravel(), turned / unit)
+        assert raw.images[0].get_clim() == raw.images[1].get_clim()
+        assert (raw.images[1].get_array().shape[0] == 1) == (layer < 3)
+        assert "bias" in texts(figure)
+    assert "bias" not in texts(next(network_figures(studied([16, 12, 9, 10])))[1])
 
 
 def texts(figure):

@@ -40,6 +40,8 @@ class Layer:
         Counted from 1.
     weights : ndarray, shape (n_out, n_in)
         ``P_k W_k P_{k-1}^T``, each P from the signals alone.
+    bias : ndarray, shape (n_out,), or None
+        ``P_k b_k``: one more column of the weights, that of an input line which is always 1.
     before : Descrambling or None
         P_k, from the signals before the activation; None for the last layer.
     after : Descrambling or None
@@ -48,6 +50,7 @@ class Layer:
 
     number: int
     weights: Array
+    bias: Array | None
     before: Descrambling | None
     after: Descrambling | None
 
@@ -108,6 +111,7 @@ class Interpretation(Showing):
             k: Layer(
                 k,
                 self.study.weights(k),
+                self.study.bias(k),
                 links[k - 1].before if k <= len(links) else None,
                 links[k - 2].after if k > 1 else None,
             )
@@ -217,6 +221,8 @@ class Interpretation(Showing):
         write_arrays(target / "findings.npz", SCHEMA, self._arrays())
         for number, layer in self.layers.items():
             np_arrays: dict[str, ArrayLike] = {"weights": layer.weights}
+            if layer.bias is not None:
+                np_arrays["bias"] = layer.bias
             for side in ("before", "after"):
                 result = getattr(layer, side)
                 if result is not None:

@@ -168,6 +168,14 @@ class Study:
     def _weights(self) -> dict[int, Array]:
         return {}
 
+    def bias(self, layer: int) -> Array | None:
+        """``P_k b_k``, the extra input line of `weights`; None for a layer without a bias."""
+        b = self.network.linear(layer).bias
+        if b is None or layer > len(self.links):
+            return b
+        turned: Array = self.links[layer - 1].before.rotation.left(b[:, None])[:, 0]
+        return turned
+
     @cached_property
     def _modes(self) -> dict[int, Array]:
         return {}

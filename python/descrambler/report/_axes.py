@@ -72,6 +72,34 @@ def show_weights(
     return image
 
 
+def show_bias(ax: Axes, image: AxesImage, bias: Array, side: str) -> None:
+    """Draw a bias beside a matrix, on its scale: the extra input line of a layer.
+
+    Parameters
+    ----------
+    ax : Axes
+    image : AxesImage
+        The weights.
+    bias : ndarray, shape (n,)
+    side : {"top", "right"}
+        Where the outputs of the layer lie across, on top; where they lie up, on the right.
+    """
+    x0, x1, y0, y1 = image.get_extent()
+    low, high = (y0, y1) if side == "top" else (x0, x1)
+    start, stop = (high + part * (high - low) for part in (0.02, 0.07))
+    strip = bias[None] if side == "top" else bias[:, None]
+    ax.imshow(
+        strip,
+        cmap=image.cmap,
+        norm=image.norm,
+        extent=(x0, x1, start, stop) if side == "top" else (start, stop, y0, y1),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+    )
+    ax.set(xlim=(x0, x1 if side == "top" else stop), ylim=(y0, stop if side == "top" else y1))
+
+
 def show_spectrum(
     ax: Axes,
     spectrum: Array,

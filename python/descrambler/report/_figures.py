@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._solvers.result import Descrambling
 from .._util.validate import Array
@@ -15,6 +15,7 @@ from ._axes import (
     link_frequency_edges,
     link_frequency_label,
     resolved_end,
+    show_bias,
     show_curves,
     show_spectrum,
     show_weights,
@@ -87,6 +88,7 @@ def first_layer(
     full = _each(result.rotation.left(w) for result, w in zip(results, raw, strict=True))
     part = _each(resolved_part(result) @ w for result, w in zip(results, raw, strict=True))
     spectra = _each(two_sided_spectrum(w) for w in full)
+    lines = _bias_lines(pair.biases(1), results)
     n, n_in = raw[0].shape
     edges = inputs.frequency_edges(n_in)
     zoom = _resolved_end(results)
@@ -105,9 +107,9 @@ def first_layer(
         return Panel(title, draw, spectra, MAGNITUDE, magnitude=True)
 
     panels = [
-        _along("$W_1$, raw", raw, unit_axis(n), inputs),
-        _along("$P W_1$", full, link_axis(n), inputs),
-        _along("$P W_1$, resolved modes", part, link_axis(n), inputs, _counts(results)),
+        _along("$W_1$, raw", raw, unit_axis(n), inputs, bias=lines[0]),
+        _along("$P W_1$", full, link_axis(n), inputs, bias=lines[1]),
+        _along("$P W_1$, resolved modes", part, link_axis(n), inputs, _counts(results), lines[2]),
     ]
     if inputs.ordered:
         panels += [spectrum(near_zero=False), spectrum(near_zero=True)]
@@ -115,7 +117,7 @@ def first_layer(
         f"First layer (paper's Fig. 2). The response along the {inputs.name} axis as a whole does not depend on P; "
         "order and waves along the link axis are made by P, which puts the principal components of the signals, by "
         "falling variance, on rising link frequencies: waves that interlock appear there for data without any "
-        f"network. Hatched grey: link frequencies that the inputs do not resolve. {pair.scale(1)}"
+        f"network. Hatched grey: link frequencies that the inputs do not resolve. {pair.scale(1)} {pair.bias_note(1)}"
     )
     return grid(pair, panels, caption, ax)
 
@@ -138,6 +140,7 @@ def inner_layer(pair: Pair, layer: int, *, ax: Place = None) -> Figure:
     full = _each(out.rotation.left(into.rotation.right(w)) for out, w, into in rows)
     part = _each(resolved_part(out) @ w @ resolved_part(into).T for out, w, into in rows)
     spectra = _each(two_sided_spectrum(w) for w in full)
+    lines = _bias_lines(pair.biases(layer), outs)
     n_out, n_in = raw[0].shape
     links = link_axis(n_out, "output "), link_axis(n_in, "input ")
     counts = _each(
@@ -160,16 +163,16 @@ def inner_layer(pair: Pair, layer: int, *, ax: Place = None) -> Figure:
 
     name = f"P_{{{layer}}} W_{{{layer}}} P_{{{layer - 1}}}^T"
     panels = [
-        _along(f"$W_{{{layer}}}$, raw", raw, unit_axis(n_out), unit_axis(n_in)),
-        _along(f"${name}$", full, *links),
-        _along(f"${name}$, resolved modes", part, *links, counts),
+        _along(f"$W_{{{layer}}}$, raw", raw, unit_axis(n_out), unit_axis(n_in), bias=lines[0]),
+        _along(f"${name}$", full, *links, bias=lines[1]),
+        _along(f"${name}$, resolved modes", part, *links, counts, lines[2]),
         spectrum(f"$|F_+ {name} F_-|$", near_zero=False),
         spectrum("the same, near zero", near_zero=True),
     ]
     caption = (
         f"Layer {layer}, between two link dimensions: outputs across, by the signals before the activation, inputs up, "
         "by the signals after the one before. The singular values do not depend on P; order along both axes is made by P. "
-        f"Hatched grey: link frequencies that the inputs do not resolve. {pair.scale(layer)}"
+        f"Hatched grey: link frequencies that the inputs do not resolve. {pair.scale(layer)} {pair.bias_note(layer)}"
     )
     return grid(pair, panels, caption, ax)
 
@@ -189,6 +192,7 @@ def last_layer(pair: Pair, outputs: Axis, *, center: bool = False, ax: Place = N
     layer = pair.studies[0].network.n_linear
     raw = pair.weights(layer)
     n = raw[0].shape[1]
+    line: dict[str, Any] = {"bias": pair.biases(layer), "side": "right"}
 
     def shown(weights: Array) -> Array:
         return weights - weights.mean(axis=0) if center else weights
@@ -197,20 +201,24 @@ def last_layer(pair: Pair, outputs: Axis, *, center: bool = False, ax: Place = N
         full = _each(shown(r.rotation.right(w).T) for r, w in zip(results, raw, strict=True))
         part = _each(shown(resolved_part(r) @ w.T) for r, w in zip(results, raw, strict=True))
         name = f"$W_{{{layer}}} P^T$, {how}"
+        resolved = "the same, resolved modes"
         return [
-            _along(name, full, link_axis(n), outputs),
-            _along("the same, resolved modes", part, link_axis(n), outputs, _counts(results)),
+            _along(name, full, link_axis(n), outputs, **line),
+            _along(resolved, part, link_axis(n), outputs, _counts(results), **line),
         ]
 
     panels = [
-        _along(f"$W_{{{layer}}}$, raw", _each(shown(w.T) for w in raw), unit_axis(n), outputs),
+        _along(
+            f"$W_{{{layer}}}$, raw", _each(shown(w.T) for w in raw), unit_axis(n), outputs, **line
+        ),
         *views([study.links[-1].joint for study in pair.studies], "joint"),
         *views([study.links[-1].after for study in pair.studies], "signals alone"),
     ]
     caption = (
         f"Last layer (paper's Fig. 3). What the weights span along the {outputs.name} axis does not depend on P; "
         "order along the link axis is made by P. Joint: signals and the weights themselves were made smooth together, "
-        f"so smooth weights are not evidence of learning there. {CENTERED if center else ''}{pair.scale(layer)}"
+        f"so smooth weights are not evidence of learning there. {CENTERED if center else ''}{pair.scale(layer)} "
+        f"{pair.bias_note(layer)}"
     )
     return grid(pair, panels, caption, ax)
 
@@ -221,13 +229,29 @@ def _along(
     horizontal: Axis,
     vertical: Axis,
     notes: tuple[str, str] = ("", ""),
+    bias: tuple[Array, Array] | None = None,
+    side: str = "top",
 ) -> Panel:
-    """Signed matrices, entries of their first dimension across."""
+    """Signed matrices, entries of their first dimension across, and the biases beside them."""
 
     def draw(row: int, ax: Axes, limit: float) -> AxesImage:
-        return show_weights(ax, values[row].T, limit, horizontal, vertical)
+        image = show_weights(ax, values[row].T, limit, horizontal, vertical)
+        if bias is not None:
+            show_bias(ax, image, bias[row], side)
+        return image
 
     return Panel(title, draw, values, WEIGHT, notes)
+
+
+def _bias_lines(
+    biases: tuple[Array, Array] | None, results: Sequence[Descrambling]
+) -> list[tuple[Array, Array] | None]:
+    """Biases as they are, descrambled, and in the resolved modes alone: b, P b, V_r V_r^T P b."""
+    if biases is None:
+        return [None, None, None]
+    pairs = list(zip(results, biases, strict=True))
+    turned = _each(r.rotation.left(b[:, None])[:, 0] for r, b in pairs)
+    return [biases, turned, _each(resolved_part(r) @ b for r, b in pairs)]
 
 
 def _each(pair: Iterable[T]) -> tuple[T, T]:

@@ -49,6 +49,22 @@ class Pair:
         first, second = (study.network.linear(layer).weight for study in self.studies)
         return first / rms(first), second / rms(second)
 
+    def biases(self, layer: int) -> tuple[Array, Array] | None:
+        """Biases of a layer in the same units, zeros where only one network has them; None without."""
+        linears = [study.network.linear(layer) for study in self.studies]
+        if all(linear.bias is None for linear in linears):
+            return None
+        first, second = (
+            (np.zeros(x.n_out) if x.bias is None else x.bias) / rms(x.weight) for x in linears
+        )
+        return first, second
+
+    def bias_note(self, layer: int) -> str:
+        """Sentence on the biases in the picture, empty without."""
+        if self.biases(layer) is None:
+            return ""
+        return "The strip beside each matrix is the bias, an extra input line of the layer."
+
     def scale(self, layer: int) -> str:
         """Sentence that gives these units."""
         values = [rms(study.network.linear(layer).weight) for study in self.studies]

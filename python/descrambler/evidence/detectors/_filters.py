@@ -93,10 +93,23 @@ def _band_pass_sentence(study: Study, layer: int, axes: Axes) -> str:
     )
 
 
+def _bias_line(study: Study, layer: int) -> str:
+    """Say how a bias compares with what a constant input can do: both are constant lines of a layer."""
+    bias = study.network.linear(layer).bias if layer else None
+    if bias is None:
+        return ""
+    weights = study.raw(layer)
+    constant = float(np.linalg.norm(weights.sum(axis=1))) or 1.0
+    share = float(np.linalg.norm(bias)) / constant
+    return (
+        f"; its bias is a constant line too, {share:.2g} times what an input of 1 everywhere gives"
+    )
+
+
 def _notch_sentence(study: Study, layer: int, axes: Axes) -> str:
     return (
         f"{_subject(layer)} responds {_notch(study, layer):.1f} dB more weakly to a constant along the "
-        f"{axes.inputs.name} axis than at its peak"
+        f"{axes.inputs.name} axis than at its peak{_bias_line(study, layer)}"
     )
 
 

@@ -68,12 +68,15 @@ def _polynomial_part(study: Study, layer: int) -> Part:
 
 
 def _columns(study: Study, layer: int) -> float:
-    return off_diagonal_share(study.weights(layer))
+    """Share off the diagonal, a bias being one more column: the line of an input that is always 1."""
+    weights, bias = study.weights(layer), study.bias(layer)
+    return off_diagonal_share(weights if bias is None else np.column_stack([weights, bias]))
 
 
 def _columns_sentence(study: Study, layer: int, axes: Axes) -> str:
+    bias = "" if study.network.linear(layer).bias is None else ", its bias as one more column,"
     return (
-        f"{_columns(study, layer):.1%} of the energy of W^T W of descrambled layer {layer} is off the diagonal "
+        f"{_columns(study, layer):.1%} of the energy of W^T W of descrambled layer {layer}{bias} is off the diagonal "
         "(orthogonal columns: 0 %)"
     )
 
@@ -175,7 +178,7 @@ LOW_RANK = Detector(
 )
 ORTHOGONAL = Detector(
     name="orthogonal columns",
-    formula="share of the squared entries of P W^T W P^T off its diagonal",
+    formula="share of the squared entries of P W^T W P^T off its diagonal; a bias is one more column of W",
     unit="",
     rotation_matters=True,
     places=later,
