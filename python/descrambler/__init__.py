@@ -41,6 +41,7 @@ from .evidence._alignment import Alignment
 from .evidence._ensemble import Ensemble, ensemble
 from .evidence._findings import Finding
 from .evidence._interpret import Interpretation, interpret
+from .evidence._interpret_layers import LayerInterpretation, interpret_layers
 from .evidence._make_controls import controls
 from .evidence._panel import Panel
 from .evidence._refit import refit_controls
@@ -68,6 +69,7 @@ __all__ = [
     "GradientError",
     "Gram",
     "Interpretation",
+    "LayerInterpretation",
     "Leading",
     "Linear",
     "MissingExtraError",
@@ -98,6 +100,7 @@ __all__ = [
     "group",
     "interop",
     "interpret",
+    "interpret_layers",
     "joint_gram",
     "load",
     "load_result",

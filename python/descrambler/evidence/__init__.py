@@ -6,6 +6,7 @@ from ._alignment import Alignment
 from ._ensemble import Ensemble, ensemble
 from ._findings import Finding
 from ._interpret import interpret
+from ._interpret_layers import LayerInterpretation, interpret_layers
 from ._interpretation import Interpretation
 from ._make_controls import controls
 from ._panel import Panel
@@ -18,6 +19,7 @@ __all__ = [
     "Ensemble",
     "Finding",
     "Interpretation",
+    "LayerInterpretation",
     "Panel",
     "PrivilegedBasis",
     "Study",
@@ -26,6 +28,7 @@ __all__ = [
     "detectors",
     "ensemble",
     "interpret",
+    "interpret_layers",
     "nulls",
     "privileged_basis",
     "refit_controls",

@@ -123,12 +123,11 @@ class Finding:
 
 
 def judge(
-    study: Study,
+    places: Sequence[tuple[Study, Axes]],
     family: Sequence[Claim],
     observed: Array,
     draws: Mapping[Null, Array],
     controls: Mapping[str, Array],
-    axes: Axes,
     uncertainty: Array,
     rng: np.random.Generator,
     recipe: str = "",
@@ -138,6 +137,7 @@ def judge(
     A row of values is a network, a column a claim; NaN where a claim has no value or a null does not
     apply. The controls of the kind "true" were trained on the true targets; `recipe` says in what the
     recipe of the controls differs from the network's. `uncertainty` is that of the values, shape (d,).
+    `places` has, for each claim, the study it was measured on and its axes, for the sentence.
     """
     true = controls.get(TRUE)
     kinds = {kind: values for kind, values in controls.items() if kind != TRUE}
@@ -149,8 +149,8 @@ def judge(
     needed = detectable_values(family, [*draws.values(), *kinds.values()])
     numbers = np.stack([observed, uncertainty, stable, needed], axis=1).tolist()
     return tuple(
-        _finding(study, claim, judgement, Numbers(*row), axes)
-        for claim, judgement, row in zip(family, judged, numbers, strict=True)
+        _finding(*place, claim, judgement, Numbers(*row))
+        for place, claim, judgement, row in zip(places, family, judged, numbers, strict=True)
     )
 
 
@@ -164,7 +164,7 @@ class Numbers(NamedTuple):
 
 
 def _finding(
-    study: Study, claim: Claim, judgement: Judgement, numbers: Numbers, axes: Axes
+    study: Study, axes: Axes, claim: Claim, judgement: Judgement, numbers: Numbers
 ) -> Finding:
     detector = claim.detector
     text = f"{detector.name[0].upper()}{detector.name[1:]}, {claim.where}"

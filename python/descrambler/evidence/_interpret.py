@@ -236,8 +236,8 @@ def _interpret(
     recipe = other_recipe(network, given)
     halves, again = (_generator(entropy, len(KINDS) + place) for place in (2, 3))
     unsure = uncertainties(measured, family, observed, halves, *work[:2])
-    told = draws, control_values, axes, unsure, again, recipe
-    findings = judge(measured, family, observed, *told)
+    places = [(measured, axes)] * len(family)
+    findings = judge(places, family, observed, draws, control_values, unsure, again, recipe)
     if wished is not None:
         rows = wished if chosen is None else wished[chosen]
         findings = with_usage(measured, family, findings, rows, _generator(entropy, len(KINDS) + 1))

@@ -87,11 +87,13 @@ def show_bias(ax: Axes, image: AxesImage, bias: Array, side: str) -> None:
     x0, x1, y0, y1 = image.get_extent()
     low, high = (y0, y1) if side == "top" else (x0, x1)
     start, stop = (high + part * (high - low) for part in (0.02, 0.07))
+    bottom, top = image.get_clim()
     strip = bias[None] if side == "top" else bias[:, None]
     ax.imshow(
         strip,
         cmap=image.cmap,
-        norm=image.norm,
+        vmin=bottom,
+        vmax=top,
         extent=(x0, x1, start, stop) if side == "top" else (start, stop, y0, y1),
         origin="lower",
         aspect="auto",

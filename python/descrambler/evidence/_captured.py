@@ -1,0 +1,178 @@
+"""One linear layer captured from a larger model, as a study that detectors can measure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from .._solvers.result import Descrambling
+from .._util.validate import Array
+from ..axis import Axis, index_axis
+from ..criteria import Smoothness
+from ..network._layers import Linear
+from ..network._network import Network
+from ._claims import Claim
+from ._study import Link, Study
+from .detectors import Axes, Detector
+from .detectors._filters import NOTCH
+from .detectors._maps import JOINT_ORDER, LINK_MAP, LINK_ORDER
+from .detectors._structure import DIAGONAL, LOW_RANK, ORTHOGONAL, POLYNOMIALS, SINUSOIDS
+
+if TYPE_CHECKING:
+    from ..interop.torch import DescrambledLinear
+
+Layers: TypeAlias = "Mapping[str, DescrambledLinear]"
+
+LEAST_ENTRIES = 20
+"""Outputs from which on five leading output vectors can be told from any others."""
+
+AT_INPUT = LOW_RANK, ORTHOGONAL, SINUSOIDS, DIAGONAL
+WITH_OUTPUTS = LINK_ORDER, JOINT_ORDER, POLYNOMIALS
+AT_OUTPUT = (LOW_RANK,)
+WITH_INPUTS = NOTCH, LINK_MAP
+
+
+class Place(int):
+    """Number of a layer that prints as the tap it was captured at."""
+
+    tap: str
+
+    def __new__(cls, number: int, tap: str) -> Place:
+        """Return the number with its tap."""
+        place: Place = int.__new__(cls, number)
+        place.tap = tap
+        return place
+
+    def __format__(self, spec: str) -> str:
+        return self.tap
+
+    __str__ = __repr__ = lambda self: self.tap
+
+
+class Captured:
+    """A layer at one tap: its weights between a link dimension that was captured and a plain side.
+
+    Parameters
+    ----------
+    tap : str
+    layer : DescrambledLinear
+    """
+
+    def __init__(self, tap: str, layer: DescrambledLinear) -> None:
+        result = layer.result
+        if not isinstance(result.criterion, Smoothness) or result.gram is None:
+            raise ValueError(
+                f"layers must be descrambled for smoothness, got {result.criterion} at {tap}"
+            )
+        self.tap, self.result, self.at_input = tap, result, layer.side == "input"
+        back = result.rotation.inverse()
+        kernel = _numbers(layer.weight)
+        self.is_matrix = kernel.ndim == 2
+        turned = _unrolled(kernel, self.at_input)
+        weight = back.right(turned) if self.at_input else back.left(turned)
+        has_bias = layer.bias is not None and (self.is_matrix or not self.at_input)
+        bias = _numbers(layer.bias) if has_bias else None
+        if bias is not None and not self.at_input:
+            bias = back.left(bias[:, None])[:, 0]
+        linear = Linear(weight, bias)
+        # The other layer only stands where the model goes on.
+        rest = Linear(np.ones((linear.n_in, 1) if self.at_input else (1, linear.n_out)))
+        self.network = Network([rest, linear] if self.at_input else [linear, rest])
+        self.place = Place(2 if self.at_input else 1, tap)
+
+    @property
+    def linear(self) -> Linear:
+        """The layer itself."""
+        return self.network.linear(self.place)
+
+    def study(self, network: Network | None = None) -> Study:
+        """Return the layer, or another in its place, on the signals that were captured."""
+        study = Study(network or self.network, None)
+        link = Link(1, (np.empty((0, 0)),) * 2, study.raw(2))
+        vars(link).update(before=self.result, after=self.result)
+        object.__setattr__(study, "links", (link,))
+        object.__setattr__(study, "silent", frozenset())
+        return study
+
+    def axes(self, inputs: Axis | None, outputs: Axis | None) -> Axes:
+        """Return the axes on the sides of the layer: plain numbers where a side is captured or not named."""
+        n_out, n_in = self.linear.weight.shape
+        return Axes(
+            index_axis("input", n_in) if inputs is None or self.at_input else inputs,
+            index_axis("output", n_out) if outputs is None or not self.at_input else outputs,
+        )
+
+    def claims(
+        self, detectors: Sequence[Detector] | None, inputs: Axis | None, outputs: Axis | None
+    ) -> list[Claim]:
+        """Return what can be looked for at the tap: less where nothing is known of the other side."""
+        if self.at_input:
+            applies = (*AT_INPUT, *(WITH_OUTPUTS if outputs is not None and self.is_matrix else ()))
+        else:
+            applies = (*AT_OUTPUT, *(WITH_INPUTS if inputs is not None and self.is_matrix else ()))
+        chosen = [d for d in applies if detectors is None or d in detectors]
+        axes = self.axes(inputs, outputs)
+        return [self._claim(d, axes) for d in chosen if d is not DIAGONAL or self._is_square()]
+
+    def _is_square(self) -> bool:
+        return self.linear.n_in == self.linear.n_out
+
+    def _claim(self, detector: Detector, axes: Axes) -> Claim:
+        barred = detector.barred_by(axes) or detector.needs(self.network, self.place)
+        if detector is POLYNOMIALS and self.linear.n_out < LEAST_ENTRIES:
+            barred = (
+                f"it needs at least {LEAST_ENTRIES} outputs, and {self.tap} has {self.linear.n_out}"
+            )
+        if not self.linear.weight.any():
+            barred = f"all weights at {self.tap} are zero"
+        needed, count = self.result.rotation.n, _count(self.result)
+        if not barred and detector.rotation_matters and count is not None and count < needed:
+            barred = f"it depends on P and needs at least {needed} signals, one per unit, but {count} were captured"
+        return Claim(detector, self.place, detector.floor_at(self.network, self.place), barred)
+
+
+def captured(name: str, layers: Layers) -> dict[str, Captured]:
+    """Return layers as studies can use them, by tap.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not what `ds.interop.torch.descramble_module` returns for smoothness.
+    """
+    if not isinstance(layers, Mapping) or not all(hasattr(x, "result") for x in layers.values()):
+        raise TypeError(
+            f"{name} must be what ds.interop.torch.descramble_module returns, layers by tap, got "
+            f"{type(layers).__name__}"
+        )
+    if not layers:
+        raise ValueError(f"{name} must hold at least one layer")
+    return {tap: Captured(tap, layer) for tap, layer in layers.items()}
+
+
+def check_alike(name: str, own: Mapping[str, Captured], other: Mapping[str, Captured]) -> None:
+    """Check that other layers stand at the same taps and have the same shapes."""
+    if own.keys() != other.keys():
+        raise ValueError(f"{name} must have the taps {sorted(own)}, got {sorted(other)}")
+    for tap, layer in own.items():
+        shape, got = layer.linear.weight.shape, other[tap].linear.weight.shape
+        if shape != got:
+            raise ValueError(f"{name} must have weights of shape {shape} at {tap}, got {got}")
+
+
+def _count(result: Descrambling) -> int | None:
+    return None if result.gram is None else result.gram.count
+
+
+def _unrolled(kernel: Array, at_input: bool) -> Array:
+    """Return the weights as a matrix: of a convolution, its captured channels against everything else."""
+    if at_input:
+        return np.moveaxis(kernel, 1, -1).reshape(-1, kernel.shape[1])
+    return kernel.reshape(len(kernel), -1)
+
+
+def _numbers(values: Any) -> Array:
+    """Tensor as an array in float64."""
+    array: Array = np.asarray(values.detach().to("cpu").double())
+    return array

@@ -1,0 +1,196 @@
+"""Findings for linear layers that were captured from any PyTorch model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from .._util.platform.console import shown
+from .._util.seeds import seed_of
+from .._util.tables import brief, html_table, text_table
+from .._util.validate import Array
+from ..axis import Axis
+from ._captured import Captured, Layers, captured, check_alike
+from ._claims import Claim, measure
+from ._findings import Finding, counts, judge, ordered
+from ._study import Study
+from ._table import rows
+from ._verdicts import label
+from .detectors import Detector
+from .nulls import HAAR, RANDOM, SMOOTH, UNTRAINED, Null, Setting
+
+LEAST_NULLS = 20
+
+
+@brief
+@dataclass(frozen=True, eq=False)
+class LayerInterpretation:
+    """The findings for captured layers, and what they were held against.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        `Finding.where` is "layer" and the tap.
+    n_nulls : int
+        Draws of each null kind.
+    n_controls : mapping of str to int
+        Control models by kind.
+    kinds : tuple of Null
+    """
+
+    findings: tuple[Finding, ...]
+    n_nulls: int
+    n_controls: Mapping[str, int]
+    kinds: tuple[Null, ...]
+
+    def table(self) -> list[tuple[str, ...]]:
+        """Return the findings as rows of text, the first of them the header."""
+        return rows(ordered(self.findings))
+
+    def summary(self) -> str:
+        """Return how many claims have which verdict, and against what, in a sentence."""
+        words = ", ".join(f"{n} {word}" for word, n in counts(self.findings).items() if n)
+        against = ", ".join(f"{n} controls of {label(k)}" for k, n in self.n_controls.items())
+        return (
+            f"{len(self.findings)} claims: {words or 'none'}. {self.n_nulls} draws of each of {len(self.kinds)} null "
+            f"kinds, {against or 'no trained controls'}, each layer on its captured signals; p corrected for the family"
+        )
+
+    def __str__(self) -> str:
+        return "\n".join([shown(self.summary()), *text_table(self.table())])
+
+    def _repr_html_(self) -> str:
+        return html_table(self.table(), self.summary())
+
+
+def interpret_layers(
+    layers: Layers,
+    initial: Layers | None = None,
+    *,
+    controls: Mapping[str, Sequence[Layers]] | None = None,
+    nulls: int = 50,
+    random_state: int | np.random.Generator | None = 0,
+    input_axis: Axis | None = None,
+    output_axis: Axis | None = None,
+    detectors: Sequence[Detector] | None = None,
+) -> LayerInterpretation:
+    """Look for what layers captured from a PyTorch model may have learnt, and test it.
+
+    The detectors that apply to one layer: low rank at any tap; orthogonal columns, link sinusoids and (square
+    weights) the diagonal at inputs; with an axis also link order and polynomial outputs at inputs, notch and link
+    frequency map at outputs. What needs the Jacobian of a whole network is left to `interpret`.
+
+    Nulls redraw the weights of a layer and keep the signals that were captured there: random weights, random
+    directions, smooth directions where an axis is given and, with `initial`, untrained weights on the
+    signals of the untrained model. Without controls a claim is "present" at most.
+
+    Parameters
+    ----------
+    layers : mapping of str to DescrambledLinear
+        What ``ds.interop.torch.descramble_module`` returned for smoothness, by tap.
+    initial : mapping of str to DescrambledLinear, optional
+        The same of the model before training.
+    controls : mapping of str to sequence of mappings, optional
+        The same of models trained by the same recipe on targets without meaning, by kind: see `interpret`.
+    nulls : int
+        Draws of each null kind, at least 20.
+    random_state : int, Generator or None
+    input_axis : Axis, optional
+        What the inputs of the layers at ``:output`` taps are, where they have an order.
+    output_axis : Axis, optional
+        What the outputs of the layers at ``:input`` taps are, where they have an order.
+    detectors : sequence of Detector, optional
+        Only these; by default all that apply.
+
+    Returns
+    -------
+    LayerInterpretation
+
+    Raises
+    ------
+    TypeError, ValueError
+        If layers are not of this kind, were not descrambled for smoothness, or do not fit each other.
+    """
+    if nulls < LEAST_NULLS:
+        raise ValueError(f"nulls must be at least {LEAST_NULLS}, to reach p = 0.05, got {nulls}")
+    own = captured("layers", layers)
+    start = None if initial is None else captured("initial", initial)
+    if start is not None:
+        check_alike("initial", own, start)
+    others = _controls(own, controls)
+    families = {tap: x.claims(detectors, input_axis, output_axis) for tap, x in own.items()}
+    entropy = seed_of(random_state)
+    kinds = _kinds(start is not None, input_axis is not None or output_axis is not None)
+    draws = {
+        kind: np.array([_drawn(own, start, families, kind, (entropy, k, i)) for i in range(nulls)])
+        for k, kind in enumerate(kinds)
+    }
+    studies = {tap: x.study() for tap, x in own.items()}
+    observed = _measured(studies, families)
+    values = {
+        kind: np.array([_measured({t: x.study() for t, x in m.items()}, families) for m in models])
+        for kind, models in others.items()
+    }
+    rng = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(len(kinds), 0)))
+    family = [claim for claims in families.values() for claim in claims]
+    places = [
+        (studies[tap], own[tap].axes(input_axis, output_axis)) for tap in own for _ in families[tap]
+    ]
+    unknown = np.full(len(family), np.nan)
+    findings = judge(places, family, observed, draws, values, unknown, rng)
+    return LayerInterpretation(findings, nulls, {k: len(v) for k, v in others.items()}, kinds)
+
+
+def _kinds(untrained: bool, ordered_axis: bool) -> tuple[Null, ...]:
+    first = (UNTRAINED,) if untrained else ()
+    return (*first, RANDOM, HAAR, *((SMOOTH,) if ordered_axis else ()))
+
+
+def _controls(
+    own: Mapping[str, Captured], controls: Mapping[str, Sequence[Layers]] | None
+) -> dict[str, list[dict[str, Captured]]]:
+    if controls is None:
+        return {}
+    if not isinstance(controls, Mapping):
+        raise TypeError(
+            f"controls must map kinds to lists of captured layers, got {type(controls).__name__}"
+        )
+    given: dict[str, list[dict[str, Captured]]] = {}
+    for kind, models in controls.items():
+        if isinstance(models, Mapping) or not models:
+            raise ValueError(
+                f"controls[{kind!r}] must be a list with the captured layers of each control model"
+            )
+        given[kind] = [captured(f"controls[{kind!r}]", model) for model in models]
+        for model in given[kind]:
+            check_alike(f"controls[{kind!r}]", own, model)
+    return given
+
+
+def _drawn(
+    own: Mapping[str, Captured],
+    start: Mapping[str, Captured] | None,
+    families: Mapping[str, Sequence[Claim]],
+    kind: Null,
+    seed: tuple[int, int, int],
+) -> Array:
+    """Values of all claims where every layer was drawn anew, on the signals at its tap."""
+    entropy, *key = seed
+    rng = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=tuple(key)))
+    values = []
+    for tap, layer in own.items():
+        before = None if start is None else start[tap]
+        ordered = not layer.at_input, layer.at_input
+        initial = None if before is None else before.network
+        setting = Setting(layer.network, cast(Array, None), initial, None, ordered)
+        signals = before if kind is UNTRAINED and before is not None else layer
+        drawn = kind.draw(setting, rng).network
+        values.append(measure(signals.study(drawn), families[tap], kind))
+    return np.concatenate(values)
+
+
+def _measured(studies: Mapping[str, Study], families: Mapping[str, Sequence[Claim]]) -> Array:
+    return np.concatenate([measure(study, families[tap]) for tap, study in studies.items()])
