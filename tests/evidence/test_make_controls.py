@@ -7,6 +7,7 @@ from threadpoolctl import threadpool_limits
 import descrambler as ds
 from descrambler.evidence._make_controls import Sampler
 from descrambler.evidence.detectors import DETECTORS
+from descrambler.report import panel_figure
 
 N, M = 12, 80
 X = np.random.default_rng(0).standard_normal((M, N))
@@ -177,6 +178,14 @@ def test_several_networks_are_counted():
     assert "of 4 (95 %:" in row.sentence
     assert "low rank" in str(panel)
     assert panel._repr_html_().startswith("<table>")
+    strips = panel_figure(panel)
+    drawn = {ax.get_ylabel().replace("\n", " "): ax for ax in strips.axes}
+    strip = drawn["low rank, layer 2"]
+    marked = [line for line in strip.lines if line.get_marker() != "None"]
+    drawn_values = [x for line in marked for x in line.get_xdata()]
+    assert sorted(drawn_values) == sorted(row.values)
+    low, high = row.interval("explained by")
+    assert f"explained by in 3 of 4\n({low:.0%} to {high:.0%})" in strip.texts[0].get_text()
     shared = {"once": ds.controls(least_squares, Y, 2)}
     given = ds.interpret(
         networks, X, [networks[3]] * 4, controls=[shared] * 4, nulls=20, detectors=FEW

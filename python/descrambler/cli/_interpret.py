@@ -14,7 +14,7 @@ from ..evidence.detectors import Axes
 from ..evidence.nulls import KINDS
 from ..network._network import Network
 from ..readers import load
-from ..report import evidence_figures
+from ..report import evidence_figures, panel_figure
 from ._axes import axes_of, axis_arguments
 from ._common import (
     NETWORKS,
@@ -200,11 +200,14 @@ def _interpret_several(
     )
     for path, result in zip(options.network, panel.interpretations, strict=True):
         result.save(options.output / path.stem)
+    save_figure(panel_figure(panel), options.output / "verdicts")
     if options.json:
         print_json("interpret", panel_record(panel, options))
         return
     print(panel)
-    print(f"report.md and arrays (.npz) of each network are in {options.output}/")
+    print(
+        f"report.md and arrays (.npz) of each network, and verdicts.png, are in {options.output}/"
+    )
 
 
 def print_result(result: Interpretation, options: argparse.Namespace) -> None:

@@ -37,18 +37,13 @@ WITH_INPUTS = NOTCH, LINK_MAP
 class Place(int):
     """Number of a layer that prints as the tap it was captured at."""
 
-    tap: str
-
-    def __new__(cls, number: int, tap: str) -> Place:
-        """Return the number with its tap."""
-        place: Place = int.__new__(cls, number)
-        place.tap = tap
-        return place
+    tap = ""
 
     def __format__(self, spec: str) -> str:
         return self.tap
 
-    __str__ = __repr__ = lambda self: self.tap
+    def __str__(self) -> str:
+        return self.tap
 
 
 class Captured:
@@ -80,7 +75,8 @@ class Captured:
         # The other layer only stands where the model goes on.
         rest = Linear(np.ones((linear.n_in, 1) if self.at_input else (1, linear.n_out)))
         self.network = Network([rest, linear] if self.at_input else [linear, rest])
-        self.place = Place(2 if self.at_input else 1, tap)
+        self.place = Place(2 if self.at_input else 1)
+        self.place.tap = tap
 
     @property
     def linear(self) -> Linear:

@@ -16,6 +16,7 @@ from ._paper import (
 )
 from ._plot import plot_interpretation, plot_result
 from ._privileged import privileged_basis_figure
+from ._strips import panel_figure
 from ._structure import last_layer_structure
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "last_layer_structure",
     "network_figures",
     "page",
+    "panel_figure",
     "paper_figure",
     "plot_gram",
     "plot_interpretation",
