@@ -80,7 +80,7 @@ def test_pictures_of_both_networks_share_a_scale(figures):
 def test_axes_say_what_they_are(figures):
     for name, figure in figures.items():
         words = texts(figure)
-        assert "link coordinate\n(modes by variance)" in words, name
+        assert "link coordinate\n(modes by second moment)" in words, name
         assert "A note." in words.replace("\n", " "), name
         panels = [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]
         assert all(ax.get_xlabel() and ax.get_ylabel() for ax in panels)

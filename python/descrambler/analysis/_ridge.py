@@ -73,7 +73,7 @@ def frequency_map(weights: ArrayLike, transform: Transform = "dct") -> Frequency
     leaves the axis, k says nothing. The error is the sandwich estimate, link frequencies as clusters.
 
     P matters: permuted link frequencies have another ridge. The smoothness criterion sorts principal
-    components by variance onto rising link frequencies, which makes a ridge by itself: an exponent
+    components by second moment onto rising link frequencies, which makes a ridge by itself: an exponent
     means something only beside those of nulls.
 
     Parameters

@@ -25,12 +25,12 @@ def unit_axis(n: int) -> Axis:
 
 def link_axis(n: int, side: str = "") -> Axis:
     """Return the dimension that descrambling made: it is neither time nor frequency."""
-    return Axis(f"{side}link coordinate\n(modes by variance)", "", 1, max(n, 2), "", "")
+    return Axis(f"{side}link coordinate\n(modes by second moment)", "", 1, max(n, 2), "", "")
 
 
 def link_frequency_label(side: str = "") -> str:
     """Label of the link axis after a Fourier transform, for "input " or "output " where both are."""
-    return f"{side}link frequency k\n(modes 2k-1, 2k by variance)"
+    return f"{side}link frequency k\n(modes 2k-1, 2k by second moment)"
 
 
 def link_frequency_edges(n: int) -> tuple[float, float]:

@@ -209,7 +209,7 @@ def mode_agreement(ensemble: Ensemble, *, ax: Place = None) -> Figure:
     axes[0].set(ylabel="|cosine| between networks,\nmedian and quartiles of pairs", ylim=(0, 1.02))
     axes[1].set(ylabel="share of pairs\nwith equal sign", ylim=(0, 1.05))
     axes[2].set(ylabel="share of pairs\nthat resolve it", ylim=(0, 1.05))
-    axes[2].set(xlabel="link mode, by variance of its signals", xlim=(0, last + 1))
+    axes[2].set(xlabel="link mode, by second moment of its signals", xlim=(0, last + 1))
     axes[0].legend(frameon=False, fontsize=9, loc="upper right")
     return finished(
         ax,

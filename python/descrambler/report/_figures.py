@@ -116,7 +116,7 @@ def first_layer(
     caption = (
         f"First layer (paper's Fig. 2). The response along the {inputs.name} axis as a whole does not depend on P; "
         "order and waves along the link axis are made by P, which puts the principal components of the signals, by "
-        "falling variance, on rising link frequencies: waves that interlock appear there for data without any "
+        "falling second moment, on rising link frequencies: waves that interlock appear there for data without any "
         f"network. Hatched grey: link frequencies that the inputs do not resolve. {pair.scale(1)} {pair.bias_note(1)}"
     )
     return grid(pair, panels, caption, ax)

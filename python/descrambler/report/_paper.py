@@ -167,7 +167,7 @@ def plot_gram(result: Descrambling, *, ax: Axes | None = None) -> Axes:
     style: dict[str, Any] = {"ls": "none", "marker": "o", "ms": 3, "mew": 0.6, "color": "#15529b"}
     ax.semilogy(number[resolved], values[resolved], label="resolved", **style)
     ax.semilogy(number[other], values[other], mfc="white", label="not resolved", **style)
-    ax.set(xlabel="link mode, by variance", ylabel="Gram eigenvalue / largest")
+    ax.set(xlabel="link mode, by second moment", ylabel="Gram eigenvalue / largest")
     ax.legend(frameon=False, fontsize=_tick_size(ax))
     _make_room(ax, 0.8)
     return ax

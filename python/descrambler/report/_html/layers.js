@@ -267,7 +267,7 @@ async function drawLayer(layer, section) {
   await decay(layer, row, { name: "singular", title: `Singular values of W${k}`, axisLabel: "number" });
   for (const [side, words] of [["inputs", "that come in"], ["outputs", "before the activation"]]) {
     if (!layer[side].link) continue;
-    await decay(layer, row, { name: `${side}_gram`, title: `Gram spectrum of the signals ${words}`, axisLabel: "link mode, by variance", modes: side });
+    await decay(layer, row, { name: `${side}_gram`, title: `Gram spectrum of the signals ${words}`, axisLabel: "link mode, by second moment", modes: side });
   }
   await vectorPair(layer, section, "output");
   await vectorPair(layer, section, "input");
