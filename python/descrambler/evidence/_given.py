@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -33,8 +33,19 @@ def as_network(name: str, source: Any) -> Network:
 
 
 def are_several(given: Any) -> bool:
-    """Whether networks are given, in a list or one after the other, and not one of them."""
+    """Whether networks are given, in a list or one after the other, and not one of them.
+
+    Raises
+    ------
+    TypeError
+        If they are captured layers.
+    """
     one = isinstance(given, Network) or is_source(given)
+    if not one and isinstance(given, Mapping):
+        raise TypeError(
+            "network must be a Network or a list of them, got a mapping: layers captured from a model are "
+            "for ds.interpret_layers"
+        )
     return not one and isinstance(given, Iterable)
 
 

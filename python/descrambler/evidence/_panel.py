@@ -149,11 +149,6 @@ def interpret_each(
     TypeError, ValueError
         If there is no network, the networks differ in shape, or a sequence has another length.
     """
-    if isinstance(networks, Mapping):
-        raise TypeError(
-            "network must be a Network or a list of them, got a mapping: layers captured from a model are "
-            "for ds.interpret_layers"
-        )
     given = tuple(networks)
     if not given:
         raise ValueError("network must not be an empty list")
