@@ -55,8 +55,8 @@ def mixed(planted: np.ndarray, strength: float, rng: np.random.Generator) -> np.
     return np.sqrt(strength) * planted / rms(planted) + np.sqrt(1 - strength) * noise
 
 
-def rotation(rng: np.random.Generator, n: int = UNITS) -> np.ndarray:
-    return scipy.stats.special_ortho_group.rvs(n, random_state=rng)
+def rotation(rng: np.random.Generator, n: int | None = None) -> np.ndarray:
+    return scipy.stats.special_ortho_group.rvs(n or UNITS, random_state=rng)
 
 
 def normal(rng: np.random.Generator, n_out: int, n_in: int) -> np.ndarray:
@@ -69,6 +69,11 @@ def network(*weights: np.ndarray) -> ds.Network:
     for w in weights:
         layers += [ds.Linear(w / (rms(w) * np.sqrt(w.shape[1]))), ds.Activation("tanh")]
     return ds.Network([*layers[:-1], ds.Activation("logistic")])
+
+
+def falling_rank() -> np.ndarray:
+    """Ranks of the units, on the scale of 24 of them."""
+    return np.arange(UNITS) * 24 / UNITS
 
 
 def modes_after(w: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -122,7 +127,7 @@ def link_map(rng, strength, x):
     covariance = rows @ (x.T @ x / len(x)) @ rows.T
     lower = np.linalg.cholesky(covariance + 1e-9 * np.trace(covariance) * np.eye(UNITS))
     planted = scipy.linalg.solve_triangular(lower, rows, lower=True)
-    planted *= 0.75 ** np.arange(UNITS)[:, None]
+    planted *= 0.75 ** falling_rank()[:, None]
     own = np.sqrt(np.mean(planted**2, axis=1, keepdims=True))
     w = np.sqrt(strength) * planted + np.sqrt(1 - strength) * own * normal(rng, UNITS, N)
     return network(rotation(rng) @ w, normal(rng, N, UNITS))
@@ -139,7 +144,7 @@ def joint_order(rng, strength, x):
     """The same, the weights falling with link frequency as the signals do: the joint recipe keeps the order."""
     first = normal(rng, UNITS, N)
     place = (np.arange(UNITS) + 1) // 2 / (UNITS // 2)
-    falling = bumps(place) * 0.93 ** np.arange(UNITS)
+    falling = bumps(place) * 0.93 ** falling_rank()
     return network(first, mixed(falling, strength, rng) @ modes_after(first, x))
 
 
@@ -191,7 +196,7 @@ def orthogonal(rng, strength, x):
 
 def sinusoids(rng, strength, x):
     first = normal(rng, UNITS, N)
-    values = 0.85 ** np.arange(UNITS)
+    values = 0.85 ** falling_rank()
     shuffled = rng.permutation(UNITS)
     planted = (rotation(rng, N)[:, :UNITS] * values) @ modes_after(first, x)[shuffled]
     return network(first, mixed(planted, strength, rng))
@@ -206,27 +211,38 @@ def diagonal(rng, strength, x):
     return network(first, middle, normal(rng, N, UNITS))
 
 
-PLANTS = {
-    "low-pass filter": Plant(filter_plant(band(0, 0.3)), (("low-pass", "network"),)),
-    "band-pass filter": Plant(filter_plant(band(0.2, 0.45)), (("band-pass", "network"),)),
-    "notch": Plant(
-        filter_plant(1 - band(0, 0.02)),
-        (("notch at zero", "network"), ("notch at zero", "layer 1")),
-    ),
-    "nuisance rejection": Plant(rejecting, (("nuisance rejection", "network"),)),
-    "power-law map": Plant(power_law, (("frequency map", "network"),)),
-    "power-law map of the link": Plant(link_map, (("link frequency map", "layer 1"),)),
-    "inverse of a kernel": Plant(
-        inverse, (("inverse of the reference", "network"), ("kernel match", "network"))
-    ),
-    "ordered link": Plant(link_order, (("link order", "layer 2"),)),
-    "ordered link of falling weight": Plant(joint_order, (("link order, joint", "layer 2"),)),
-    "low rank": Plant(low_rank, (("low rank", "layer 2"),)),
-    "orthogonal columns": Plant(orthogonal, (("orthogonal columns", "layer 2"),)),
-    "Chebyshev output": Plant(chebyshev, (("polynomial outputs", "layer 2"),)),
-    "sinusoids": Plant(sinusoids, (("link sinusoids", "layer 2"),)),
-    "diagonal filter": Plant(diagonal, (("diagonal", "layer 2"),)),
-}
+def plants() -> dict[str, Plant]:
+    """The effects, for networks of the size that is set."""
+    return {
+        "low-pass filter": Plant(filter_plant(band(0, 0.3)), (("low-pass", "network"),)),
+        "band-pass filter": Plant(filter_plant(band(0.2, 0.45)), (("band-pass", "network"),)),
+        "notch": Plant(
+            filter_plant(1 - band(0, 0.02)),
+            (("notch at zero", "network"), ("notch at zero", "layer 1")),
+        ),
+        "nuisance rejection": Plant(rejecting, (("nuisance rejection", "network"),)),
+        "power-law map": Plant(power_law, (("frequency map", "network"),)),
+        "power-law map of the link": Plant(link_map, (("link frequency map", "layer 1"),)),
+        "inverse of a kernel": Plant(
+            inverse, (("inverse of the reference", "network"), ("kernel match", "network"))
+        ),
+        "ordered link": Plant(link_order, (("link order", "layer 2"),)),
+        "ordered link of falling weight": Plant(joint_order, (("link order, joint", "layer 2"),)),
+        "low rank": Plant(low_rank, (("low rank", "layer 2"),)),
+        "orthogonal columns": Plant(orthogonal, (("orthogonal columns", "layer 2"),)),
+        "Chebyshev output": Plant(chebyshev, (("polynomial outputs", "layer 2"),)),
+        "sinusoids": Plant(sinusoids, (("link sinusoids", "layer 2"),)),
+        "diagonal filter": Plant(diagonal, (("diagonal", "layer 2"),)),
+    }
+
+
+PLANTS = plants()
+
+
+def set_size(n: int, units: int, n_inputs: int) -> None:
+    """Plant in networks of n points and so many units from now on; also the initializer of workers."""
+    globals().update(N=n, UNITS=units, INPUTS=n_inputs)
+    PLANTS.update(plants())
 
 
 def family(name: str) -> tuple:
