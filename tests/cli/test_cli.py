@@ -347,6 +347,8 @@ COMMANDS = {
     "calibrate": ["--net", "nowhere.npz", "-o", "new"],
     "ensemble": ["nowhere.npz", "--simulate", "30", "-o", "new"],
     "demo": ["-o", "net.npz"],
+    "rotate": ["nowhere", "-o", "new"],
+    "paper": ["-o", "net.npz"],
     "bench": ["nonsense"],
     "info": ["nonsense"],
     "completion": ["nonsense"],

@@ -269,6 +269,46 @@ def test_readers_behind_a_function():
     assert apart(before, run(model)) < 1e-13 and stream.verify([ids()]).passed
 
 
+def test_layers_of_pytorch_with_their_fused_path():
+    class Encoder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tokens = nn.Embedding(VOCABULARY, D)
+            layer = nn.TransformerEncoderLayer(D, 4, 24, 0.1, batch_first=True, norm_first=True)
+            self.encoder = nn.TransformerEncoder(
+                layer, 2, nn.LayerNorm(D), enable_nested_tensor=False
+            )
+            self.head = nn.Linear(D, VOCABULARY)
+
+        def forward(self, ids):
+            return self.head(self.encoder(self.tokens(ids)))
+
+    torch.manual_seed(0)
+    model = Encoder().double().eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn(parameter.shape))
+    layer = "encoder.layers.*"
+    spec = bridge.Stream(
+        writers=["tokens", f"{layer}.self_attn.out_proj", f"{layer}.linear2"],
+        norms={
+            f"{layer}.norm1": f"{layer}.self_attn.in_proj_weight",
+            f"{layer}.norm2": f"{layer}.linear1",
+            "encoder.norm": "head",
+        },
+        storage={f"{layer}.self_attn.in_proj_weight": "(out, in)"},
+    )
+    before = run(model)
+    stream = bridge.residual_stream(model, spec)
+    with pytest.raises(ValueError, match="fused kernel takes"):
+        stream.fold(keep_architecture=False)
+    stream.rotate(stream.random_rotation(0))
+    assert apart(before, run(model)) < 1e-13 and stream.verify([ids()]).passed
+    without = dataclasses.replace(spec, writers=["tokens", f"{layer}.linear2"])
+    with pytest.raises(ValueError, match="no described weight wrote"):
+        bridge.residual_stream(model, without).fold()
+
+
 def test_a_backup_restores_bit_for_bit():
     model = make(dtype=torch.float32)
     before = {name: value.clone() for name, value in model.state_dict().items()}

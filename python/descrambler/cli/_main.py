@@ -23,6 +23,7 @@ from . import _inspect as inspect
 from . import _interpret as interpret
 from . import _paper as paper
 from . import _report as report
+from . import _rotate as rotate
 from . import _simulate as simulate
 from . import _train as train
 from ._parser import EXITS, Parser
@@ -41,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"descrambler {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     modules = demo, paper, interpret, inspect, report, train, simulate, deer, calibrate, ensemble
-    for module in (*modules, bench, completion):
+    for module in (*modules, rotate, bench, completion):
         module.add_to(commands)
     return root
 

@@ -14,6 +14,7 @@ from ._heads import Heads, HeadSpace, heads
 from ._layers import Verification, descramble_module, verify
 from ._stream import ResidualStream
 from ._stream_canonical import CanonicalGauge
+from ._stream_files import RotatedCheckpoint, rotate_checkpoint
 from ._stream_open import residual_stream
 from ._stream_save import load_rotated
 from ._stream_spec import Stream
@@ -27,6 +28,7 @@ __all__ = [
     "HeadSpace",
     "Heads",
     "ResidualStream",
+    "RotatedCheckpoint",
     "Stream",
     "StreamVerification",
     "Verification",
@@ -35,5 +37,6 @@ __all__ = [
     "heads",
     "load_rotated",
     "residual_stream",
+    "rotate_checkpoint",
     "verify",
 ]

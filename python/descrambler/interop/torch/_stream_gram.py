@@ -12,7 +12,7 @@ import numpy as np
 from ..._util.arrays import as_numpy
 from ._grams import PlainGram
 from ._stream_spec import matching
-from ._stream_trace import hook_input
+from ._stream_trace import hook_input, unfused
 from ._taps import Forward, call, evaluating, named
 
 
@@ -83,6 +83,7 @@ def _run(
             take = partial(_take, look, masks, name)
             stack.callback(hook_input(modules[name], take).remove)
         stack.enter_context(evaluating(model))
+        stack.enter_context(unfused())
         for batch in batches:
             masks[0] = None if find is None else find(batch)
             (forward or call)(model, batch)

@@ -48,8 +48,8 @@ class Parts:
         yield from self.readers
 
 
-def find(model: Any, spec: Stream) -> Parts:
-    """Find the parts of a stream in a model.
+def find(model: Any, spec: Stream, *, numbers: bool = True) -> Parts:
+    """Find the parts of a stream in a model; its matrices may be without numbers if so said.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def find(model: Any, spec: Stream) -> Parts:
     routers = {n: finder.modules[n] for p in spec.routers for n in finder.modules_like(p)}
     bare = finder.all(spec.readers, writes=False)
     parts = Parts(width, writers, norms, bare, scales, routers)
-    _check(parts)
+    _check(parts, numbers)
     return parts
 
 
@@ -168,7 +168,7 @@ def _axis(storage: str, writes: bool, ndim: int) -> int:
     return ndim - 2 if writes == (storage == "(out, in)") else ndim - 1
 
 
-def _check(parts: Parts) -> None:
+def _check(parts: Parts, numbers: bool) -> None:
     axes: dict[tuple[int, str], set[int]] = {}
     for weight in (*parts.weights(), *parts.scales.values()):
         value = weight.parameter
@@ -177,7 +177,7 @@ def _check(parts: Parts) -> None:
                 f"{weight.name} must be a plain tensor of real numbers, got {type(value.data).__name__} of "
                 f"{value.dtype}: quantized or distributed weights cannot be rotated exactly; rotate first"
             )
-        if value.is_meta:
+        if numbers and value.is_meta:
             raise ValueError(f"{weight.name} must hold numbers, got a tensor on the meta device")
         if value.shape[weight.axis] != parts.width:
             raise ValueError(

@@ -102,7 +102,9 @@ def plan(model: Any, parts: Parts, fold: bool, keep: bool, turn: Any) -> Plan:
     """
     rms = fold and not keep and any(norm.kind == "layer" for norm in parts.norms)
     if fold:
-        _check_fold(parts, keep, rms)
+        _check_fold(parts, rms)
+    if rms:
+        _check_replaceable(model, parts)
     steps, weights = _steps(parts, fold, rms, turn)
     jobs, untied = _jobs(model, steps, weights)
     vectors: list[tuple[Any, str, str, Any]] = []
@@ -188,7 +190,7 @@ def _alike(a: Steps, b: Steps) -> bool:
     return a.keys() == b.keys() and all(a[axis].same(b[axis]) for axis in a)
 
 
-def _check_fold(parts: Parts, keep: bool, rms: bool) -> None:
+def _check_fold(parts: Parts, rms: bool) -> None:
     if rms and parts.readers:
         names = ", ".join(weight.name for weight in parts.readers)
         raise ValueError(f"keep_architecture must be True: {names} read the stream without a norm")
@@ -213,6 +215,15 @@ def _check_fold(parts: Parts, keep: bool, rms: bool) -> None:
         shared = [w for w in parts.weights() if w.parameter is scale.parameter]
         if shared:
             raise ValueError(f"{scale.name} must not be a weight of the stream as well")
+
+
+def _check_replaceable(model: Any, parts: Parts) -> None:
+    fused = (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
+    for norm in parts.norms:
+        if isinstance(model.get_submodule(norm.name.rpartition(".")[0]), fused):
+            raise ValueError(
+                f"keep_architecture must be True: PyTorch's fused kernel takes {norm.name} for a LayerNorm"
+            )
 
 
 def _check_biases(norm: Norm) -> None:

@@ -43,14 +43,25 @@ def trace(model: Any, parts: Parts, run: Callable[[], Any]) -> None:
     ValueError
         If anything else changes: the message names who.
     """
-    with evaluating(model):
+    with evaluating(model), unfused():
         plain = _record(model, run)
         reached = {id(module) for _, module, _ in plain.calls}
-        _check_reached(model, parts, reached)
+        _check_reached(parts, reached)
         turn = _some_rotation(parts.width, parts.writers[0].parameter.dtype)
         with _rotated(model, parts, turn, reached):
             turned = _record(model, run)
     _compare(parts, plain, turned, turn)
+
+
+@contextmanager
+def unfused() -> Iterator[None]:
+    """Let PyTorch's own transformer layers call their modules, instead of one fused kernel."""
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
 
 
 def outputs(result: Any) -> list[Any]:
@@ -84,7 +95,7 @@ def _record(model: Any, run: Callable[[], Any]) -> _Run:
     return found
 
 
-def _check_reached(model: Any, parts: Parts, reached: set[int]) -> None:
+def _check_reached(parts: Parts, reached: set[int]) -> None:
     for norm in parts.norms:
         if id(norm.module) not in reached:
             raise ValueError(
@@ -113,16 +124,23 @@ def _some_rotation(width: int, dtype: Any) -> Any:
 
 @contextmanager
 def _rotated(model: Any, parts: Parts, turn: Any, reached: set[int]) -> Iterator[None]:
-    names = {id(module): name for name, module in model.named_modules()}
-    writing = {id(w.module): w for w in parts.writers if id(w.module) in reached}
+    modules = dict(model.named_modules())
+    names = {id(module): name for name, module in modules.items()}
+    writing: dict[str, Any] = {}
+    for weight in parts.writers:
+        name = names[id(weight.module)]
+        owner = modules[name.rpartition(".")[0]] if name else None
+        if isinstance(owner, nn.MultiheadAttention):
+            name = names[id(owner)]  # it uses the weight without calling the layer
+        if id(modules[name]) in reached:
+            writing[name] = weight
     with ExitStack() as hooks:
-        for key, weight in writing.items():
-            name = names[key]
-            if any(name != names[k] and _inside(name, names[k]) for k in writing):
+        for name, weight in writing.items():
+            if any(name != other and _inside(name, other) for other in writing):
                 continue  # its owner's output is rotated as a whole
             scale = parts.scales.get(weight.key)
-            hook = partial(_turn_output, weight, turn, scale)
-            hooks.callback(weight.module.register_forward_hook(hook).remove)
+            hook = partial(_turn_output, turn, scale)
+            hooks.callback(modules[name].register_forward_hook(hook).remove)
         for norm in parts.norms:
             hooks.callback(hook_input(norm.module, partial(apply, turn.T)).remove)
         for module in {id(r.module): r.module for r in parts.readers}.values():
@@ -148,9 +166,9 @@ def _inside(name: str, owner: str) -> bool:
     return not owner or name.startswith(f"{owner}.")
 
 
-def _turn_output(weight: Any, turn: Any, scale: Any, module: Any, args: Any, output: Any) -> Any:
+def _turn_output(turn: Any, scale: Any, module: Any, args: Any, output: Any) -> Any:
     if isinstance(output, tuple | list):
-        first = _turn_output(weight, turn, scale, module, args, output[0])
+        first = _turn_output(turn, scale, module, args, output[0])
         return type(output)([first, *output[1:]])
     # A convolution's channels are not its last axis.
     axis = -1

@@ -15,7 +15,7 @@ from ._stream_batches import moved
 from ._stream_exact import Casts
 from ._stream_parts import find
 from ._stream_spec import Stream
-from ._stream_trace import apply, hook_input, outputs
+from ._stream_trace import apply, hook_input, outputs, unfused
 from ._taps import Forward, call, evaluating
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ class Pair:
                 hook = partial(_keep_experts, seen.experts)
                 stack.callback(module.register_forward_hook(hook).remove)
             stack.enter_context(evaluating(model))
+            stack.enter_context(unfused())
             stack.enter_context(torch.autocast(parameter.device.type, enabled=False))
             casts = stack.enter_context(Casts(keep, model.buffers()))
             for batch in batches:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -194,18 +194,22 @@ def _like(module: Any, model: Any) -> Any:
 
 
 def _back(value: Any, change: Change) -> Any:
-    for axis, step in reversed(change.steps.items()):
+    value = back(value, change.steps, change.means)
+    for axis, (places, kept) in change.lost.items():
+        value = value.index_copy(axis, places.to(value.device), kept.to(value))
+    return value
+
+
+def back(value: Any, steps: Steps, means: Mapping[int, Any] | None = None) -> Any:
+    """Take back the steps along the axes of a weight; what a gain of zero silenced stays zero."""
+    for axis, step in reversed(steps.items()):
         if step.turn is not None:
             value = transformed(value, {axis: Step(turn=step.turn.T)})
-        if axis in change.means:
+        if means and axis in means:
             moved = value.movedim(axis, -1)
-            value = (moved + change.means[axis].to(moved)).movedim(-1, axis)
+            value = (moved + means[axis].to(moved)).movedim(-1, axis)
         if step.gain is not None:
-            inverse = torch.where(
-                step.gain == 0, 0.0, 1 / torch.where(step.gain == 0, 1.0, step.gain)
-            )
+            silent = step.gain == 0
+            inverse = torch.where(silent, 0.0, 1 / torch.where(silent, 1.0, step.gain))
             value = transformed(value, {axis: Step(gain=inverse)})
-        if axis in change.lost:
-            places, kept = change.lost[axis]
-            value = value.index_copy(axis, places.to(value.device), kept.to(value))
     return value
