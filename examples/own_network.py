@@ -47,7 +47,7 @@ def main() -> None:
         if finding.verdict in ("learnt", "present"):
             print(finding.sentence)
     options.output.mkdir(parents=True, exist_ok=True)
-    result.report(options.output / "report.html")
+    result.report(options.output / "report.html", overwrite=True)
 
 
 if __name__ == "__main__":

@@ -219,8 +219,10 @@ def test_controls_that_are_none_are_refused():
     narrow = two_layers(np.ones((5, N)), np.ones((N, 5)))
     with pytest.raises(ValueError, match=r"must have the layers of the network, weights of shapes"):
         interpreted(network, {"once": [narrow]})
-    with pytest.raises(TypeError, match=r"must be a Network \(ds.load reads files\), got str"):
-        interpreted(network, {"once": ["a.npz"]})
+    with pytest.raises(
+        TypeError, match=r"controls\['once'\]\[0\] must be a Network, a path, .* got int"
+    ):
+        interpreted(network, {"once": [3]})
 
 
 def test_a_transposed_reference_is_said_to_be_one():

@@ -278,7 +278,12 @@ def test_save(tmp_path):
     ("networks", "options", "error", "message"),
     [
         ([random_network(0)], {}, ValueError, "at least two networks, got 1"),
-        ([random_network(0), "net.npz"], {}, TypeError, "must hold networks, got str"),
+        (
+            [random_network(0), 3],
+            {},
+            TypeError,
+            r"networks\[1\] must be a Network, a path, .* got int",
+        ),
         ([random_network(0)] * 2, {"tap": "between"}, ValueError, "tap must be one of"),
         ([random_network(0)] * 2, {"layer": 2}, ValueError, "layer must be 1 for tap='before'"),
         ([random_network(0)] * 2, {"layer": 2, "tap": "after"}, ValueError, "last but one"),

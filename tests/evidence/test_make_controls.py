@@ -197,5 +197,5 @@ def test_several_networks_are_counted():
         ds.interpret(networks, X, [None] * 3)
     with pytest.raises(ValueError, match="network must not be an empty list"):
         ds.interpret([], X)
-    with pytest.raises(TypeError, match="network must be a Network or a list of them, got str"):
-        ds.interpret(["net.npz"], X)
+    with pytest.raises(TypeError, match="network must be a Network, a path, .* got int"):
+        ds.interpret([3], X)
