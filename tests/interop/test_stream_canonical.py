@@ -175,3 +175,14 @@ def test_the_basis_of_a_stream_is_tested_with_its_own_rotations():
     turned = stream.rotate(stream.random_rotation(5)).signals(batches())
     null = ds.evidence.privileged_basis(turned, draw=stream.random_rotation)
     assert null.p.min() > 0.05
+
+
+def test_an_alignment_goes_into_the_weights():
+    model = make()
+    first, second = rotated(model, 1), rotated(model, 2)
+    a, b = (stream.signals(batches(), at="norm")["norm"] for stream in (first, second))
+    found = ds.align(a, b, "O", nulls=0)
+    assert found.r2 == pytest.approx(1, abs=1e-12) and found.unaligned < 0.9
+    second.rotate(found.rotation)
+    assert apart(first.model, second.model) < 1e-8
+    assert second.verify(batches(3)).passed
