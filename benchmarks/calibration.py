@@ -164,8 +164,9 @@ def main() -> None:
     text = "\n\n".join([HEADING + "\n" + INTRODUCTION.rstrip(), *sections])
     print(text)
     if options.write is not None:
-        before = options.write.read_text().split(HEADING)[0].rstrip()
-        options.write.write_text(f"{before}\n\n{text}\n")
+        before, _, rest = options.write.read_text().partition(HEADING)
+        after = "".join(rest.partition("\n## ")[1:])  # other scripts write the sections that follow
+        options.write.write_text(f"{before.rstrip()}\n\n{text}\n{after}")
 
 
 if __name__ == "__main__":
