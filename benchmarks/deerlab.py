@@ -89,7 +89,7 @@ def peaks(found: tuple[Vector, Vector]) -> str:
     """Return places and widths of the peaks."""
     if not found[1].any():
         return "none"
-    return ", ".join(f"{p.position:.1f} ({p.width:.1f})" for p in deer.find_peaks(*found))
+    return ", ".join(f"{p.position:.1f} ({p.width:.1f})" for p in find_peaks(*found))
 
 
 def main() -> None:

@@ -150,6 +150,12 @@ TABLE = {
         "weights": (2, lambda x: ds.Rotation(np.eye(x.shape[0]), x.shape[0]).left(x)),
         "weights ": (2, lambda x: ds.Rotation(np.eye(x.shape[-1]), x.shape[-1]).right(x)),
     },
+    "descrambler.align": {
+        "signals_a": (
+            2,
+            lambda x: ds.align(x, np.random.default_rng(0).standard_normal(x.shape), nulls=0),
+        ),
+    },
     "descrambler.compare": {
         "weights": (2, lambda x: ds.compare(*results(x.shape[0]), weights=(x, x))),
     },
@@ -431,17 +437,27 @@ RECORDS = """
     deer.Modulation deer.Peak deer.Penalties deer.Pretrained deer.Replica deer.TraceFit
     deer.TrainState evidence.detectors.Axes evidence.detectors.Detector evidence.detectors.Part interop.torch.DescrambledLinear
     interop.torch.Verification evidence.nulls.Null evidence.nulls.Setting Panel Study ReaderProcessError
+    Alignment LayerInterpretation deer.Calibration deer.Coverage deer.OtherBackground deer.OtherDistribution
+    deer.Sampling interop.torch.CanonicalGauge interop.torch.DescrambledConv1d interop.torch.HeadSpace
+    interop.torch.Heads interop.torch.ResidualStream interop.torch.RotatedCheckpoint interop.torch.Stream
+    interop.torch.StreamVerification
 """
 SCALARS = """
     Activation Axis Renormalize show_config analysis.frequencies
     analysis.random_diagonal_share criteria.Custom criteria.check_gradient criteria.link_basis deer.distance_range
     deer.controls deer.pretrained deer.replica deer.simulate deer.train deer.variations group.random_rotation
 """
-FILES = "load load_result deer.load_parameters deer.load_trace"
+FILES = """
+    load load_result deer.load_background deer.load_calibration deer.load_distribution deer.load_parameters
+    deer.load_trace deer.load_traces interop.torch.load_rotated interop.torch.rotate_checkpoint
+"""
 OTHERS = """
     deer.baseline_errors deer.predict_distances deer.ridge_regression evidence.detectors.rejection
     evidence.detectors.kernel_order evidence.detectors.reference_inverse controls refit_controls
     interop.torch.Capture interop.torch.verify evidence.nulls.draw evidence.nulls.random_counterpart
+    interpret_layers deer.calibrate deer.coverage deer.fit_traces deer.sampling deer.save_deeranalysis
+    deer.save_deerlab deer.share_background deer.shipped_calibration deer.trace_warnings
+    deer.write_trace_page interop.torch.heads interop.torch.residual_stream
 """
 EXCEPTIONS = {
     **dict.fromkeys(
@@ -623,6 +639,7 @@ MAY_BE = {
     "descrambler.analysis.notch_depth": {"result"},
     "descrambler.analysis.split_half": {"similarity", "bound", "resolved_share"},
     "descrambler.analysis.upper_band_level": {"result"},
+    "descrambler.align": {"modes"},
     "descrambler.descramble": {"gap", "bound"},
     "descrambler.ensemble": {"similarity", "bound"},
     "descrambler.group.minimize": {"gap", "bound"},

@@ -10,7 +10,7 @@ from ._fits import TraceFit, fit_trace, fit_traces
 from ._load_traces import load_trace, load_traces
 from ._modulation import Modulation, modulation
 from ._page import write_trace_page
-from ._peaks import Peak, find_peaks
+from ._peaks import Peak
 from ._physics import DIPOLAR_CONSTANT, dipolar_frequency, distance_range, kernel
 from ._pretrained import PRETRAINED, Pretrained, pretrained
 from ._released import load_parameters, network_inputs
@@ -56,7 +56,6 @@ __all__ = [
     "coverage",
     "dipolar_frequency",
     "distance_range",
-    "find_peaks",
     "fit_trace",
     "fit_traces",
     "kernel",
