@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from descrambler import NoModulationError, deer
+from descrambler.deer._peaks import find_peaks
 
 Vector = NDArray[np.float64]
 

@@ -190,7 +190,7 @@ def _distances(p: Array, whole: Moments, center: bool, axes: Axes) -> tuple[floa
 
     def relative(matrix: Array) -> float:
         left = residual(matrix, shift(matrix, whole, center), whole, axes)
-        return float(np.sqrt(left.sum() / size))
+        return float(np.sqrt(left.sum()) / np.sqrt(size))
 
     return relative(p), relative(np.eye(len(p))) if p.shape[0] == p.shape[1] else None
 
