@@ -151,7 +151,7 @@ TABLE = {
         "weights ": (2, lambda x: ds.Rotation(np.eye(x.shape[-1]), x.shape[-1]).right(x)),
     },
     "descrambler.align": {
-        "signals_a": (
+        "signals_a|signals": (
             2,
             lambda x: ds.align(x, np.random.default_rng(0).standard_normal(x.shape), nulls=0),
         ),
