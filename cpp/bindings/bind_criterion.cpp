@@ -21,7 +21,7 @@ class UserCriterion final : public Criterion<T> {
   Index size() const override { return n_; }
   double scale() const override { return scale_; }
 
-  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Poll&) override {
+  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Crew&) override {
     const py::gil_scoped_acquire gil;
     return interruptible([&] {
       const auto [value, slope] = function_(to_array(p)).template cast<std::pair<double, Array<T>>>();
@@ -67,7 +67,7 @@ py::tuple value_and_gradient(const AnyCriterion& criterion, const Array<T>& p) {
   double value;
   {
     const py::gil_scoped_release nogil;
-    value = typed.value_and_gradient(rotation, gradient, SignalPoll());
+    value = typed.value_and_gradient(rotation, gradient, Crew(SignalPoll(), threads_here()));
   }
   return py::make_tuple(value, to_array(gradient));
 }

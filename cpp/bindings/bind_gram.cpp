@@ -15,7 +15,7 @@ void add_layer(GramSum& self, const Array<T>& x, const Array<T>& weight, const A
   const auto w = as_matrix(weight);
   const Vector<T> b = as_vector(bias);
   const py::gil_scoped_release nogil;
-  self.add_layer<T>(inputs, w, b, activation, slope, SignalPoll());
+  self.add_layer<T>(inputs, w, b, activation, slope, Crew(SignalPoll(), threads_here()));
 }
 
 template <class T>
@@ -41,7 +41,7 @@ void bind_gram(py::module_& m) {
   bind_inputs<double>(gram);
   gram.def_property_readonly("any", &GramSum::any);
   gram.def("finish", [](GramSum& self) {
-    self.mirror();
+    self.finish();
     return py::make_tuple(to_array(self.matrix()), to_array(self.sum()));
   });
 }

@@ -84,7 +84,7 @@ void bind_in(py::module_& m) {
       "pack",
       [](const Array<T>& skew) {
         Vector<T> packed(packed_size(skew.shape(0)));
-        pack_generator(as_matrix(skew), packed);
+        pack_generator(as_matrix(skew), packed, [] {});
         return to_array(packed);
       },
       py::arg("skew").noconvert());
@@ -92,7 +92,7 @@ void bind_in(py::module_& m) {
       "unpack",
       [](const Array<T>& packed, Index n) {
         Matrix<T> skew(n, n);
-        unpack_generator(as_vector(packed), skew);
+        unpack_generator(as_vector(packed), skew, [] {});
         return to_array(skew);
       },
       py::arg("packed").noconvert(), py::arg("n"));

@@ -27,7 +27,8 @@ py::tuple minimize(Problem<T>& problem, bool maximized, const Options& options) 
 template <class T>
 py::tuple cayley_lbfgs(const AnyCriterion& criterion, bool maximized, const Array<T>& start,
                        const Options& options, const CancellationPointer& cancellation) {
-  CayleyChart<T> chart({*criterion.in<T>(), maximized}, as_matrix(start), SignalPoll(cancellation));
+  CayleyChart<T> chart({*criterion.in<T>(), maximized}, as_matrix(start),
+                       Crew(SignalPoll(cancellation), threads_here()));
   return minimize(chart, maximized, options);
 }
 
@@ -36,7 +37,7 @@ py::tuple riemannian_lbfgs(const AnyCriterion& criterion, bool maximized, const 
                            RetractionKind retraction, const Options& options,
                            const CancellationPointer& cancellation) {
   RecenteredChart<T> chart({*criterion.in<T>(), maximized}, as_matrix(start), retraction,
-                           SignalPoll(cancellation));
+                           Crew(SignalPoll(cancellation), threads_here()));
   return minimize(chart, maximized, options);
 }
 
@@ -56,7 +57,7 @@ void bind_cayley_chart(py::module_& m) {
       .def(py::init([](const AnyCriterion& criterion) {
              const Index n = criterion.size();
              return Chart({*criterion.in<double>(), false}, Matrix<double>::Identity(n, n),
-                          SignalPoll());
+                          Crew(SignalPoll(), threads_here()));
            }),
            py::arg("criterion"), py::keep_alive<1, 2>())
       .def(

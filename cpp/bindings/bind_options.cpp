@@ -23,6 +23,7 @@ void translate_interrupted(std::exception_ptr thrown) {
 
 void bind_options(py::module_& m) {
   py::register_exception_translator(translate_interrupted);
+  m.def("set_threads", [](int threads) { threads_here() = threads; }, py::arg("threads"));
   py::native_enum<Status>(m, "Status", "enum.Enum")
       .value("converged", Status::converged)
       .value("max_iterations", Status::max_iterations)

@@ -32,6 +32,12 @@ class Cancellation {
   std::atomic<bool> asked_{false};
 };
 
+// Threads that the calls of a Python thread may use.
+inline int& threads_here() {
+  thread_local int threads = 1;
+  return threads;
+}
+
 // Lets Python handle a pending signal (Ctrl-C) every 20 ms from a loop that has released the GIL.
 class SignalPoll {
  public:

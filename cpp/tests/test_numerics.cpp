@@ -1,8 +1,10 @@
-// What only C++ can see: the numerics without Python, no allocation in the loops, polling. In one
-// precision, SCALAR.
+// What only C++ can see: the numerics without Python, no allocation in the loops, polling, threads. In
+// one precision, SCALAR.
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
+#include <vector>
 
 #include "descrambler/cayley_chart.hpp"
 #include "descrambler/cpu.h"
@@ -42,7 +44,7 @@ Brockett<T> brockett(Index n) {
   return Brockett<T>(a, s.transpose() * s);
 }
 
-const Poll no_poll = [] {};
+const Crew nobody = [] {};
 
 template <class T>
 void test_group() {
@@ -55,12 +57,12 @@ void test_group() {
     CHECK(inverse_cayley(p, back) && (back - q).norm() < tolerance);
     Matrix<T> e(n, n);
     Exponential<T> exponential(n);
-    exponential(q, e, no_poll);
+    exponential(q, e, nobody);
     CHECK(orthogonality_error(e) < tolerance);
     CHECK(log(e, back) && (back - q).norm() < tolerance);
     Vector<T> packed(packed_size(n));
-    pack_generator(q, packed);
-    unpack_generator(packed, back);
+    pack_generator(q, packed, nobody);
+    unpack_generator(packed, back, nobody);
     CHECK(back == q);
   }
   const Matrix<T> half_turn = -Matrix<T>::Identity(2, 2);
@@ -77,9 +79,9 @@ void test_retractions() {
   const T t = T(0.7), h = std::cbrt(std::numeric_limits<T>::epsilon());
   for (const auto kind : {RetractionKind::cayley, RetractionKind::exponential, RetractionKind::polar}) {
     Retraction<T> before(kind, n), here(kind, n), after(kind, n);
-    before.compute(x, t - h, no_poll);
-    here.compute(x, t, no_poll);
-    after.compute(x, t + h, no_poll);
+    before.compute(x, t - h, nobody);
+    here.compute(x, t, nobody);
+    after.compute(x, t + h, nobody);
     const Matrix<T> slope =
         (after.rotation() - before.rotation()) / (2 * h) * here.rotation().transpose();
     CHECK((slope - here.velocity()).norm() < 20 * h * h);
@@ -91,9 +93,9 @@ template <class T>
 void test_no_allocation() {
   const Index n = 24;
   Brockett<T> criterion = brockett<T>(n);
-  CayleyChart<T> chart({criterion, false}, Matrix<T>::Identity(n, n), no_poll);
+  CayleyChart<T> chart({criterion, false}, Matrix<T>::Identity(n, n), nobody);
   RecenteredChart<T> recentered({criterion, false}, Matrix<T>::Identity(n, n), RetractionKind::cayley,
-                                no_poll);
+                                nobody);
   const Vector<T> direction = Vector<T>::Random(packed_size(n)) / T(n);
   Vector<T> gradient(packed_size(n)), curvature(packed_size(n));
   Memory<T> memory(packed_size(n), 5);
@@ -107,8 +109,8 @@ void test_no_allocation() {
     recentered.sample(direction, T(0.1), gradient);
     recentered.accept();
     recentered.curvature(curvature);
-    memory.direction(gradient, &curvature, next);
-    memory.add(direction, gradient);
+    memory.direction(gradient, &curvature, next, nobody);
+    memory.add(direction, gradient, nobody);
   }
   Eigen::internal::set_is_malloc_allowed(true);
   CHECK(orthogonality_error(recentered.rotation()) < 100 * std::numeric_limits<T>::epsilon());
@@ -119,9 +121,9 @@ void test_optimizers() {
   const Index n = 8;
   Brockett<T> criterion = brockett<T>(n);
   const Options options{10, 2000, 1e-5, nullptr};
-  CayleyChart<T> chart({criterion, false}, Matrix<T>::Identity(n, n), no_poll);
+  CayleyChart<T> chart({criterion, false}, Matrix<T>::Identity(n, n), nobody);
   RecenteredChart<T> recentered({criterion, false}, Matrix<T>::Identity(n, n), RetractionKind::polar,
-                                no_poll);
+                                nobody);
   const Outcome first = lbfgs(chart, false, options), second = lbfgs(recentered, false, options);
   CHECK(first.history.back() <= first.history.front());
   for (std::size_t i = 1; i < second.history.size(); ++i)
@@ -140,7 +142,7 @@ void test_polling() {
   const Outcome outcome = lbfgs(chart, false, {5, 1000000, 0, nullptr});
   CHECK(outcome.status == Status::interrupted && polls == 30);
   Matrix<T> gradient(16, 16);
-  CHECK(std::abs(criterion.value_and_gradient(chart.rotation(), gradient, no_poll) -
+  CHECK(std::abs(criterion.value_and_gradient(chart.rotation(), gradient, nobody) -
                  outcome.history.back()) < 1e4 * std::numeric_limits<T>::epsilon() * criterion.scale());
 }
 
@@ -153,8 +155,8 @@ void test_curvature() {
                    {{1.0, std::make_shared<Quartic<T>>()}});
   const Matrix<T> p = Matrix<T>::Identity(n, n);
   Matrix<T> gradient(n, n), pairs(n, n);
-  sum.value_and_gradient(p, gradient, no_poll);
-  CHECK(sum.curvature(pairs, no_poll));
+  sum.value_and_gradient(p, gradient, nobody);
+  CHECK(sum.curvature(pairs, nobody));
   const Vector<T> square = x.row(0).cwiseAbs2();
   const Matrix<T> expected = T(12 * 3001) * square * square.transpose();
   CHECK((pairs - expected).norm() < 1e-4 * expected.norm());
@@ -165,8 +167,8 @@ void test_gram() {
   const Matrix<T> x = Matrix<T>::Random(1100, 5), w = Matrix<T>::Random(4, 5);
   const Vector<T> bias = Vector<T>::Random(4);
   GramSum sum(4);
-  sum.add_layer<T>(x, w, bias, ActivationKind::tanh, T(0), no_poll);
-  sum.mirror();
+  sum.add_layer<T>(x, w, bias, ActivationKind::tanh, T(0), nobody);
+  sum.finish();
   const Matrix<double> s =
       ((x * w.transpose()).rowwise() + bias.transpose()).template cast<double>().array().tanh().matrix();
   const Matrix<double> gram = s.transpose() * s;
@@ -175,8 +177,98 @@ void test_gram() {
   CHECK((sum.sum() - s.colwise().sum().transpose()).norm() < tolerance * s.cwiseAbs().sum());
 }
 
+// By halves or by LU, the inverse is the same to rounding; a norm that is too large is left to LU.
+template <class T>
+void test_inverse() {
+  for (const Index n : {95, 96, 131, 200}) {
+    Matrix<T> m = random_skew<T>(n) / std::sqrt(T(n));  // of norm 2 or so
+    m.diagonal().setOnes();
+    Resolvent<T> halves(n), lu(n);
+    lu.compute(m, nobody);
+    for (const T size : {T(1), T(1e4)}) {
+      const Matrix<T> q = size * (m - Matrix<T>::Identity(n, n)) + Matrix<T>::Identity(n, n);
+      halves.compute_of_skew(q, nobody);
+      lu.compute(q, nobody);
+      CHECK((halves.k() - lu.k()).norm() < 1000 * std::numeric_limits<T>::epsilon() * std::sqrt(T(n)));
+      CHECK((halves.k() == lu.k()) == (n < 96 || size > T(1)));
+    }
+  }
+}
+
+// Results are the same to the last bit with any number of threads.
+template <class T>
+void test_crews() {
+  const Index n = 150;
+  Brockett<T> criterion = brockett<T>(n);
+  const Matrix<T> x = Matrix<T>::Random(2500, 40), w = Matrix<T>::Random(30, 40);
+  SignalSum<T> sum({{x.data(), x.rows(), x.cols()}, T(1), nullptr},
+                   {{1.0, std::make_shared<Entropy<T>>()}});
+  Kurtosis<T> kurtosis({{x.data(), x.rows(), x.cols()}, T(1), nullptr}, x.transpose() * x);
+  const Matrix<T> p = cayley<T>(random_skew<T>(40) / T(40));
+  const Vector<T> direction = Vector<T>::Random(packed_size(n)) / T(n), bias = Vector<T>::Random(30);
+  const auto all = [&](const Crew& crew) {
+    CayleyChart<T> chart({criterion, false}, Matrix<T>::Identity(n, n), crew);
+    RecenteredChart<T> recentered({criterion, false}, Matrix<T>::Identity(n, n), RetractionKind::cayley,
+                                  crew);
+    Vector<T> first(packed_size(n)), second(packed_size(n));
+    Matrix<T> third(40, 40), fourth(40, 40);
+    chart.value_and_gradient(direction, first);
+    recentered.sample(direction, T(0.5), second);
+    const double value =
+        sum.value_and_gradient(p, third, crew) + kurtosis.value_and_gradient(p, fourth, crew);
+    GramSum gram(30);
+    gram.add_layer<T>(x, w, bias, ActivationKind::tanh, T(0), crew);
+    gram.finish();
+    Vector<double> joined(2 * first.size() + 2 * third.size() + gram.matrix().size() + 1);
+    joined << first.template cast<double>(), second.template cast<double>(),
+        third.reshaped().template cast<double>(), fourth.reshaped().template cast<double>(),
+        gram.matrix().reshaped(), value;
+    return joined;
+  };
+  const Vector<double> alone = all(nobody);
+  for (const int threads : {2, 3, 5}) CHECK(all(Crew([] {}, threads)) == alone);
+  CHECK(helpers_at_work == 0);
+}
+
+// Every task is done once, whatever the threads; what a task or the poll throws comes to the caller, and
+// the crew can go on.
+template <class T>
+void test_each() {
+  int polls = 0;
+  const Crew crew(
+      [&] {
+        if (++polls % 7 == 0) throw Interrupted();
+      },
+      3);
+  int interrupted = 0, failed = 0;
+  for (int round = 0; round < 50; ++round) {
+    std::vector<std::atomic<int>> done(20);
+    try {
+      crew.each(20, [&](Index i, int worker) {
+        crew.check(worker);
+        if (round % 5 == 0 && i == 10) throw std::runtime_error("task");
+        ++done[static_cast<std::size_t>(i)];
+      });
+      for (const auto& times : done) CHECK(times == 1);
+    } catch (const Interrupted&) {
+      ++interrupted;
+    } catch (const std::runtime_error&) {
+      ++failed;
+    }
+  }
+  CHECK(interrupted > 0 && interrupted + failed >= 10);
+  // A crew that comes later gets what is left of the threads that it asks for.
+  const Crew second([] {}, 4);
+  CHECK(helpers_at_work == 2);
+  second.each(2, [](Index, int) {});
+  CHECK(helpers_at_work == 3);
+}
+
 template <class T>
 void test_all() {
+  test_inverse<T>();
+  test_crews<T>();
+  test_each<T>();
   test_group<T>();
   test_retractions<T>();
   test_no_allocation<T>();

@@ -12,8 +12,8 @@ inline namespace DESCRAMBLER_VARIANT {
 template <class T>
 class CayleyChart final : public Problem<T> {
  public:
-  CayleyChart(Objective<T> objective, Matrix<T> start, Poll poll)
-      : Problem<T>(objective, start, std::move(poll)),
+  CayleyChart(Objective<T> objective, Matrix<T> start, Crew crew)
+      : Problem<T>(objective, start, std::move(crew)),
         resolvent_(this->n_),
         origin_(std::move(start)),
         origin_is_identity_(origin_.isIdentity(T(0))),
@@ -23,24 +23,24 @@ class CayleyChart final : public Problem<T> {
 
   // Value and gradient with respect to the generator.
   T value_and_gradient(const Vector<T>& generator, Vector<T>& gradient) {
-    unpack_generator(generator, this->work_);
+    unpack_generator(generator, this->work_, this->crew_);
     this->work_.diagonal().setOnes();
-    resolvent_.compute(this->work_, this->poll_);
+    resolvent_.compute_of_skew(this->work_, this->crew_);
     const Matrix<T>& k = resolvent_.k();
     trial_ = T(2) * k;
     trial_.diagonal().array() -= T(1);
     if (!origin_is_identity_) {
-      multiply(this->work_, trial_, origin_, this->poll_);
+      multiply(this->work_, trial_, origin_, this->crew_);
       trial_.swap(this->work_);
     }
     const T value = this->evaluate(trial_);
     if (!origin_is_identity_) {
-      multiply_nt(this->work_, this->gradient_, origin_, this->poll_);
+      multiply_nt(this->work_, this->gradient_, origin_, this->crew_);
       this->gradient_.swap(this->work_);
     }
-    multiply_tn(this->product_, k, this->gradient_, this->poll_);
-    multiply_nt(this->work_, this->product_, k, this->poll_);
-    pack_skew_part(this->work_, T(-2) * this->sign_, gradient);
+    multiply_tn(this->product_, k, this->gradient_, this->crew_);
+    multiply_nt(this->work_, this->product_, k, this->crew_);
+    pack_skew_part(this->work_, T(-2) * this->sign_, gradient, this->crew_);
     return value;
   }
 

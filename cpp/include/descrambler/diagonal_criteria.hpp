@@ -17,7 +17,7 @@ class DiagonalSum final : public Criterion<T> {
   Index size() const override { return w_.rows(); }
   double scale() const override { return w_.colwise().norm().sum(); }
 
-  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Poll&) override {
+  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Crew&) override {
     gradient = w_.transpose();
     return gradient.cwiseProduct(p).sum();
   }
@@ -35,7 +35,7 @@ class DiagonalNormSquare final : public Criterion<T> {
   Index size() const override { return w_.rows(); }
   double scale() const override { return w_.squaredNorm(); }
 
-  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Poll&) override {
+  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Crew&) override {
     gradient = w_.transpose();
     double value = 0;
     for (Index i = 0; i < p.rows(); ++i) {

@@ -15,34 +15,34 @@ class Exponential {
   explicit Exponential(Index n)
       : scaled_(n, n), square_(n, n), even_(n, n), odd_(n, n), work_(n, n), resolvent_(n) {}
 
-  void operator()(const Matrix<T>& q, Matrix<T>& p, const Poll& poll) {
+  void operator()(const Matrix<T>& q, Matrix<T>& p, const Crew& crew) {
     const T norm = q.cwiseAbs().rowwise().sum().maxCoeff();
     const int squarings = std::max(0, std::min(std::ilogb(norm), 60) + 2);
     scaled_ = q * std::ldexp(T(1), -squarings);
-    pade(p, poll);
+    pade(p, crew);
     for (int step = 0; step < squarings; ++step) {
-      multiply(work_, p, p, poll);
+      multiply(work_, p, p, crew);
       p.swap(work_);
     }
   }
 
  private:
   // (even - X odd)^-1 (even + X odd), coefficients c_k = 6! (12-k)! / (12! k! (6-k)!).
-  void pade(Matrix<T>& p, const Poll& poll) {
+  void pade(Matrix<T>& p, const Crew& crew) {
     constexpr double c[] = {1., 1. / 2, 5. / 44, 1. / 66, 1. / 792., 1. / 15840, 1. / 665280.};
-    multiply(square_, scaled_, scaled_, poll);
-    multiply(work_, square_, square_, poll);
+    multiply(square_, scaled_, scaled_, crew);
+    multiply(work_, square_, square_, crew);
     even_ = T(c[2]) * square_ + T(c[4]) * work_;
     odd_ = T(c[3]) * square_ + T(c[5]) * work_;
     odd_.diagonal().array() += T(c[1]);
-    multiply(p, work_, square_, poll);
+    multiply(p, work_, square_, crew);
     even_ += T(c[6]) * p;
     even_.diagonal().array() += T(c[0]);
-    multiply(work_, scaled_, odd_, poll);
+    multiply(work_, scaled_, odd_, crew);
     odd_ = even_ - work_;
     even_ += work_;
-    resolvent_.compute(odd_, poll);
-    multiply(p, resolvent_.k(), even_, poll);
+    resolvent_.compute(odd_, crew);
+    multiply(p, resolvent_.k(), even_, crew);
   }
 
   Matrix<T> scaled_, square_, even_, odd_, work_;
@@ -72,23 +72,23 @@ template <class T>
 bool log(Matrix<T> p, Matrix<T>& q) {
   const Index n = p.rows();
   if (!inverse_cayley(p, q)) return false;
-  const Poll no_poll = [] {};
+  const Crew nobody = [] {};
   Matrix<T> square(n, n), power(n, n);
   T factor = -2;
   for (; q.norm() > T(0.1); factor *= T(2)) {
     p.diagonal().array() += T(1);
-    polar_in_place(p, square, power, no_poll);
+    polar_in_place(p, square, power, nobody);
     inverse_cayley(p, q);
   }
-  multiply(square, q, q, no_poll);
+  multiply(square, q, q, nobody);
   // The first term that 0.1^(2 k) leaves out is below rounding.
   Matrix<T> series = Matrix<T>::Zero(n, n);
   for (int k = 17; k >= 1; k -= 2) {
-    multiply(power, square, series, no_poll);
+    multiply(power, square, series, nobody);
     series = power;
     series.diagonal().array() += T(1) / T(k);
   }
-  multiply(power, q, series, no_poll);
+  multiply(power, q, series, nobody);
   q = factor * skew_part(power);
   return true;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <vector>
 
 #include "activation.hpp"
 
@@ -12,54 +13,75 @@ inline namespace DESCRAMBLER_VARIANT {
 template <class T>
 using ConstRows = Eigen::Ref<const Matrix<T>>;
 
-// A Gram matrix (upper triangle) of a layer's signals and their sum, both float64.
+// A Gram matrix of a layer's signals and their sum, both float64.
 class GramSum {
  public:
-  explicit GramSum(Index n) : matrix_(Matrix<double>::Zero(n, n)), sum_(Vector<double>::Zero(n)) {}
+  explicit GramSum(Index n) : lanes_(lanes, Lane(n)) {}
 
-  // Signals f(x W^T + b) of inputs x.
+  // Signals f(x W^T + b) of inputs x. Block by block they go to the lanes in turn, which threads share:
+  // sums of lanes, added in their order, do not depend on the number of threads.
   template <class T>
   void add_layer(const ConstRows<T>& x, const ConstRows<T>& weight, const Vector<T>& bias,
-                 ActivationKind activation, T slope, const Poll& poll) {
-    Matrix<T> signals(block, weight.rows());
-    for (Index start = 0; start < x.rows(); start += block) {
-      poll();
-      const Index count = std::min(block, x.rows() - start);
-      auto z = signals.topRows(count);
-      z.noalias() = x.middleRows(start, count) * weight.transpose();
-      z.rowwise() += bias.transpose();
-      activate<T>(activation, slope, {signals.data(), count * signals.cols()});
-      add(z);
-    }
+                 ActivationKind activation, T slope, const Crew& crew) {
+    const Index blocks = (x.rows() + block - 1) / block;
+    crew.each(std::min<Index>(lanes, blocks), [&](Index lane, int worker) {
+      Matrix<T> signals(std::min(block, x.rows()), weight.rows());
+      for (Index number = lane; number < blocks; number += lanes) {
+        crew.check(worker);
+        const Index start = number * block, count = std::min(block, x.rows() - start);
+        auto z = signals.topRows(count);
+        z.noalias() = x.middleRows(start, count) * weight.transpose();
+        z.rowwise() += bias.transpose();
+        activate<T>(activation, slope, {signals.data(), count * signals.cols()});
+        lanes_[static_cast<std::size_t>(lane)].add(z);
+      }
+    });
   }
 
-  // Completes the matrix below its diagonal.
-  void mirror() { matrix_.triangularView<Eigen::StrictlyLower>() = matrix_.transpose(); }
+  // Adds up the lanes, once, and completes the matrix below its diagonal.
+  void finish() {
+    Lane& total = lanes_.front();
+    for (std::size_t lane = 1; lane < lanes_.size(); ++lane) {
+      total.matrix += lanes_[lane].matrix;
+      total.sum += lanes_[lane].sum;
+      total.any = total.any || lanes_[lane].any;
+    }
+    lanes_.resize(1, Lane(0));
+    total.matrix.triangularView<Eigen::StrictlyLower>() = total.matrix.transpose();
+  }
 
-  const Matrix<double>& matrix() const { return matrix_; }
-  const Vector<double>& sum() const { return sum_; }
+  const Matrix<double>& matrix() const { return lanes_.front().matrix; }
+  const Vector<double>& sum() const { return lanes_.front().sum; }
   // Whether any signal is not zero.
-  bool any() const { return any_; }
+  bool any() const { return lanes_.front().any; }
 
  private:
   static constexpr Index block = 512;
+  static constexpr Index lanes = 8;
 
-  template <class Rows>
-  void add(const Rows& rows) {
-    any_ = any_ || (rows.array() != 0).any();
-    if constexpr (std::is_same_v<typename Rows::Scalar, double>) {
-      matrix_.selfadjointView<Eigen::Upper>().rankUpdate(rows.transpose());
-      sum_ += rows.colwise().sum().transpose();
-    } else {
-      wide_ = rows.template cast<double>();
-      matrix_.selfadjointView<Eigen::Upper>().rankUpdate(wide_.transpose());
-      sum_ += wide_.colwise().sum().transpose();
+  // The upper triangle, and the sum, of some of the signals.
+  struct Lane {
+    explicit Lane(Index n) : matrix(Matrix<double>::Zero(n, n)), sum(Vector<double>::Zero(n)) {}
+
+    template <class Rows>
+    void add(const Rows& rows) {
+      any = any || (rows.array() != 0).any();
+      if constexpr (std::is_same_v<typename Rows::Scalar, double>) {
+        matrix.selfadjointView<Eigen::Upper>().rankUpdate(rows.transpose());
+        sum += rows.colwise().sum().transpose();
+      } else {
+        wide = rows.template cast<double>();
+        matrix.selfadjointView<Eigen::Upper>().rankUpdate(wide.transpose());
+        sum += wide.colwise().sum().transpose();
+      }
     }
-  }
 
-  Matrix<double> matrix_, wide_;
-  Vector<double> sum_;
-  bool any_ = false;
+    Matrix<double> matrix, wide;
+    Vector<double> sum;
+    bool any = false;
+  };
+
+  std::vector<Lane> lanes_;
 };
 
 }  // namespace DESCRAMBLER_VARIANT

@@ -18,18 +18,18 @@ class Brockett final : public Criterion<T> {
   Index size() const override { return b_.rows(); }
   double scale() const override { return a_.cwiseAbs().maxCoeff() * b_.trace(); }
 
-  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Poll& poll) override {
-    multiply(gradient, p, b_, poll);
-    double value = 0;
-    for (Index i = 0; i < p.rows(); ++i) {
+  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Crew& crew) override {
+    multiply(gradient, p, b_, crew);
+    for_each_row(p.rows(), crew, [&](Index i) {
       power_(i) = gradient.row(i).dot(p.row(i));
-      value += double(a_(i)) * power_(i);
       gradient.row(i) *= T(2) * a_(i);
-    }
+    });
+    double value = 0;
+    for (Index i = 0; i < p.rows(); ++i) value += double(a_(i)) * power_(i);
     return value;
   }
 
-  bool curvature(Matrix<T>& pairs, const Poll&) override {
+  bool curvature(Matrix<T>& pairs, const Crew&) override {
     pairs.noalias() = T(2) * a_ * power_.transpose();
     return true;
   }
@@ -50,17 +50,17 @@ class Quadratic final : public Criterion<T> {
   Index size() const override { return b_.rows(); }
   double scale() const override { return a_.norm() * b_.trace(); }
 
-  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Poll& poll) override {
-    multiply(product_, p, b_, poll);
+  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Crew& crew) override {
+    multiply(product_, p, b_, crew);
     power_ = product_.cwiseProduct(p).rowwise().sum();
-    multiply(gradient, a_, product_, poll);
+    multiply(gradient, a_, product_, crew);
     double value = 0;
     for (Index i = 0; i < p.rows(); ++i) value += gradient.row(i).dot(p.row(i));
     gradient *= T(2);
     return value;
   }
 
-  bool curvature(Matrix<T>& pairs, const Poll&) override {
+  bool curvature(Matrix<T>& pairs, const Crew&) override {
     pairs.noalias() = T(2) * a_.diagonal() * power_.transpose();
     return true;
   }
@@ -86,15 +86,15 @@ class SpectrumDeviation final : public Criterion<T> {
   Index size() const override { return b_.rows(); }
   double scale() const override { return b_.squaredNorm() + target_.squaredNorm(); }
 
-  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Poll& poll) override {
-    multiply(rotated_, modes_, p, poll);
-    multiply(product_, rotated_, b_, poll);
+  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Crew& crew) override {
+    multiply(rotated_, modes_, p, crew);
+    multiply(product_, rotated_, b_, crew);
     power_ = product_.cwiseProduct(rotated_).rowwise().sum();
     for (Index sine = 2; sine < size(); sine += 2)
       power_.segment(sine - 1, 2).setConstant(power_.segment(sine - 1, 2).mean());
     power_ -= target_;
     product_.array().colwise() *= T(4) * power_.array();
-    multiply_tn(gradient, modes_, product_, poll);
+    multiply_tn(gradient, modes_, product_, crew);
     return power_.template cast<double>().squaredNorm();
   }
 
@@ -114,8 +114,8 @@ class SquaredPower final : public Criterion<T> {
   Index size() const override { return b_.rows(); }
   double scale() const override { return b_.squaredNorm(); }
 
-  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Poll& poll) override {
-    multiply(gradient, p, b_, poll);
+  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Crew& crew) override {
+    multiply(gradient, p, b_, crew);
     double value = 0;
     for (Index i = 0; i < p.rows(); ++i) {
       power_(i) = gradient.row(i).dot(p.row(i));
@@ -125,7 +125,7 @@ class SquaredPower final : public Criterion<T> {
     return value;
   }
 
-  bool curvature(Matrix<T>& pairs, const Poll&) override {
+  bool curvature(Matrix<T>& pairs, const Crew&) override {
     pairs.noalias() = T(4) * power_ * power_.transpose();
     return true;
   }

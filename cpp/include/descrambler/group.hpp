@@ -5,23 +5,34 @@
 #include <limits>
 
 #include "generator.hpp"
+#include "inverse.hpp"
 
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
 
-// K = (1 + Q)^-1 by LU. The Cayley image of Q is (1 + Q)^-1 (1 - Q) = 2 K - 1.
+// K = (1 + Q)^-1. The Cayley image of Q is (1 + Q)^-1 (1 - Q) = 2 K - 1.
 template <class T>
 class Resolvent {
  public:
-  explicit Resolvent(Index n) : lu_(n), k_(n, n) {}
+  explicit Resolvent(Index n) : lu_(n), k_(n, n), room_(n < large ? 0 : n * n) {}
 
-  void compute(const Matrix<T>& one_plus_q, const Poll& poll) {
+  // Of 1 + Q with a skew-symmetric Q: no inverse of a leading block, nor of a Schur complement,
+  // exceeds 1. Without pivots the rounding grows with ||Q||^2, with them with ||Q||.
+  void compute_of_skew(const Matrix<T>& one_plus_q, const Crew& crew) {
+    if (k_.rows() < large || estimated_norm(one_plus_q) > T(largest_norm))
+      return compute(one_plus_q, crew);
+    k_ = one_plus_q;
+    invert_in_place(whole(k_), room_.data(), crew);
+  }
+
+  // Of any 1 + Q, by LU with pivots.
+  void compute(const Matrix<T>& one_plus_q, const Crew& crew) {
     lu_.compute(one_plus_q);
     k_ = lu_.permutationP();
     constexpr Index panel = 512;
     for (Index column = 0; column < k_.cols(); column += panel) {
       auto block = k_.middleCols(column, std::min(panel, k_.cols() - column));
-      poll();
+      crew.poll();
       lu_.matrixLU().template triangularView<Eigen::UnitLower>().solveInPlace(block);
       lu_.matrixLU().template triangularView<Eigen::Upper>().solveInPlace(block);
     }
@@ -30,8 +41,26 @@ class Resolvent {
   const Matrix<T>& k() const { return k_; }
 
  private:
+  static constexpr Index large = 96;
+  static constexpr double largest_norm = 8;
+
+  // Spectral norm, from below, by a few steps of the power method.
+  T estimated_norm(const Matrix<T>& m) {
+    auto from = room_.head(m.rows()), to = room_.segment(m.rows(), m.rows());
+    for (Index i = 0; i < m.rows(); ++i) from(i) = std::cos(T(i * i % 1009));
+    T norm = 0;
+    for (int step = 0; step < 6; ++step) {
+      from /= from.norm();
+      to.noalias() = m * from;
+      norm = to.norm();
+      from.swap(to);
+    }
+    return norm;
+  }
+
   Eigen::PartialPivLU<Matrix<T>> lu_;
   Matrix<T> k_;
+  Vector<T> room_;
 };
 
 template <class T>
@@ -39,7 +68,7 @@ Matrix<T> skew_part(const Matrix<T>& m) {
   return (m - m.transpose()) / T(2);
 }
 
-// P = (1 + Q)^-1 (1 - Q).
+// P = (1 + Q)^-1 (1 - Q), of any Q.
 template <class T>
 Matrix<T> cayley(const Matrix<T>& q) {
   Matrix<T> p = q;
@@ -75,18 +104,18 @@ Matrix<T> cayley_pullback(const Matrix<T>& q, const Matrix<T>& gradient) {
 
 // One Newton-Schulz step towards the nearest orthogonal matrix; returns ||X^T X - 1||_F before it.
 template <class T>
-T newton_schulz_step(Matrix<T>& x, Matrix<T>& gram, Matrix<T>& product, const Poll& poll) {
-  multiply_tn(gram, x, x, poll);
+T newton_schulz_step(Matrix<T>& x, Matrix<T>& gram, Matrix<T>& product, const Crew& crew) {
+  multiply_tn(gram, x, x, crew);
   gram.diagonal().array() -= T(1);
   const T error = gram.norm();
-  multiply(product, x, gram, poll);
+  multiply(product, x, gram, crew);
   x -= product / T(2);
   return error;
 }
 
 // X <- orthogonal polar factor of X, by matrix products alone; false where X is singular.
 template <class T>
-bool polar_in_place(Matrix<T>& x, Matrix<T>& gram, Matrix<T>& product, const Poll& poll) {
+bool polar_in_place(Matrix<T>& x, Matrix<T>& gram, Matrix<T>& product, const Crew& crew) {
   const T bound = std::sqrt(x.cwiseAbs().rowwise().sum().maxCoeff()) *
                   std::sqrt(x.cwiseAbs().colwise().sum().maxCoeff());
   if (!(bound > T(0))) return false;
@@ -95,7 +124,7 @@ bool polar_in_place(Matrix<T>& x, Matrix<T>& gram, Matrix<T>& product, const Pol
   const T epsilon = std::numeric_limits<T>::epsilon();
   const int steps = 12 + static_cast<int>(-std::log(epsilon) / std::log(T(1.5)));
   for (int step = 0; step < steps; ++step)
-    if (newton_schulz_step(x, gram, product, poll) < std::sqrt(epsilon)) return true;
+    if (newton_schulz_step(x, gram, product, crew) < std::sqrt(epsilon)) return true;
   return false;
 }
 

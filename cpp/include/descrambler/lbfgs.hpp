@@ -63,7 +63,7 @@ class Lbfgs {
   bool step() {
     const bool preconditioned = problem_.curvature(curvature_);
     for (;;) {
-      memory_.direction(gradient_, preconditioned ? &curvature_ : nullptr, direction_);
+      memory_.direction(gradient_, preconditioned ? &curvature_ : nullptr, direction_, problem_.crew());
       const Sample<T> start{T(0), value_, gradient_.dot(direction_)};
       Sample<T> last = start;
       const auto phi = [&](T t) {
@@ -76,7 +76,7 @@ class Lbfgs {
         const bool anew = problem_.accept();
         direction_ *= last.step;
         trial_gradient_ = gradient_ - trial_gradient_;
-        memory_.add(direction_, trial_gradient_);
+        memory_.add(direction_, trial_gradient_, problem_.crew());
         if (anew) evaluate();
         return true;
       }

@@ -3,17 +3,11 @@
 
 #include <Eigen/Dense>
 #include <algorithm>
-#include <functional>
 
-// Each CPU variant lives in an inline namespace of its own, so that one process may hold several.
-#ifndef DESCRAMBLER_VARIANT
-#define DESCRAMBLER_VARIANT baseline
-#endif
+#include "crew.hpp"
 
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
-
-using Eigen::Index;
 
 // Row-major, as NumPy's default: arrays are mapped, never transposed.
 template <class T>
@@ -21,42 +15,89 @@ using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>
 template <class T>
 using Vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
 
-// Called every fraction of a second from long loops; throws Interrupted when the user asks to stop.
-using Poll = std::function<void()>;
-struct Interrupted {};
+// A part of a matrix, or a whole one.
+template <class T>
+using Part = Eigen::Map<Matrix<T>, 0, Eigen::OuterStride<>>;
+template <class T>
+using ConstPart = Eigen::Map<const Matrix<T>, 0, Eigen::OuterStride<>>;
 
-// Products in panels of rows, so that the longest stretch without a poll stays well below a second.
-// Three named functions instead of one template over expressions: each kind costs seconds to compile.
-template <class Panel>
-void for_each_panel(Index rows, const Poll& poll, Panel panel) {
-  constexpr Index height = 512;
-  for (Index row = 0; row < rows; row += height) {
-    poll();
-    panel(row, std::min(height, rows - row));
-  }
+template <class T>
+Part<T> whole(Matrix<T>& m) {
+  return {m.data(), m.rows(), m.cols(), Eigen::OuterStride<>(m.cols())};
+}
+template <class T>
+ConstPart<T> whole(const Matrix<T>& m) {
+  return {m.data(), m.rows(), m.cols(), Eigen::OuterStride<>(m.cols())};
+}
+template <class T>
+ConstPart<T> readable(const Part<T>& m) {
+  return {m.data(), m.rows(), m.cols(), Eigen::OuterStride<>(m.outerStride())};
+}
+template <class Map>
+Map part(const Map& m, Index row, Index column, Index rows, Index columns) {
+  return {const_cast<typename Map::PointerArgType>(m.data() + row * m.outerStride() + column), rows,
+          columns, Eigen::OuterStride<>(m.outerStride())};
+}
+
+// Tiles of a product, which threads share: of a fixed size, so that its bits do not depend on their
+// number, and so small that a fraction of a second passes between polls. Smaller ones would leave more
+// time to the copies that a product makes of its operands, larger ones less work for many threads.
+template <class T, class Fill>
+void for_each_tile(const Part<T>& out, const Crew& crew, const Fill& fill) {
+  const bool small = out.size() < 10000, large = out.rows() > 512;
+  const Index height = large ? 256 : small ? 128 : 64, width = large ? 256 : 128;
+  const Index down = (out.rows() + height - 1) / height, across = (out.cols() + width - 1) / width;
+  crew.each(down * across, [&](Index tile, int) {
+    const Index row = tile / across * height, column = tile % across * width;
+    fill(row, column, std::min(height, out.rows() - row), std::min(width, out.cols() - column));
+  });
+}
+
+// visit(i) for every row, in panels that threads share.
+template <class Visit>
+void for_each_row(Index rows, const Crew& crew, const Visit& visit) {
+  constexpr Index height = 128;
+  crew.each((rows + height - 1) / height, [&](Index panel, int) {
+    const Index end = std::min(rows, (panel + 1) * height);
+    for (Index row = panel * height; row < end; ++row) visit(row);
+  });
+}
+
+// out += factor a b. Three named functions instead of one template over expressions: each kind costs
+// seconds to compile.
+template <class T>
+void add_product(const Part<T>& out, const ConstPart<T>& a, const ConstPart<T>& b, T factor,
+                 const Crew& crew) {
+  for_each_tile(out, crew, [&](Index row, Index column, Index rows, Index columns) {
+    part(out, row, column, rows, columns).noalias() +=
+        factor * (part(a, row, 0, rows, a.cols()) * part(b, 0, column, b.rows(), columns));
+  });
 }
 
 // out = a b
 template <class T>
-void multiply(Matrix<T>& out, const Matrix<T>& a, const Matrix<T>& b, const Poll& poll) {
-  for_each_panel(out.rows(), poll, [&](Index row, Index rows) {
-    out.middleRows(row, rows).noalias() = a.middleRows(row, rows) * b;
-  });
+void multiply(Matrix<T>& out, const Matrix<T>& a, const Matrix<T>& b, const Crew& crew) {
+  out.setZero();
+  add_product(whole(out), whole(a), whole(b), T(1), crew);
 }
 
 // out = a^T b
 template <class T>
-void multiply_tn(Matrix<T>& out, const Matrix<T>& a, const Matrix<T>& b, const Poll& poll) {
-  for_each_panel(out.rows(), poll, [&](Index row, Index rows) {
-    out.middleRows(row, rows).noalias() = a.middleCols(row, rows).transpose() * b;
+void multiply_tn(Matrix<T>& out, const Matrix<T>& a, const Matrix<T>& b, const Crew& crew) {
+  const auto left = whole(a), right = whole(b);
+  for_each_tile(whole(out), crew, [&](Index row, Index column, Index rows, Index columns) {
+    part(whole(out), row, column, rows, columns).noalias() =
+        part(left, 0, row, a.rows(), rows).transpose() * part(right, 0, column, b.rows(), columns);
   });
 }
 
 // out = a b^T
 template <class T>
-void multiply_nt(Matrix<T>& out, const Matrix<T>& a, const Matrix<T>& b, const Poll& poll) {
-  for_each_panel(out.rows(), poll, [&](Index row, Index rows) {
-    out.middleRows(row, rows).noalias() = a.middleRows(row, rows) * b.transpose();
+void multiply_nt(Matrix<T>& out, const Matrix<T>& a, const Matrix<T>& b, const Crew& crew) {
+  const auto left = whole(a), right = whole(b);
+  for_each_tile(whole(out), crew, [&](Index row, Index column, Index rows, Index columns) {
+    part(whole(out), row, column, rows, columns).noalias() =
+        part(left, row, 0, rows, a.cols()) * part(right, column, 0, columns, b.cols()).transpose();
   });
 }
 

@@ -20,9 +20,9 @@ struct Objective {
 template <class T>
 class Problem {
  public:
-  Problem(Objective<T> objective, Matrix<T> start, Poll poll)
+  Problem(Objective<T> objective, Matrix<T> start, Crew crew)
       : criterion_(objective.criterion),
-        poll_(std::move(poll)),
+        crew_(std::move(crew)),
         sign_(objective.maximized ? T(-1) : T(1)),
         n_(criterion_.size()),
         gradient_(n_, n_),
@@ -33,6 +33,7 @@ class Problem {
 
   Index dimension() const { return packed_size(n_); }
   double scale() const { return criterion_.scale(); }
+  const Crew& crew() const { return crew_; }
   // The current point.
   const Matrix<T>& rotation() const { return rotation_; }
 
@@ -52,11 +53,11 @@ class Problem {
 
  protected:
   T evaluate(const Matrix<T>& p) {
-    return sign_ * static_cast<T>(criterion_.value_and_gradient(p, gradient_, poll_));
+    return sign_ * static_cast<T>(criterion_.value_and_gradient(p, gradient_, crew_));
   }
 
   Criterion<T>& criterion_;
-  Poll poll_;
+  Crew crew_;
   const T sign_;
   const Index n_;
   Matrix<T> gradient_, product_, work_, rotation_;

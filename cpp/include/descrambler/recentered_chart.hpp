@@ -17,8 +17,8 @@ inline namespace DESCRAMBLER_VARIANT {
 template <class T>
 class RecenteredChart final : public Problem<T> {
  public:
-  RecenteredChart(Objective<T> objective, Matrix<T> start, RetractionKind kind, Poll poll)
-      : Problem<T>(objective, std::move(start), std::move(poll)),
+  RecenteredChart(Objective<T> objective, Matrix<T> start, RetractionKind kind, Crew crew)
+      : Problem<T>(objective, std::move(start), std::move(crew)),
         retraction_(kind, this->n_),
         tangent_(this->n_, this->n_),
         velocity_(this->dimension()),
@@ -28,11 +28,11 @@ class RecenteredChart final : public Problem<T> {
   T start(Vector<T>& gradient) override { return at(this->rotation_, gradient); }
 
   Sample<T> sample(const Vector<T>& direction, T step, Vector<T>& gradient) override {
-    unpack_generator(direction, tangent_);
-    retraction_.compute(tangent_, step, this->poll_);
-    multiply(trial_, retraction_.rotation(), this->rotation_, this->poll_);
+    unpack_generator(direction, tangent_, this->crew_);
+    retraction_.compute(tangent_, step, this->crew_);
+    multiply(trial_, retraction_.rotation(), this->rotation_, this->crew_);
     const T value = at(trial_, gradient);
-    pack_generator(retraction_.velocity(), velocity_);
+    pack_generator(retraction_.velocity(), velocity_, this->crew_);
     return {step, value, gradient.dot(velocity_)};
   }
 
@@ -40,7 +40,7 @@ class RecenteredChart final : public Problem<T> {
     this->rotation_.swap(trial_);
     // Rounding drifts by about one unit a step: one Newton-Schulz step in a while undoes it.
     if (++steps_ % 32 != 0) return false;
-    newton_schulz_step(this->rotation_, this->product_, this->work_, this->poll_);
+    newton_schulz_step(this->rotation_, this->product_, this->work_, this->crew_);
     return true;
   }
 
@@ -48,9 +48,9 @@ class RecenteredChart final : public Problem<T> {
   // sum f_i'' y_j^2 + f_j'' y_i^2 - f_i' y_i - f_j' y_j (Ablin, Cardoso and Gramfort 2018), where the
   // last two are the diagonal of G P^T. Signals need not be white.
   bool curvature(Vector<T>& pairs) override {
-    if (!this->criterion_.curvature(this->work_, this->poll_)) return false;
+    if (!this->criterion_.curvature(this->work_, this->crew_)) return false;
     const Matrix<T>& second = this->work_;
-    for_each_packed(this->n_, [&](Index i, Index j, Index k) {
+    for_each_packed(this->n_, this->crew_, [&](Index i, Index j, Index k) {
       const T turned = second(i, j) + second(j, i), radial = radial_(i) + radial_(j);
       const T natural = std::abs(turned) + std::abs(radial);
       pairs(k) = std::max(std::abs(turned - radial), floor * natural);
@@ -66,9 +66,9 @@ class RecenteredChart final : public Problem<T> {
 
   T at(const Matrix<T>& p, Vector<T>& gradient) {
     const T value = this->evaluate(p);
-    multiply_nt(this->product_, this->gradient_, p, this->poll_);
+    multiply_nt(this->product_, this->gradient_, p, this->crew_);
     radial_ = this->product_.diagonal();
-    pack_skew_part(this->product_, this->sign_, gradient);
+    pack_skew_part(this->product_, this->sign_, gradient, this->crew_);
     return value;
   }
 

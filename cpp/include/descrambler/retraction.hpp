@@ -26,14 +26,14 @@ class Retraction {
         rotation_(n, n),
         velocity_(n, n) {}
 
-  void compute(const Matrix<T>& x, T t, const Poll& poll) {
+  void compute(const Matrix<T>& x, T t, const Crew& crew) {
     switch (kind_) {
       case RetractionKind::cayley:
-        return cayley_curve(x, t, poll);
+        return cayley_curve(x, t, crew);
       case RetractionKind::exponential:
-        return exponential_curve(x, t, poll);
+        return exponential_curve(x, t, crew);
       case RetractionKind::polar:
-        return polar_curve(x, t, poll);
+        return polar_curve(x, t, crew);
     }
   }
 
@@ -42,27 +42,27 @@ class Retraction {
 
  private:
   // With K = (1 - tX/2)^-1, K K^T = (K + K^T) / 2, hence V = K X K^T = (K - K^T) / t.
-  void cayley_curve(const Matrix<T>& x, T t, const Poll& poll) {
+  void cayley_curve(const Matrix<T>& x, T t, const Crew& crew) {
     scaled_ = x * (-t / T(2));
     scaled_.diagonal().array() += T(1);
-    resolvent_.compute(scaled_, poll);
+    resolvent_.compute_of_skew(scaled_, crew);
     rotation_ = T(2) * resolvent_.k();
     rotation_.diagonal().array() -= T(1);
     velocity_ = (resolvent_.k() - resolvent_.k().transpose()) / t;
   }
 
-  void exponential_curve(const Matrix<T>& x, T t, const Poll& poll) {
+  void exponential_curve(const Matrix<T>& x, T t, const Crew& crew) {
     scaled_ = t * x;
-    exponential_(scaled_, rotation_, poll);
+    exponential_(scaled_, rotation_, crew);
     velocity_ = x;
   }
 
   // An eigenvalue of R is e^ia with tan a = t x, hence V = sin a cos a / t = (R^2 - R^-2) / 4t.
-  void polar_curve(const Matrix<T>& x, T t, const Poll& poll) {
+  void polar_curve(const Matrix<T>& x, T t, const Crew& crew) {
     rotation_ = t * x;
     rotation_.diagonal().array() += T(1);
-    polar_in_place(rotation_, gram_, product_, poll);
-    multiply(gram_, rotation_, rotation_, poll);
+    polar_in_place(rotation_, gram_, product_, crew);
+    multiply(gram_, rotation_, rotation_, crew);
     velocity_ = (gram_ - gram_.transpose()) / (T(4) * t);
   }
 

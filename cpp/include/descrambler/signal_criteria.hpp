@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -25,35 +26,46 @@ template <class T>
 class SignalSum final : public Criterion<T> {
  public:
   using Terms = std::vector<std::pair<double, std::shared_ptr<SignalTerm<T>>>>;
-  SignalSum(Signals<T> signals, Terms terms) : loop_(signals), terms_(std::move(terms)) {}
+  SignalSum(Signals<T> signals, Terms terms)
+      : loop_(signals), values_(static_cast<std::size_t>(loop_.stripes())), terms_{std::move(terms)} {}
 
   Index size() const override { return loop_.n(); }
   double scale() const override {
     double sum = 0;
-    for (const auto& [weight, term] : terms_) sum += std::abs(weight);
+    for (const auto& [weight, term] : terms_.front()) sum += std::abs(weight);
     return sum * static_cast<double>(loop_.n()) * static_cast<double>(loop_.count());
   }
 
-  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Poll& poll) override {
-    double value = 0;
-    loop_.gradient(p, gradient, poll, [&](ConstRow<T> y, Row<T> slope) {
-      for (const auto& [weight, term] : terms_)
-        value += weight * term->add(y, static_cast<T>(weight), slope);
+  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Crew& crew) override {
+    while (terms_.size() < static_cast<std::size_t>(crew.workers())) terms_.push_back(terms_again());
+    std::fill(values_.begin(), values_.end(), 0.0);
+    loop_.gradient(p, gradient, crew, [&](ConstRow<T> y, Row<T> slope, Index stripe, int worker) {
+      for (const auto& [weight, term] : terms_[static_cast<std::size_t>(worker)])
+        values_[static_cast<std::size_t>(stripe)] +=
+            weight * term->add(y, static_cast<T>(weight), slope);
     });
-    return value;
+    return std::accumulate(values_.begin(), values_.end(), 0.0);
   }
 
-  bool curvature(Matrix<T>& pairs, const Poll& poll) override {
-    loop_.curvature(pairs, curvature_sample(size()), poll, [&](ConstRow<T> y, Row<T> curvature) {
-      for (const auto& [weight, term] : terms_)
+  bool curvature(Matrix<T>& pairs, const Crew& crew) override {
+    loop_.curvature(pairs, curvature_sample(size()), crew, [&](ConstRow<T> y, Row<T> curvature) {
+      for (const auto& [weight, term] : terms_.front())
         term->add_curvature(y, static_cast<T>(weight), curvature);
     });
     return true;
   }
 
  private:
+  // Terms keep storage, which threads do not share.
+  Terms terms_again() const {
+    Terms again;
+    for (const auto& [weight, term] : terms_.front()) again.emplace_back(weight, term->again());
+    return again;
+  }
+
   SignalLoop<T> loop_;
-  Terms terms_;
+  std::vector<double> values_;
+  std::vector<Terms> terms_;
 };
 
 // sum_i m (sum y_i^4) / (sum y_i^2)^2: the kurtosis of every unit over the m signals. Its curvature is
@@ -65,22 +77,22 @@ class Kurtosis final : public Criterion<T> {
       : loop_(signals),
         b_(std::move(b)),
         product_(b_.rows(), b_.cols()),
-        fourth_(b_.rows()),
+        fourth_(b_.rows(), loop_.stripes()),
         power_(b_.rows()) {}
 
   Index size() const override { return loop_.n(); }
   double scale() const override { return 3 * static_cast<double>(loop_.n()); }
 
-  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Poll& poll) override {
+  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Crew& crew) override {
     fourth_.setZero();
-    loop_.gradient(p, gradient, poll, [&](ConstRow<T> y, Row<T> slope) {
+    loop_.gradient(p, gradient, crew, [&](ConstRow<T> y, Row<T> slope, Index stripe, int) {
       slope = y.cube();
-      fourth_ += (y * slope).template cast<double>();
+      fourth_.col(stripe) += (y * slope).template cast<double>();
     });
-    multiply(product_, p, b_, poll);
+    multiply(product_, p, b_, crew);
     power_ = product_.cwiseProduct(p).rowwise().sum().template cast<double>();
     const Eigen::ArrayXd inverse = inverse_power();
-    const Eigen::ArrayXd kurtosis = count() * fourth_ * inverse.square();
+    const Eigen::ArrayXd kurtosis = count() * fourth_.rowwise().sum() * inverse.square();
     gradient.array().colwise() *= (4 * count() * inverse.square()).template cast<T>();
     product_.array().colwise() *= (4 * kurtosis * inverse).template cast<T>();
     gradient -= product_;
@@ -98,7 +110,8 @@ class Kurtosis final : public Criterion<T> {
 
   SignalLoop<T> loop_;
   Matrix<T> b_, product_;
-  Eigen::ArrayXd fourth_, power_;
+  Eigen::ArrayXXd fourth_;
+  Eigen::ArrayXd power_;
 };
 
 }  // namespace DESCRAMBLER_VARIANT

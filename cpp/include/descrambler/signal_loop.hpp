@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <vector>
 
 #include "matrix.hpp"
 #include "rows.hpp"
@@ -23,47 +24,69 @@ template <class T>
 class SignalLoop {
  public:
   explicit SignalLoop(Signals<T> signals)
-      : signals_(signals),
-        rotation_(signals.rows.cols(), signals.rows.cols()),
-        y_(block, signals.rows.cols()),
-        slope_(block, signals.rows.cols()) {}
+      : signals_(signals), rotation_(signals.rows.cols(), signals.rows.cols()) {
+    // A stripe is worth its gradient: four times as many signals as that has rows. 64 of them keep the
+    // threads of any machine busy.
+    const Index least = std::max<Index>(1024, 4 * n());
+    const Index wanted = std::clamp<Index>(count() / least, 1, 64);
+    height_ = (count() / wanted / block + 1) * block;
+    if (stripes() > 1) parts_.resize(static_cast<std::size_t>(stripes()), Matrix<T>(n(), n()));
+  }
 
   Index n() const { return signals_.rows.cols(); }
   Index count() const { return signals_.rows.rows(); }
+  // Threads share the signals in stripes, as many as there are signals for: sums over them, added in
+  // their order, do not depend on the number of threads.
+  Index stripes() const { return (count() + height_ - 1) / height_; }
 
-  // gradient = sum of slope^T x over the signals x; visit(y, slope) fills the slope of one signal.
+  // gradient = sum of slope^T x over the signals x; visit(y, slope, stripe, worker) fills the slope of
+  // one.
   template <class Visit>
-  void gradient(const Matrix<T>& p, Matrix<T>& gradient, const Poll& poll, Visit visit) {
+  void gradient(const Matrix<T>& p, Matrix<T>& gradient, const Crew& crew, const Visit& visit) {
     rotation_ = p / signals_.unit;
-    gradient.setZero();
-    for (Index start = 0; start < count(); start += block) {
-      poll();
-      const Index rows = std::min(block, count() - start);
-      const auto x = signals_.rows.middleRows(start, rows);
-      y_.topRows(rows).noalias() = x * rotation_.transpose();
-      slope_.setZero();
-      for (Index row = 0; row < rows; ++row) visit(y_row(row), slope_row(row));
-      gradient.noalias() += slope_.topRows(rows).transpose() * x;
-    }
+    room_.resize(std::max(room_.size(), static_cast<std::size_t>(crew.workers())));
+    crew.each(stripes(), [&](Index stripe, int worker) {
+      Matrix<T>& sum = stripes() == 1 ? gradient : parts_[static_cast<std::size_t>(stripe)];
+      Room& room = room_for(worker);
+      sum.setZero();
+      const Index end = std::min(count(), (stripe + 1) * height_);
+      for (Index start = stripe * height_; start < end; start += block) {
+        crew.check(worker);
+        const Index rows = std::min(block, end - start);
+        const auto x = signals_.rows.middleRows(start, rows);
+        room.y.topRows(rows).noalias() = x * rotation_.transpose();
+        room.slope.setZero();
+        for (Index row = 0; row < rows; ++row)
+          visit(room.y_row(row), room.slope_row(row), stripe, worker);
+        sum.noalias() += room.slope.topRows(rows).transpose() * x;
+      }
+    });
+    if (stripes() > 1)
+      for_each_row(n(), crew, [&](Index row) {
+        gradient.row(row) = parts_.front().row(row);
+        for (std::size_t stripe = 1; stripe < parts_.size(); ++stripe)
+          gradient.row(row) += parts_[stripe].row(row);
+      });
     gradient /= signals_.unit;
   }
 
   // pairs(i, j) = sum of curvature_i y_j^2, from at most `most` signals evenly spread.
   // At the rotation of the last gradient.
   template <class Visit>
-  void curvature(Matrix<T>& pairs, Index most, const Poll& poll, Visit visit) {
+  void curvature(Matrix<T>& pairs, Index most, const Crew& crew, const Visit& visit) {
     const Index stride = (count() + most - 1) / most, taken = (count() + stride - 1) / stride;
     const Eigen::Map<const Matrix<T>, 0, Eigen::OuterStride<>> thinned(
         signals_.rows.data(), taken, n(), Eigen::OuterStride<>(stride * n()));
+    Room& room = room_for(0);
     pairs.setZero();
     for (Index start = 0; start < taken; start += block) {
-      poll();
+      crew.poll();
       const Index rows = std::min(block, taken - start);
-      y_.topRows(rows).noalias() = thinned.middleRows(start, rows) * rotation_.transpose();
-      slope_.setZero();
-      for (Index row = 0; row < rows; ++row) visit(y_row(row), slope_row(row));
-      y_ = y_.cwiseAbs2();
-      pairs.noalias() += slope_.topRows(rows).transpose() * y_.topRows(rows);
+      room.y.topRows(rows).noalias() = thinned.middleRows(start, rows) * rotation_.transpose();
+      room.slope.setZero();
+      for (Index row = 0; row < rows; ++row) visit(room.y_row(row), room.slope_row(row));
+      room.y = room.y.cwiseAbs2();
+      pairs.noalias() += room.slope.topRows(rows).transpose() * room.y.topRows(rows);
     }
     pairs *= static_cast<T>(count()) / static_cast<T>(taken);
   }
@@ -71,11 +94,26 @@ class SignalLoop {
  private:
   static constexpr Index block = 256;
 
-  ConstRow<T> y_row(Index row) const { return {y_.row(row).data(), n()}; }
-  Row<T> slope_row(Index row) { return {slope_.row(row).data(), n()}; }
+  // What a thread works on.
+  struct Room {
+    Matrix<T> y, slope;
+
+    ConstRow<T> y_row(Index row) const { return {y.row(row).data(), y.cols()}; }
+    Row<T> slope_row(Index row) { return {slope.row(row).data(), slope.cols()}; }
+  };
+
+  Room& room_for(int worker) {
+    Room& room = room_[static_cast<std::size_t>(worker)];
+    room.y.resize(block, n());
+    room.slope.resize(block, n());
+    return room;
+  }
 
   Signals<T> signals_;
-  Matrix<T> rotation_, y_, slope_;
+  Index height_;
+  Matrix<T> rotation_;
+  std::vector<Matrix<T>> parts_;
+  std::vector<Room> room_{1};
 };
 
 }  // namespace DESCRAMBLER_VARIANT

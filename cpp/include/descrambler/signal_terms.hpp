@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <utility>
 
 #include "rows.hpp"
@@ -18,12 +19,15 @@ class SignalTerm {
   virtual double add(ConstRow<T> y, T weight, Row<T> slope) = 0;
   // Adds weight times the diagonal of f''(y).
   virtual void add_curvature(ConstRow<T> y, T weight, Row<T> curvature) = 0;
+  // The same term with storage of its own.
+  virtual std::shared_ptr<SignalTerm> again() const = 0;
 };
 
 // sum y^4
 template <class T>
 class Quartic final : public SignalTerm<T> {
  public:
+  std::shared_ptr<SignalTerm<T>> again() const override { return std::make_shared<Quartic>(*this); }
   double add(ConstRow<T> y, T weight, Row<T> slope) override {
     slope += (T(4) * weight) * y.cube();
     return y.square().square().sum();
@@ -37,6 +41,7 @@ class Quartic final : public SignalTerm<T> {
 template <class T>
 class Entropy final : public SignalTerm<T> {
  public:
+  std::shared_ptr<SignalTerm<T>> again() const override { return std::make_shared<Entropy>(*this); }
   double add(ConstRow<T> y, T weight, Row<T> slope) override {
     logarithm(y);
     slope -= (T(2) * weight) * y * logarithm_;
@@ -106,6 +111,7 @@ class Descent {
 template <class T, class Function>
 class Entries final : public SignalTerm<T> {
  public:
+  std::shared_ptr<SignalTerm<T>> again() const override { return std::make_shared<Entries>(*this); }
   explicit Entries(Function function) : function_(std::move(function)) {}
 
   double add(ConstRow<T> y, T weight, Row<T> slope) override {
@@ -129,6 +135,7 @@ class Entries final : public SignalTerm<T> {
 template <class T, class Function>
 class Steps final : public SignalTerm<T> {
  public:
+  std::shared_ptr<SignalTerm<T>> again() const override { return std::make_shared<Steps>(*this); }
   Steps(Function function, bool periodic) : function_(std::move(function)), periodic_(periodic) {}
 
   double add(ConstRow<T> y, T weight, Row<T> slope) override {
@@ -170,6 +177,7 @@ class Steps final : public SignalTerm<T> {
 template <class T>
 class Spread final : public SignalTerm<T> {
  public:
+  std::shared_ptr<SignalTerm<T>> again() const override { return std::make_shared<Spread>(*this); }
   using Points = Eigen::Array<T, 2, Eigen::Dynamic, Eigen::RowMajor>;
   explicit Spread(Points points) : points_(std::move(points)) {}
 

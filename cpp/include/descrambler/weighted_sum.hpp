@@ -25,16 +25,16 @@ class WeightedSum final : public Criterion<T> {
     return sum;
   }
 
-  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Poll& poll) override {
+  double value_and_gradient(const Matrix<T>& p, Matrix<T>& gradient, const Crew& crew) override {
     return add_up(gradient, [&](Criterion<T>& part, Matrix<T>& out) {
-      return part.value_and_gradient(p, out, poll);
+      return part.value_and_gradient(p, out, crew);
     });
   }
 
   // Parts of unknown curvature count as flat.
-  bool curvature(Matrix<T>& pairs, const Poll& poll) override {
+  bool curvature(Matrix<T>& pairs, const Crew& crew) override {
     return add_up(pairs, [&](Criterion<T>& part, Matrix<T>& out) {
-             const bool known = part.curvature(out, poll);
+             const bool known = part.curvature(out, crew);
              if (!known) out.setZero();
              return known ? 1.0 : 0.0;
            }) != 0;

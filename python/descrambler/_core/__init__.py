@@ -36,6 +36,9 @@ __version__ = _compiled.__version__
 compiler = _compiled.compiler
 eigen_version = _compiled.eigen_version
 
+# Threads that calls of this Python thread may use from now on
+set_threads = _compiled.set_threads
+
 # Enumerations and what the optimizers are asked
 Activation = _compiled.Activation
 Cancellation = _compiled.Cancellation

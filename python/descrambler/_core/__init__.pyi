@@ -21,6 +21,8 @@ __version__: str
 compiler: str
 eigen_version: str
 
+def set_threads(threads: int) -> None: ...
+
 # Enumerations and what the optimizers are asked
 
 class Activation(Enum):

@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import threadpoolctl
 
+from .. import _core as core
 from .platform.cpus import processors
 
 VARIABLE = "DESCRAMBLER_THREADS"
@@ -118,10 +119,12 @@ def alone() -> Iterator[None]:
 def _as_many(threads: int) -> Iterator[None]:
     outer = _here.threads
     _here.threads = threads
+    core.set_threads(threads)
     try:
         yield
     finally:
         _here.threads = outer
+        core.set_threads(outer or 1)
 
 
 def computes(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:

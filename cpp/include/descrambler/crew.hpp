@@ -1,0 +1,188 @@
+// Who does the work of a loop: the calling thread, with helpers or without, and when it is asked to
+// stop.
+#pragma once
+
+#include <Eigen/Core>
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+// Each CPU variant lives in an inline namespace of its own, so that one process may hold several.
+#ifndef DESCRAMBLER_VARIANT
+#define DESCRAMBLER_VARIANT baseline
+#endif
+
+namespace descrambler {
+inline namespace DESCRAMBLER_VARIANT {
+
+using Eigen::Index;
+
+// Called every fraction of a second from long loops; throws Interrupted when the user asks to stop.
+using Poll = std::function<void()>;
+struct Interrupted {};
+
+// Threads that wait for work, and end with this object: none is left for the end of the process or a
+// fork.
+class Helpers {
+ public:
+  using Work = std::function<void(int)>;
+
+  explicit Helpers(int count) {
+    try {
+      for (int number = 1; number <= count; ++number)
+        threads_.emplace_back([this, number] { serve(number); });
+    } catch (const std::exception&) {
+      // The system has no more threads: those that there are do the work.
+    }
+  }
+  Helpers(const Helpers&) = delete;
+  Helpers& operator=(const Helpers&) = delete;
+  ~Helpers() {
+    {
+      const std::lock_guard<std::mutex> hold(mutex_);
+      ended_ = true;
+    }
+    begun_.notify_all();
+    for (auto& thread : threads_) thread.join();
+  }
+
+  // Every helper calls work(number), with a number of its own from 1 on, until wait() returns.
+  void begin(Work work) {
+    {
+      const std::lock_guard<std::mutex> hold(mutex_);
+      work_ = std::move(work);
+      thrown_ = nullptr;
+      running_ = threads_.size();
+      ++round_;
+    }
+    begun_.notify_all();
+  }
+  // Returns what one of them has thrown, if any did.
+  std::exception_ptr wait() {
+    std::unique_lock<std::mutex> hold(mutex_);
+    done_.wait(hold, [this] { return running_ == 0; });
+    return thrown_;
+  }
+
+  // Whether those who are in a long task should leave it.
+  std::atomic<bool> stopping{false};
+
+ private:
+  void serve(int number) {
+    std::size_t seen = 0;
+    for (;;) {
+      std::unique_lock<std::mutex> hold(mutex_);
+      begun_.wait(hold, [&] { return ended_ || round_ != seen; });
+      if (ended_) return;
+      seen = round_;
+      hold.unlock();
+      std::exception_ptr thrown;
+      try {
+        work_(number);
+      } catch (...) {
+        thrown = std::current_exception();
+      }
+      hold.lock();
+      if (thrown) thrown_ = thrown;
+      if (--running_ == 0) done_.notify_one();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable begun_, done_;
+  Work work_;
+  std::exception_ptr thrown_;
+  std::size_t running_ = 0, round_ = 0;
+  bool ended_ = false;
+  std::vector<std::thread> threads_;
+};
+
+// Helpers of all calls that run at once: a call gets what others leave of the threads it asks for.
+inline std::atomic<int> helpers_at_work{0};
+
+class Crew {
+ public:
+  // The calling thread alone, which calls `poll` between blocks.
+  template <class Function, class = std::enable_if_t<!std::is_same_v<std::decay_t<Function>, Crew>>>
+  Crew(Function poll) : poll_(std::move(poll)) {}
+  // Up to so many threads, which start when there is work for two.
+  Crew(Poll poll, int threads) : poll_(std::move(poll)), team_(std::make_shared<Team>(threads)) {}
+
+  // Threads, the calling one included: tasks are told a number below this.
+  int workers() const { return team_ ? team_->threads : 1; }
+  void poll() const { poll_(); }
+  // To be called now and then from a long task: throws Interrupted when it is to stop.
+  void check(int worker) const {
+    if (worker == 0)
+      poll_();
+    else if (team_->helpers->stopping)
+      throw Interrupted();
+  }
+
+  // Calls task(i, worker) for every i below count, on any thread and in any order, and returns when all
+  // are done. Which blocks there are must not depend on the number of threads: then results do not.
+  // A task should take longer than it takes to wake a thread, some 20 microseconds.
+  template <class Task>
+  void each(Index count, const Task& task) const {
+    std::atomic<Index> next{0};
+    const auto work = [&](int worker) {
+      for (Index i; (i = next.fetch_add(1)) < count;) {
+        if (worker == 0) poll_();
+        task(i, worker);
+      }
+    };
+    Helpers* const helpers = count > 1 && team_ ? team_->started() : nullptr;
+    if (!helpers) return work(0);
+    helpers->begin(work);
+    try {
+      work(0);
+    } catch (...) {
+      next = count;
+      helpers->stopping = true;
+      helpers->wait();
+      helpers->stopping = false;
+      throw;
+    }
+    if (const auto thrown = helpers->wait()) std::rethrow_exception(thrown);
+  }
+
+ private:
+  struct Team {
+    explicit Team(int most) : threads(most) {}
+    Team(const Team&) = delete;
+    Team& operator=(const Team&) = delete;
+    ~Team() {
+      helpers.reset();
+      helpers_at_work -= taken;
+    }
+
+    Helpers* started() {
+      if (helpers) return helpers.get();
+      int busy = helpers_at_work.load();
+      do {
+        taken = std::max(0, threads - 1 - busy);
+      } while (!helpers_at_work.compare_exchange_weak(busy, busy + taken));
+      if (taken > 0) helpers = std::make_unique<Helpers>(taken);
+      return helpers.get();
+    }
+
+    const int threads;
+    int taken = 0;
+    std::unique_ptr<Helpers> helpers;
+  };
+
+  Poll poll_;
+  std::shared_ptr<Team> team_;
+};
+
+}  // namespace DESCRAMBLER_VARIANT
+}  // namespace descrambler

@@ -1,0 +1,62 @@
+// Inverses by products alone, of matrices that need no pivots.
+#pragma once
+
+#include "matrix.hpp"
+
+namespace descrambler {
+inline namespace DESCRAMBLER_VARIANT {
+
+// Below this size a matrix is inverted entry by entry.
+constexpr Index smallest_half = 32;
+
+// M^-1 in place of M.
+template <class T>
+void eliminate(const Part<T>& m) {
+  const Index n = m.rows(), stride = m.outerStride();
+  T* const entries = const_cast<T*>(m.data());
+  for (Index k = 0; k < n; ++k) {
+    T* const pivot = entries + k * stride;
+    const T inverse = T(1) / pivot[k];
+    pivot[k] = T(1);
+    for (Index j = 0; j < n; ++j) pivot[j] *= inverse;
+    for (Index i = 0; i < n; ++i) {
+      if (i == k) continue;
+      T* const row = entries + i * stride;
+      const T factor = row[k];
+      row[k] = T(0);
+      for (Index j = 0; j < n; ++j) row[j] -= factor * pivot[j];
+    }
+  }
+}
+
+// M^-1 in place of M, whose symmetric part is positive definite, by halves: with S = D - C A^-1 B,
+//   [[A, B], [C, D]]^-1 = [[A^-1 + A^-1 B S^-1 C A^-1, -A^-1 B S^-1], [-S^-1 C A^-1, S^-1]].
+// S has such a part, too. Takes 2 n^3 operations, as many as one product, nearly all of them in products
+// that threads share. `room` is for n^2 numbers.
+template <class T>
+void invert_in_place(const Part<T>& m, T* room, const Crew& crew) {
+  const Index n = m.rows();
+  if (n <= smallest_half) return eliminate(m);
+  const Index half = (n / 2 + smallest_half - 1) / smallest_half * smallest_half, rest = n - half;
+  Part<T> a = part(m, 0, 0, half, half), b = part(m, 0, half, half, rest);
+  Part<T> c = part(m, half, 0, rest, half), d = part(m, half, half, rest, rest);
+  Part<T> x(room, half, rest, Eigen::OuterStride<>(rest));
+  Part<T> y(room + half * rest, rest, half, Eigen::OuterStride<>(half));
+  T* const beyond = room + 2 * half * rest;
+  const auto add = [&](Part<T>& out, const Part<T>& left, const Part<T>& right, T factor) {
+    add_product<T>(out, readable(left), readable(right), factor, crew);
+  };
+  invert_in_place(a, beyond, crew);
+  x.setZero(), y.setZero();
+  add(x, a, b, T(1));
+  add(y, c, a, T(1));
+  add(d, c, x, T(-1));
+  invert_in_place(d, beyond, crew);
+  b.setZero(), c.setZero();
+  add(b, x, d, T(-1));
+  add(c, d, y, T(-1));
+  add(a, b, y, T(-1));
+}
+
+}  // namespace DESCRAMBLER_VARIANT
+}  // namespace descrambler
