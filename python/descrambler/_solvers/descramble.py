@@ -107,9 +107,9 @@ def descramble(
     n_starts : int
         Number of random starts. The result is the best of them; `starts` reports them all.
     threads : int or None
-        Threads that run the starts, and transforms of large matrices; the C++ loops of one search run on
-        one. None: one thread per processor for the starts, but one for all where they call functions of
-        yours. The result does not depend on it: ``docs/threads.md``.
+        Threads that run the starts, or the loops of one search. None: one thread per processor for the
+        starts, but one for all where they call functions of yours; one less for the loops. The result
+        does not depend on it: ``docs/threads.md``.
     executor : Executor, optional
         Runs the starts instead of threads: anything with the interface of `concurrent.futures`, such as
         ``client.get_executor()`` of a Dask client. Signals and criterion are sent to its workers.
