@@ -30,7 +30,7 @@ def link_axis(n: int, side: str = "") -> Axis:
 
 def link_frequency_label(side: str = "") -> str:
     """Label of the link axis after a Fourier transform, for "input " or "output " where both are."""
-    return f"{side}link frequency k\n(modes 2k-1, 2k by second moment)"
+    return f"{side}link frequency k\n(modes 2k-1, 2k)"
 
 
 def link_frequency_edges(n: int) -> tuple[float, float]:
