@@ -11,7 +11,8 @@ from descrambler import deer
 from descrambler.errors import MissingExtraError
 
 # The package exports functions under the names of these modules.
-simulation = importlib.import_module("descrambler.deer._simulate")
+simulation = importlib.import_module("descrambler.deer._chunks")
+axes = importlib.import_module("descrambler.deer._simulate").axes
 FRESH_SEED = 99_887_766
 
 
@@ -24,8 +25,11 @@ def powder_average(phase):
     return np.cos(np.multiply.outer(phase, 1 - 3 * x**2)) @ np.tile(WEIGHTS / 128, 64)
 
 
+PLAIN = simulation.others_of((0, 0), 0, 256)
+
+
 def grid(dtype=np.float64):
-    return simulation._grid(*simulation.axes(256, 2.0), np.dtype(dtype))
+    return simulation.make_grid(*axes(256, 2.0), np.dtype(dtype), PLAIN)
 
 
 # Physics
@@ -41,7 +45,7 @@ def test_dipolar_frequency_is_52_04_mhz_at_one_nanometre_and_falls_with_the_cube
 
 
 def test_kernel_equals_quadrature_on_the_training_grid():
-    time, distance = simulation.axes(256, 2.0)
+    time, distance = axes(256, 2.0)
     phase = 2 * np.pi * np.outer(time[::5], deer.dipolar_frequency(distance[::5]))
     error = deer.kernel(time[::5], distance[::5]) - powder_average(phase)
     assert np.abs(error).max() < 1e-12
@@ -71,7 +75,7 @@ def test_kernel_obeys_the_cube_law(time, distance):
 
 
 def test_grids_are_tied():
-    time, distance = simulation.axes(256, 2.0)
+    time, distance = axes(256, 2.0)
     assert (time[0], time[-1]) == (0, 2)
     assert distance[0] == pytest.approx(11.8, abs=0.05)
     assert distance[-1] == pytest.approx(59.3, abs=0.05)
@@ -128,15 +132,15 @@ def test_simulated_data_are_boxed_finite_and_normalized(n, seed, n_points, durat
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_result_does_not_depend_on_how_the_work_is_divided(dtype):
-    n = 2 * simulation._CHUNK + 50
+    n = 2 * simulation.CHUNK + 50
     whole = deer.simulate(n, 5, dtype=dtype)
     np.testing.assert_array_equal(deer.simulate(70, 5, dtype=dtype).traces, whole.traces[:70])
     for index in (2, 0, 1):
         rng = np.random.default_rng(np.random.SeedSequence(5, spawn_key=(index,)))
-        traces, distributions = simulation._simulate_chunk(
-            rng, grid(dtype), simulation._deer_backgrounds
+        traces, distributions, *_ = simulation.simulate_chunk(
+            rng, grid(dtype), simulation._deer_backgrounds, PLAIN, np.random.default_rng(0)
         )
-        rows = slice(index * simulation._CHUNK, (index + 1) * simulation._CHUNK)
+        rows = slice(index * simulation.CHUNK, (index + 1) * simulation.CHUNK)
         expected = whole.traces[rows], whole.distributions[rows]
         np.testing.assert_array_equal(traces[: len(expected[0])], expected[0])
         np.testing.assert_array_equal(distributions[: len(expected[0])], expected[1])
@@ -168,7 +172,10 @@ def test_variates_that_are_exactly_zero_do_no_harm(dtype):
             return np.zeros(size, dtype)
 
     rng, backgrounds = Zero(np.random.PCG64(0)), simulation._deer_backgrounds
-    traces, distributions = simulation._simulate_chunk(rng, grid(dtype), backgrounds)
+    apart = np.random.default_rng(0)
+    traces, distributions, *_ = simulation.simulate_chunk(
+        rng, grid(dtype), backgrounds, PLAIN, apart
+    )
     assert np.isfinite(traces).all()
     np.testing.assert_allclose(distributions.sum(axis=1), 1, rtol=1e-5)
 

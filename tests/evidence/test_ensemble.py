@@ -308,7 +308,7 @@ def test_what_does_not_fit_is_refused(networks, options, error, message):
 
 
 def test_bad_inputs_are_refused():
-    with pytest.raises(ValueError, match="x must have shape"):
+    with pytest.raises(ValueError, match="inputs must have shape"):
         ds.ensemble(relatives(2), np.ones((5, 3)))
     with pytest.raises(ValueError, match="inputs must be finite"):
         ds.ensemble(relatives(2), np.full((5, N_IN), np.nan))
@@ -352,9 +352,7 @@ def test_command_simulates_inputs(tmp_path, capsys):
 def test_command_refuses_in_one_line(folder, tmp_path, capsys):
     options = ["--inputs", str(folder / "x.npy"), "-o", str(tmp_path / "out")]
     assert main(["ensemble", str(folder / "net0.npz"), *options]) == 2
-    assert capsys.readouterr().err == (
-        "descrambler: networks must hold at least two networks, got 1\n"
-    )
+    assert capsys.readouterr().err == ("descrambler: NET must hold at least two networks, got 1\n")
     assert main(["ensemble", str(folder / "none.npz"), *options]) == 2
     with pytest.raises(SystemExit):
         main(["ensemble", str(folder / "net0.npz"), "-o", str(tmp_path / "out")])

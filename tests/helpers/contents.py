@@ -29,6 +29,8 @@ ALLOWED = (
     "descrambler/_core/*.so",
     "descrambler/_core/*.pyd",
     "descrambler/deer/weights/*.npz",
+    "descrambler/deer/weights/*.json",
+    "descrambler/deer/trace_page.*",
     "descrambler/report/*",
     "descrambler-*.dist-info/*",
     "descrambler.libs/*",

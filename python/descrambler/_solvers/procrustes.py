@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import scipy.optimize
+import scipy  # its submodules load at first use: scipy.optimize is slow to import
 
 from .._geometry.charts import random_rotation
 from .._util.validate import Array

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
 import scipy  # its submodules load at first use
 
@@ -112,6 +111,8 @@ def coverage_figure(found: Coverage, *, ax: Axes | None = None) -> Figure:
     ax.axhspan(LOWEST, HIGHEST, color="0.9", lw=0, label=f"{LOWEST:g} to {HIGHEST:g}")
     ax.axhline(LEVEL, color="black", lw=0.8, ls="--")
     middles = (found.distance[:-1] + found.distance[1:]) / 2
+    import matplotlib
+
     shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(found.inside)))
     for low, high, share, shade in zip(
         found.noise[:-1], found.noise[1:], found.inside, shades, strict=True
