@@ -17,7 +17,6 @@ from ..deer.figures import distance_figure
 from ..evidence._interpret import Interpretation, interpret
 from ..evidence._study import descramble_network
 from ..evidence.nulls import KINDS
-from ..network._network import Network
 from ..report import Pair, first_layer, last_layer, last_layer_structure
 from ._common import (
     each,
@@ -70,8 +69,8 @@ def paper(options: argparse.Namespace) -> None:
     """Draw the figures of the paper, with captions and verdicts."""
     new_folder(options.output, options.force)
     controls = deer.controls()
-    kinds = len(KINDS) + sum(map(len, controls.values()))
-    with progress(NULLS * len(KINDS) + kinds + 10) as step:
+    steps = NULLS * len(KINDS) + sum(map(len, controls.values()))
+    with progress(steps + 10) as step:
         traces, axes, settings = deernet_setting(INPUTS)
         result = interpret(
             deer.pretrained(),
@@ -109,7 +108,7 @@ def _section(panel: Panel, sentences: Sequence[str]) -> str:
 def _panels(pair: Pair, result: Interpretation) -> Iterator[Panel]:
     inputs, outputs = result.axes
     yield Panel(
-        "fig1", _distances(), "A simulated trace, and the distribution of distances behind it by three networks.",
+        "fig1", _distances(), "A simulated trace, and the distribution of distances behind it by five networks, with a 95 % band.",
         ("nuisance rejection",),
     )  # fmt: skip
     yield Panel(
@@ -139,9 +138,9 @@ def _panels(pair: Pair, result: Interpretation) -> Iterator[Panel]:
 
 
 def _distances() -> Figure:
-    """Draw one trace as three networks of other seeds see it."""
+    """Draw one trace as the ensemble sees it whose 95 % band is calibrated."""
     data = deer.simulate(1, random_state=TRACE_SEED)
-    networks: list[Network] = [deer.pretrained(seed=seed) for seed in range(3)]
+    networks = [deer.pretrained(*kind) for kind in deer.PRETRAINED if kind.n_layers == 2]
     trace = deer.Trace(data.time, data.traces[0])
     return distance_figure(trace, deer.predict_distances(networks, trace))
 
