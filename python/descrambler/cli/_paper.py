@@ -142,7 +142,8 @@ def _distances() -> Figure:
     data = deer.simulate(1, random_state=TRACE_SEED)
     networks = [deer.pretrained(*kind) for kind in deer.PRETRAINED if kind.n_layers == 2]
     trace = deer.Trace(data.time, data.traces[0])
-    return distance_figure(trace, deer.predict_distances(networks, trace))
+    calibration = deer.shipped_calibration(networks, "deer")
+    return distance_figure(trace, deer.predict_distances(networks, trace, calibration=calibration))
 
 
 def _maps(result: Interpretation) -> dict[str, Callable[[Array], Array]]:

@@ -57,7 +57,7 @@ def _along(axis: Axis, n: int) -> str:
     if axis.stop is None or n < 2:
         return f" ({axis.name})"
     unit = f" {axis.unit}" if axis.unit else ""
-    return f" ({axis.name}, {axis.start:g} to {axis.stop:g}{unit})"
+    return f" ({axis.name}, {axis.start:.3g} to {axis.stop:.3g}{unit})"
 
 
 def told(finding: Finding) -> str:
