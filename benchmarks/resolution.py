@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from pages import write_section
 
 import descrambler as ds
 from descrambler.criteria import link_basis
@@ -33,7 +34,6 @@ DRAWS = {
     "exponential": lambda rng, shape: rng.exponential(size=shape) - 1,
 }
 DEER_SIZES = (500, 2000, 10000)
-MARKS = "<!-- resolution -->", "<!-- end of resolution -->"
 
 
 class Modes(NamedTuple):
@@ -117,10 +117,7 @@ def main() -> None:
     text = table(options.repeats, options.reference)
     print(text)
     if options.write is not None:
-        page = options.write.read_text()
-        before, _, rest = page.partition(MARKS[0])
-        after = rest.partition(MARKS[1])[2]
-        options.write.write_text(f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{after}")
+        write_section(options.write, "resolution", text)
 
 
 if __name__ == "__main__":

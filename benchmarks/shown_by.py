@@ -24,6 +24,7 @@ import numpy as np
 import scipy.stats
 from calibration import SHUFFLED, family, found, share
 from control_networks import read
+from pages import write_section
 from threadpoolctl import threadpool_limits
 
 import descrambler as ds
@@ -37,7 +38,6 @@ SEEDS = {"true": 52000, "once": 50000, "anew": 51000}
 NULLS = 20
 GRID = (0.99, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
 """Strengths at which planted effects are looked for, while more than 80 % are found."""
-MARKS = "<!-- shown by -->", "<!-- end of shown by -->"
 
 
 class Pool(NamedTuple):
@@ -186,10 +186,7 @@ def main() -> None:
                 print("\n".join(effects), flush=True)
     text = "\n".join(networks) + ("\n\n" + "\n".join(effects) if options.plants else "")
     if options.write is not None:
-        page = options.write.read_text()
-        before, _, rest = page.partition(MARKS[0])
-        after = rest.partition(MARKS[1])[2]
-        options.write.write_text(f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{after}")
+        write_section(options.write, "shown by", text)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from pages import write_section
 from threadpoolctl import threadpool_limits
 
 import descrambler as ds
@@ -20,7 +21,6 @@ from descrambler.evidence._stability import STABLE
 from descrambler.evidence._verdicts import kind_of
 from descrambler.evidence.detectors import DETECTORS
 
-MARKS = "<!-- verdict stability -->", "<!-- end of verdict stability -->"
 Place = tuple[str, str]
 
 
@@ -81,11 +81,7 @@ def main() -> None:
             lines += rows(f"seed {seed}", results)
             print("\n".join(lines), flush=True)
     if options.write is not None:
-        page = options.write.read_text()
-        before, _, rest = page.partition(MARKS[0])
-        after = rest.partition(MARKS[1])[2]
-        table = "\n".join(lines)
-        options.write.write_text(f"{before}{MARKS[0]}\n\n{table}\n\n{MARKS[1]}{after}")
+        write_section(options.write, "verdict stability", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -62,7 +62,11 @@ def as_inputs(name: str, value: Any, n_in: int) -> Array:
         if not parts:
             raise ValueError(f"{name} must not be empty, got a loader without batches")
         x: Array = np.concatenate(parts)
-    elif isinstance(value, list | tuple) and len(value) == 2 and np.ndim(_shaped(value[0])) == 2:
+    elif (
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and len(getattr(value[0], "shape", ())) == 2
+    ):
         raise ValueError(f"{name} must be one matrix, got two: pass inputs=x, targets=y")
     else:
         x = matrix(name, value)
@@ -70,10 +74,6 @@ def as_inputs(name: str, value: Any, n_in: int) -> Array:
         advice = shape_advice(x.shape, n_in)
         raise ValueError(f"{name} must have shape (m, {n_in}), got {x.shape}{advice}")
     return x
-
-
-def _shaped(value: Any) -> Any:
-    return np.empty(value.shape) if hasattr(value, "shape") else 0
 
 
 def _is_loader(value: Any) -> bool:
