@@ -354,7 +354,7 @@ class TestModules:
     @pytest.mark.parametrize(
         ("make", "message"),
         [
-            ("Conv1d(6, 5, 1)", r"'1' \(Conv1d\(6, 5, .* not a dense layer"),
+            ("Conv1d(6, 5, 1)", "'1': a convolution takes .* but gets rows"),
             ("LayerNorm(5)", "LayerNorm"),
             ("ELU(0.5)", "ELU"),
             ("Softmax(dim=0)", "Softmax"),

@@ -288,7 +288,8 @@ class TestRefuses:
     @pytest.mark.parametrize(
         ("steps", "message"),
         [
-            ([op("Conv", "x", "W1")], r"'node0' \(Conv\): not a dense layer.*onnx.utils.extract_model"),
+            ([op("Conv", "x", "W1")], r"'node0' \(Conv\): of convolutions only those in 1 dim"),
+            ([op("MaxPool", "x")], r"'node0' \(MaxPool\): not a dense layer.*onnx.utils.extract_model"),
             ([GEMM, op("LayerNormalization", "x", "b1")], "'node1' .LayerNormalization"),
             ([op("Gemm", "x", "W1", transA=1)], "Gemm"),
             ([op("Gemm", "W1", "x")], "Gemm"),

@@ -83,8 +83,10 @@ def checked_initial(network: Network, initial: Any) -> Any:
     Raises
     ------
     TypeError, ValueError
-        If they are of other shapes than the network.
+        If they are of other shapes than the network, or it has convolutions and `initial` does not make
+        networks of a fresh initialization.
     """
+    _check_convolutions(network, initial)
     if initial is None:
         return None
     if callable(initial) and not isinstance(initial, Network) and not is_source(initial):
@@ -93,6 +95,24 @@ def checked_initial(network: Network, initial: Any) -> Any:
     untrained = as_network("initial", initial)
     _check_shape("initial", untrained, network)
     return untrained
+
+
+def _check_convolutions(network: Network, initial: Any) -> None:
+    if not has_convolutions(network):
+        return
+    if callable(initial) and not isinstance(initial, Network) and not is_source(initial):
+        return
+    raise ValueError(
+        "initial must be a function from a seed to a network of a fresh initialization, as in "
+        "initial=lambda seed: ds.load(build(seed)), since this network has convolutions: their matrices are "
+        "banded before any training, and all other nulls are without this. To judge their channels, see "
+        "ds.interop.torch.capture and ds.interpret_layers"
+    )
+
+
+def has_convolutions(network: Network) -> bool:
+    """Tell whether linear layers of a network are convolutions, as `load` notes in its provenance."""
+    return bool(network.provenance.get("convolutions"))
 
 
 def other_recipe(network: Network, controls: Mapping[str, Sequence[Network]]) -> str:

@@ -118,7 +118,7 @@ def interpret(
         (inputs, targets) the inputs are taken.
     initial : Network, or what `load` reads, or callable, optional
         The same network before training; by default ``network.initial``. Or a function from a seed to
-        a network of a fresh initialization. Without one there is no null of untrained networks. For
+        a network of a fresh initialization, which networks with convolutions need. Without one there is no null of untrained networks. For
         several networks also a list with one for each, and likewise for `controls`.
     controls : mapping of str to sequence of Network, optional
         Networks of the same shape, trained by the same recipe on targets without meaning: "once", on

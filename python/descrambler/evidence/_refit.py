@@ -14,6 +14,7 @@ from .._util.validate import Array, matrix, require_extra
 from ..network._activations import Activation
 from ..network._layers import Linear
 from ..network._network import Network
+from ._checks import has_convolutions
 from ._given import as_inputs, as_network
 from ._verdicts import LEAST_CONTROLS, REQUIRED, TRUE
 
@@ -87,6 +88,11 @@ def refit_controls(
     """
     torch = require_extra("torch", "train", "training controls")
     network = as_network("network", network)
+    if has_convolutions(network):
+        raise ValueError(
+            "network must be of dense layers: a convolution would be trained as any matrix; use "
+            "ds.controls with your own training"
+        )
     x, y = as_inputs("inputs", inputs, network.n_in), matrix("targets", targets)
     if y.shape != (len(x), network.n_out):
         raise ValueError(f"targets must have shape {(len(x), network.n_out)}, got {y.shape}")

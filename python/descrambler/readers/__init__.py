@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,7 @@ _READERS: dict[str, Callable[[Path, Activations], Network]] = {
     "onnx": onnx.read,
 }
 _STATE_DICTS = {"safetensors": state_dict.read_safetensors, "torch": state_dict.read_torch}
-_LIVE: tuple[tuple[Callable[[Any], bool], Callable[[Any], Network]], ...] = (
-    (module.is_module, module.read),
-    (estimator.is_estimator, estimator.read),
-)
+_LIVE = (module.is_module, estimator.is_estimator)
 
 
 _VERIFIED = {"keras": keras.read_verified, "onnx": onnx.read_verified}
@@ -45,6 +42,7 @@ def load(
     *,
     prefix: str | None = None,
     verify: bool = False,
+    input_shape: Sequence[int] | None = None,
 ) -> Network:
     """Read a trained network. Nothing in a file is ever executed.
 
@@ -81,6 +79,9 @@ def load(
         For files of ONNX and Keras: also run the file in ONNX Runtime or Keras, which must be
         installed, and compare the outputs for 192 random inputs. The runtime runs in the same
         limited process that reads the file. Live models are always compared with themselves.
+    input_shape : sequence of int, optional
+        For PyTorch modules: the shape of one sample, such as ``(channels, places)`` where the first layer is a
+        ``Conv1d``. Needed only where several lengths fit the layers; the error says so.
 
     Returns
     -------
@@ -102,13 +103,18 @@ def load(
     MissingExtraError
         If the extra is missing.
     ValueError
-        If `activations` is given for a file that names its own, or `prefix` for what is no
-        state dict.
+        If `activations` is given for a file that names its own, `prefix` for what is no
+        state dict, or `input_shape` for what is no PyTorch module.
     TypeError
         If the source is none of these, such as an open file.
     OSError
         If the file cannot be opened.
     """
+    live = not _is_keras(source) and module.is_module(source)
+    if input_shape is not None and not live:
+        raise ValueError(
+            f"input_shape must be None: it is for PyTorch modules, not for {type(source).__name__}"
+        )
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         kind = _format.told(path)
@@ -123,21 +129,19 @@ def load(
             _check_verifiable("state dict", "the state dict")
         return state_dict.read_mapping(source, activations, prefix)
     # With the backend torch, a model of Keras is a module too, which cannot be traced.
-    live = () if _is_keras(source) else _LIVE
-    read = next((read for told, read in live if told(source)), None)
-    if read is None:
+    if not live and (_is_keras(source) or not estimator.is_estimator(source)):
         raise TypeError(
             "source must be a path, a torch.nn.Module, a scikit-learn estimator or a mapping of "
             f"tensors, got {type(source).__name__}" + _advice(source)
         )
     _refuse_prefix(type(source).__name__, prefix)
     refuse_activations(type(source).__name__, activations)
-    return read(source)
+    return module.read(source, input_shape) if live else estimator.read(source)
 
 
 def is_source(value: Any) -> bool:
     """Whether `load` would try to read a value: a path, a live model or a state dict."""
-    live = any(told(value) for told, _ in _LIVE)
+    live = any(told(value) for told in _LIVE)
     return isinstance(value, str | os.PathLike) or live or state_dict.is_mapping(value)
 
 

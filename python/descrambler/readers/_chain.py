@@ -17,8 +17,9 @@ from .._util.validate import real_array
 from ..network._activations import Activation, Renormalize
 from ..network._affine import Affine, fold_after, fold_before
 from ..network._layers import Linear
+from ._convolution import MAX_ENTRIES, Convolution
 
-Step: TypeAlias = Linear | Affine | Activation | Renormalize
+Step: TypeAlias = Linear | Convolution | Affine | Activation | Renormalize
 """The parts that readers return for one layer or operation. A `BatchNorm` is an `Affine`."""
 
 MAX_DIAGONAL = 2**26
@@ -35,6 +36,10 @@ class Chain:
 
     Attributes
     ----------
+    places : int or None
+        Places of each channel, where the signal is one that convolutions take.
+    convolutions : list of dict
+        What each linear layer that is a convolution was made of.
     scaler : Affine or None
         The map that was folded into the first layer, from before it.
     notes : list of str
@@ -45,6 +50,9 @@ class Chain:
         self.width = width
         self.scaler: Affine | None = None
         self.notes: list[str] = []
+        self.places: int | None = None
+        self.convolutions: list[dict[str, Any]] = []
+        self._unrolled = 0
         self._layers: list[Linear | Activation | Renormalize] = []
         self._waiting: Affine | None = None
         self._dtypes: list[np.dtype[Any]] = []  # of the linear layers
@@ -61,6 +69,9 @@ class Chain:
                 self._waiting = None if (both.gain == 1).all() and not both.shift.any() else both
             elif isinstance(step, Linear):
                 self._add_linear(step)
+                self.places = None
+            elif isinstance(step, Convolution):
+                self._add_convolution(step)
             else:
                 self._settle()
                 self._layers.append(step)
@@ -71,6 +82,11 @@ class Chain:
             raise ValueError("no dense layers (linear layers with weights) were found")
         self._settle()
         return self._layers
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What the network is to remember: its convolutions, if there are any."""
+        return {"convolutions": self.convolutions} if self.convolutions else {}
 
     @property
     def length(self) -> int:
@@ -85,6 +101,29 @@ class Chain:
     def remove_last(self) -> None:
         """Take back the last step, an activation."""
         self._layers.pop()
+
+    def _add_convolution(self, convolution: Convolution) -> None:
+        n_out, n_in, _ = convolution.kernel.shape
+        length = self.places
+        if length is None:
+            raise ValueError("a convolution takes signals of channels and places, but gets rows")
+        if self.width not in (None, n_in * length):
+            raise ValueError(f"takes {n_in} channels of {length} places, but gets {self.width}")
+        places = convolution.places(length)
+        self._unrolled += n_out * places * n_in * length
+        if self._unrolled > MAX_ENTRIES:
+            raise ValueError(
+                f"as a matrix from {n_in} x {length} to {n_out} x {places} numbers it has, with the "
+                f"convolutions before it, {self._unrolled} entries; at most {MAX_ENTRIES} are made. "
+                "In PyTorch, descramble its channels with ds.interop.torch.capture"
+            )
+        self._add_linear(convolution.unrolled(length))
+        self.places = places
+        self.convolutions.append(convolution.record(len(self._dtypes), length))
+        self.notes.append(
+            f"linear layer {len(self._dtypes)} is a convolution, as a matrix from {n_in} x {length} to "
+            f"{n_out} x {places} (channels x places)"
+        )
 
     def _add_linear(self, linear: Linear) -> None:
         if self.width not in (None, linear.n_in):

@@ -54,7 +54,8 @@ def _read(path: Path, activations: Activations) -> tuple[Network, State]:
     if found.unused:
         state.chain.notes.append(f"not used by any operation: {listing(found.unused)}")
     with blame(path):
-        return Network(state.chain.layers(), notes=state.chain.notes), state
+        chain = state.chain
+        return Network(chain.layers(), provenance=chain.provenance, notes=chain.notes), state
 
 
 def _walk(found: Graph) -> State:

@@ -15,6 +15,7 @@ from ..network._network import Activation
 from ._build import refuse_integers
 from ._chain import Chain, arithmetic
 from ._onnx_activations import activation, clip
+from ._onnx_convolution import after, convolution
 from ._onnx_graph import Graph, Node, refuse_onnx
 from ._signal import Signal
 
@@ -138,6 +139,9 @@ def _changes(state: State, node: Node, value: str) -> bool:
         return _matrix(state, node, value)
     elif node.inputs[:1] != [value]:
         return False
+    elif node.type == "Conv":
+        state.refuse_after_drop(node)
+        _convolve(state, node)
     else:
         layers = _layers(state, node)
         if layers is None:
@@ -189,6 +193,15 @@ def _matrix(state: State, node: Node, value: str) -> bool:
         affine, state.signal = state.signal.affine("add", bias, swapped=False)
         state.chain.add(affine)
     return "activation" not in options or _fused(state, node)
+
+
+def _convolve(state: State, node: Node) -> None:
+    """Add the linear layer of a convolution."""
+    bias = state.weights(node, 2) if node.inputs[2:3] not in ([], [""]) else None
+    length = state.signal.sizes[-1] if state.signal.sizes else None
+    found = convolution(node, state.weights(node, 1), bias, length)
+    state.chain.places, state.signal = after(state.signal, found)
+    state.chain.add(found)
 
 
 def _fused(state: State, node: Node) -> bool:

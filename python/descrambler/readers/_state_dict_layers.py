@@ -111,7 +111,10 @@ def _refused_rank(source: Source, name: str, rank: int, *, has_bias: bool) -> We
     """Return the error for a weight that is no matrix."""
     shown = f"{name}: its weight has {rank} dimension(s), as"
     if rank > 2:
-        return refuse_layer(source, f"{shown} a convolution has")
+        what = (
+            f"{shown} a convolution has; its stride and padding are not stored, so pass the live "
+        )
+        return refuse_layer(source, f"{what}model to ds.load if it is a Conv1d")
     if has_bias:
         return refuse_layer(source, f"{shown} a normalization of each sample has")
     return WeightFileError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from . import _torch_live as live
 from ._build import blame, refuse_layer
 from ._chain import Chain, Step
 from ._compare import apart, check, leading, probes
+from ._torch_shape import start
 from ._torch_steps import Steps, of_function, of_module
 
 Array = NDArray[Any]
@@ -27,13 +28,13 @@ def is_module(source: Any) -> bool:
     return torch is not None and isinstance(source, torch.nn.Module)
 
 
-def read(module: Any) -> Network:
+def read(module: Any, input_shape: Sequence[int] | None = None) -> Network:
     """Read a network; see `descrambler.readers.load`."""
     inner = live.unwrapped(module)
     name = type(inner).__name__
     with live.quiet():
         twin = live.copied(inner, name)
-        forward = _Forward(twin, name)
+        forward = _Forward(twin, name, input_shape)
         forward.walk()
         if any(part._forward_pre_hooks for part in twin.modules()):
             # These may compute weights anew, such as those of weight_norm.
@@ -41,7 +42,7 @@ def read(module: Any) -> Network:
             forward.walk()
         chain = forward.chain()
         with blame(name):
-            network = Network(chain.layers(), notes=chain.notes)
+            network = Network(chain.layers(), provenance=chain.provenance, notes=chain.notes)
         check(
             name,
             network.layers,
@@ -56,15 +57,24 @@ def read(module: Any) -> Network:
 class _Forward:
     """The forward pass of a copy: its steps, and the numbers that pass between them."""
 
-    def __init__(self, twin: Any, name: str) -> None:
+    def __init__(self, twin: Any, name: str, input_shape: Sequence[int] | None) -> None:
         self._twin, self._name = twin, name
         self._program = _traced(twin, name)
         self.found: list[tuple[Any, list[Step]]] = []
-        self._shape: tuple[int, ...] = ()
+        with blame(name):
+            self._start, self._shape = start(self._program, input_shape)
+
+    def _empty(self) -> Chain:
+        """Return the chain before the first step."""
+        if self._start is None:
+            return Chain()
+        chain = Chain(self._start[0] * self._start[1])
+        chain.places = self._start[1]
+        return chain
 
     def chain(self, count: int | None = None) -> Chain:
         """Return all steps, or the first ones, in a chain."""
-        chain = Chain()
+        chain = self._empty()
         for _, steps in self.found[:count]:
             chain.add(*steps)
         return chain
@@ -76,7 +86,7 @@ class _Forward:
 
     def walk(self) -> None:
         """Find what each step is; WeightFileError names the one that has no place in a chain."""
-        self.found, chain, before = [], Chain(), None
+        self.found, chain, before = [], self._empty(), None
         known: dict[Any, Any] = {}  # constants
         sizes: set[Any] = set()  # numbers of rows and columns, not signals
         for node in self._program.graph.nodes:
@@ -228,7 +238,7 @@ def _traced(twin: Any, name: str) -> Any:
     """Return the forward pass as a program of single steps."""
     torch = require_extra("torch", "torch", "reading a PyTorch module")
     fx = require_extra("torch.fx", "torch", "reading a PyTorch module")
-    whole = (torch.nn.Linear, torch.nn.BatchNorm1d)
+    whole = (torch.nn.Linear, torch.nn.BatchNorm1d, torch.nn.Conv1d)
 
     class Tracer(fx.Tracer):  # type: ignore[name-defined, misc]
         def is_leaf_module(self, m: Any, module_qualified_name: str) -> bool:

@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._util.validate import require_extra
+from ..network._affine import Affine
 from ..network._layers import BatchNorm, Linear
 from ..network._network import Activation
 from ._build import refuse_integers
 from ._chain import Chain, Step, arithmetic
+from ._convolution import Convolution
 
 Steps = list[Step] | None
 """Steps of a chain, none where nothing is done to the signal; None if the step is not known."""
@@ -58,6 +60,7 @@ _POSITIONS = {
     "softmax": ("dim",),
     "softplus": ("beta", "threshold"),
     "squeeze": ("dim",),
+    "unsqueeze": ("dim",),
     "view": ("rows", "columns"),
 }
 
@@ -67,8 +70,10 @@ def of_module(part: Any, chain: Chain) -> Steps:
     nn = require_extra("torch.nn", "torch", "reading a PyTorch module")
     if isinstance(part, nn.Linear):
         return [_linear(part.weight, part.bias)]
+    if isinstance(part, nn.modules.conv._ConvNd):
+        return [convolution(part)]
     if isinstance(part, nn.BatchNorm1d | nn.SyncBatchNorm):
-        return [_batch_norm(part)]
+        return [_per_channel(_batch_norm(part), chain)]
     room = type(part).__module__
     return (
         _fixed(type(part).__name__.lower(), vars(part) | part._parameters, chain)
@@ -197,6 +202,9 @@ def _keeps(kind: str, options: Mapping[str, Any], chain: Chain) -> bool:
         return columns == -1 or (type(columns) is int and width in (None, columns))
     if kind == "flatten":
         return (options.get("start_dim", 0), options.get("end_dim", -1)) == (1, -1)
+    # One channel. Whether samples come with this axis, only running the model shows.
+    if kind == "unsqueeze":
+        return options.get("dim") in (1, -2) and chain.places == chain.width is not None
     # One number for each sample, in a row or not.
     return kind == "squeeze" and options.get("dim", -1) in (-1, 1) and chain.width == 1
 
@@ -215,6 +223,36 @@ def _weights(name: str, tensor: Any) -> NDArray[Any]:
 
 def _linear(weight: Any, bias: Any) -> Linear:
     return Linear(_weights("weight", weight), None if bias is None else _weights("bias", bias))
+
+
+def convolution(part: Any) -> Convolution:
+    """Return what a convolution of PyTorch does; ValueError names what is not read."""
+    nn = require_extra("torch.nn", "torch", "reading a PyTorch module")
+    if not isinstance(part, nn.Conv1d):
+        raise ValueError(f"of convolutions only Conv1d is read, not {type(part).__name__}")
+    if part.groups != 1:
+        raise ValueError(f"of convolutions only those with groups=1 are read, not {part.groups}")
+    if part.padding_mode != "zeros":
+        raise ValueError(
+            f"of convolutions only those padded with zeros are read, not {part.padding_mode!r}"
+        )
+    kernel = _weights("weight", part.weight)
+    bias = None if part.bias is None else _weights("bias", part.bias)
+    (stride,), (dilation,) = part.stride, part.dilation
+    if part.padding == "same":
+        total = dilation * (kernel.shape[2] - 1)
+        padding = total // 2, total - total // 2
+    else:
+        padding = (0, 0) if part.padding == "valid" else (*part.padding, *part.padding)
+    return Convolution(kernel, bias, stride, dilation, padding)
+
+
+def _per_channel(norm: BatchNorm, chain: Chain) -> Affine:
+    """Return a normalization of each channel as one of each entry."""
+    if chain.places is None or norm.n == chain.width:
+        return norm
+    gain, shift = (np.repeat(a, chain.places) for a in (norm.gain, norm.shift))
+    return Affine(gain, shift, norm.dtype)
 
 
 def _batch_norm(part: Any) -> BatchNorm:

@@ -1,0 +1,49 @@
+"""Convolutions in ONNX files."""
+
+from __future__ import annotations
+
+from .._util.validate import Array
+from ._convolution import Convolution
+from ._onnx_graph import Node
+from ._signal import Signal
+
+
+def convolution(node: Node, kernel: Array, bias: Array | None, length: int | None) -> Convolution:
+    """Return what a Conv node does to signals of a length; ValueError names what is not read."""
+    options = node.options
+    if kernel.ndim != 3:
+        raise ValueError(
+            f"of convolutions only those in 1 dimension are read, not in {kernel.ndim - 2}"
+        )
+    if options.get("group", 1) != 1:
+        raise ValueError(
+            f"of convolutions only those with group=1 are read, not {options['group']}"
+        )
+    (stride,), (dilation,) = options.get("strides", [1]), options.get("dilations", [1])
+    before, after = options.get("pads", [0, 0])
+    found = Convolution(kernel, bias, stride, dilation, (before, after))
+    mode = options.get("auto_pad", "NOTSET")
+    if mode in ("SAME_UPPER", "SAME_LOWER") and length is not None:
+        places = -(-length // stride)
+        total = max((places - 1) * stride + found.reach - length, 0)
+        less, more = total // 2, total - total // 2
+        padding = (less, more) if mode == "SAME_UPPER" else (more, less)
+        return Convolution(kernel, bias, stride, dilation, padding)
+    if mode not in ("NOTSET", "VALID"):
+        raise ValueError(f"its padding {mode!r} is not read")
+    return found
+
+
+def after(signal: Signal, found: Convolution) -> tuple[int, Signal]:
+    """Return the places that a convolution takes, and the shape of what it gives."""
+    n_out, n_in, _ = found.kernel.shape
+    if len(signal.sizes) != 3 or signal.batch != 0 or signal.sizes[1] not in (n_in, None):
+        raise ValueError(
+            f"takes signals of shape (samples, {n_in}, places), but gets {signal.sizes}"
+        )
+    length = signal.sizes[2]
+    if length is None:
+        raise ValueError(
+            "the graph does not declare how long its signals are; export it without a dynamic axis there"
+        )
+    return length, Signal((signal.sizes[0], n_out, found.places(length)), 0)
