@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -120,6 +121,19 @@ def test_nulls_shown_are_the_draws_that_were_tested(interpretation):
     assert np.abs(again.raw(1) - interpretation.draw(kind, 1).raw(1)).max() > 0.1
     fresh = draw(interpretation.setting, kind, interpretation.seed, 0)
     np.testing.assert_array_equal(again.raw(1), fresh.raw(1))
+
+
+def test_network_and_nulls_are_drawn_from_the_same_inputs(monkeypatch):
+    result = untested(chain([14, 12, 3]), inputs=60)
+    few = replace(result, setting=replace(result.setting, inputs=result.study.inputs[:30]))
+    assert len(few.pictured.inputs) == 60
+    kind = next(kind for kind in few.kinds if kind.name == "random weights")
+    assert few.pictured_draw(kind).inputs is few.pictured.inputs
+    np.testing.assert_array_equal(few.pictured_draw(kind).raw(1), few.draw(kind).raw(1))
+    monkeypatch.setattr("descrambler.evidence._interpretation.MOST_PICTURED", 40)
+    less = replace(few)
+    assert len(less.pictured.inputs) == 40
+    assert len(less.pictured_draw(kind).inputs) == 40
 
 
 @pytest.mark.parametrize("n_out", [1, 3])
@@ -303,7 +317,7 @@ def test_nulls_are_switched_with_the_keyboard(opened, kept):
 
 
 NULL_IMAGE = """
-window.image = (i) => plots[i].figure.renderers.find((r) => r.glyph instanceof Bokeh.Image);
+window.image = (i) => plots[i].view.model.renderers.find((r) => r.glyph instanceof Bokeh.Image);
 return Array.from(image(1).data_source.data.image[0]);
 """
 
@@ -312,7 +326,7 @@ def test_keys_zoom_both_pictures_and_go_back(opened):
     from selenium.webdriver.common.keys import Keys
 
     ranges = (
-        "return [0, 1].map((i) => [plots[i].figure.x_range.start, plots[i].figure.x_range.end])"
+        "return [0, 1].map((i) => [plots[i].view.model.x_range.start, plots[i].view.model.x_range.end])"
     )
     home = opened.execute_script(ranges)
     box = opened.find_element("css selector", ".plot")
@@ -322,6 +336,39 @@ def test_keys_zoom_both_pictures_and_go_back(opened):
     assert zoomed[0][1] - zoomed[0][0] < 0.8 * (home[0][1] - home[0][0])
     box.send_keys("0")
     assert opened.execute_script(ranges) == home
+
+
+def test_a_plot_and_its_two_buttons_are_three_stops_of_the_tab_key(opened):
+    stops = """
+    const count = (root) => [...root.querySelectorAll("*")].reduce(
+      (n, one) => n + (one.tabIndex >= 0) + (one.shadowRoot ? count(one.shadowRoot) : 0), 0);
+    return plots.map(({ box }) => count(box.closest("figure")));
+    """
+    assert set(opened.execute_script(stops)) == {3}
+
+
+def test_pictures_are_dark_where_the_reader_prefers_that_and_light_on_paper(opened):
+    def prefer(value):
+        feature = {"name": "prefers-color-scheme", "value": value}
+        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+
+    colors = """
+    const { model } = plots[0].view;
+    return [model.below[0].axis_label_text_color, model.background_fill_color];
+    """
+    prefer("light")
+    light = opened.execute_script(colors)
+    prefer("dark")
+    wait(opened, "return plots[0].view.model.background_fill_color !== '#fff'")
+    dark = opened.execute_script(colors)
+    brightness = [[int(color[1:2], 16) for color in pair] for pair in (light, dark)]
+    assert brightness[0][0] < 4 < 12 < brightness[0][1]
+    assert brightness[1][1] < 4 < 12 < brightness[1][0]
+    opened.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    assert opened.execute_script(colors) == light
+    opened.execute_script("window.dispatchEvent(new Event('afterprint'))")
+    assert opened.execute_script(colors) == dark
+    prefer("light")
 
 
 def test_hover_tells_the_value(opened):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -27,6 +27,11 @@ from .nulls import Null, Setting, draw
 __all__ = ["Interpretation", "Layer"]
 
 SCHEMA = "descrambler.interpretation.v1"
+
+MOST_PICTURED = 10_000
+"""Inputs from which pictures are drawn; more would resolve modes that few readers look at."""
+PICTURED_SIGNALS = 10_000_000
+"""Signals of all hidden units together that a pictured study may hold."""
 
 
 @brief
@@ -91,17 +96,34 @@ class Interpretation(Showing):
     prediction_error: float | None = None
 
     def draw(self, kind: Null, number: int = 0) -> Study:
-        """Return one draw of a null kind, as the findings were held against it; number 0 is kept."""
-        if number:
-            return draw(self.setting, kind, self.seed, number)
-        if kind.name not in self._first_draws:
-            self._first_draws[kind.name] = draw(self.setting, kind, self.seed, 0)
-        return self._first_draws[kind.name]
+        """Return one draw of a null kind, as the findings were held against it."""
+        return draw(self.setting, kind, self.seed, number)
 
-    # Every picture shows them: descrambled once instead of once a layer.
     @cached_property
-    def _first_draws(self) -> dict[str, Study]:
+    def pictured(self) -> Study:
+        """The network on the inputs from which all pictures are drawn: at most 10 000."""
+        inputs = self._pictured_setting.inputs
+        return self.study if inputs is self.study.inputs else Study(self.study.network, inputs)
+
+    def pictured_draw(self, kind: Null) -> Study:
+        """Return a draw of a null kind on the inputs of `pictured`, for a picture beside it."""
+        # Every picture shows them: descrambled once instead of once per layer.
+        if kind.name not in self._pictured_draws:
+            self._pictured_draws[kind.name] = draw(self._pictured_setting, kind, self.seed, 0)
+        return self._pictured_draws[kind.name]
+
+    @cached_property
+    def _pictured_draws(self) -> dict[str, Study]:
         return {}
+
+    @cached_property
+    def _pictured_setting(self) -> Setting:
+        x = self.study.inputs
+        assert x is not None
+        width = sum(linear.n_out for linear in self.study.network.linears[:-1])
+        most = max(min(MOST_PICTURED, PICTURED_SIGNALS // width), self.n_null_inputs)
+        rows = x if len(x) <= most else x[np.linspace(0, len(x) - 1, most).astype(int)]
+        return replace(self.setting, inputs=rows)
 
     @property
     def layers(self) -> dict[int, Layer]:
@@ -147,7 +169,7 @@ class Interpretation(Showing):
             scaled: Array = (amplitude / np.where(size > 0, size, 1)).ravel()
             return scaled
 
-        own = shapes(self.measured)
+        own = shapes(self.pictured)
 
         def likeness(study: Study) -> float:
             other = shapes(study)
@@ -155,7 +177,7 @@ class Interpretation(Showing):
                 return 0.0
             return float(np.corrcoef(own, other)[0, 1])
 
-        draws = [(kind, self.draw(kind)) for kind in self.kinds]
+        draws = [(kind, self.pictured_draw(kind)) for kind in self.kinds]
         return max(((kind, likeness(study), study) for kind, study in draws), key=lambda d: d[1])
 
     @cached_property

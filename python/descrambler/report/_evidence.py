@@ -74,10 +74,10 @@ def pictures(result: Interpretation) -> dict[str, Callable[[Place], Figure]]:
 def _pair(result: Interpretation, layer: int) -> Pair:
     null, correlation, study = result.look_alike(layer)
     note = (
-        f"Below: {null.name}, one draw, of {len(result.kinds)} kinds of nulls the one whose descrambled layer looks most like "
-        f"the trained one (correlation of the spectra's shapes {correlation:.2f}). Its weights: {null.weights}; its inputs: {null.inputs}."
+        f"Lower row: one draw of '{null.name}', the most similar of {len(result.kinds)} null kinds (correlation of the spectra's "
+        f"shapes {correlation:.2f}). Its weights: {null.weights}; its inputs: {null.inputs}."
     )
-    return Pair((result.measured, study), ("trained", null.name), note)
+    return Pair((result.pictured, study), ("trained", null.name), note)
 
 
 def _closest(result: Interpretation, what: str) -> Null:

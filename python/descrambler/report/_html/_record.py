@@ -150,7 +150,7 @@ def record(interpretation: Interpretation, files: Sequence[str | os.PathLike[str
         "sides": sides,
         "findings": findings(interpretation),
         "summary": first["headline"],
-        "inputs": [_count(interpretation.study), interpretation.n_null_inputs],
+        "inputs": [_count(interpretation.pictured), interpretation.n_null_inputs],
         "methods": told | {"rows": [*occasion(), *told["rows"]]},
     }
     return Record(text, pictures, numbers)
@@ -171,9 +171,9 @@ def _count(study: Study) -> int:
 
 
 def _studies(interpretation: Interpretation) -> Iterator[Study]:
-    yield interpretation.study
+    yield interpretation.pictured
     for kind in interpretation.kinds:
-        yield interpretation.draw(kind)
+        yield interpretation.pictured_draw(kind)
 
 
 def _stride(network: Network, n_networks: int) -> int:
@@ -228,11 +228,11 @@ def _limits(seen: View) -> dict[str, Any]:
 
 
 def _home(spectrum: NDArray[Any], axis: int, side: Side | None) -> int:
-    """Last frequency of the first view: where the resolved modes end, or nearly all energy."""
+    """Last frequency of the first view: where the resolved modes end, or 90 % of the energy."""
     last: int = spectrum.shape[axis] - 1
     if side is None:
         energy = np.cumsum(np.square(spectrum).sum(axis=1 - axis))
-        end = int(np.searchsorted(energy, 0.99 * energy[-1]))
+        end = int(np.searchsorted(energy, 0.9 * energy[-1]))
     else:
         end = resolved_end(side.resolved)
     return min(last, max(end + end // 4, LEAST_VIEW))

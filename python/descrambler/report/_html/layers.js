@@ -2,8 +2,9 @@
 "use strict";
 
 const { ndarray } = Bokeh.require("core/util/ndarray");
-const BLUE = "#15529b";
-const BROWN = "#b8741a";
+// For light, dark and paper alike: on printing there is no time to draw data anew.
+const BLUE = "#3f7fc8";
+const BROWN = "#c0701a";
 
 // Number of the network on the right, and what has to be done when it changes.
 let beside = 1;
@@ -47,7 +48,9 @@ function heat(numbers, { x, y }, { limit, signed }, ranges) {
     dh: y.step * height,
   });
   addHover(figure, [image], [["value", "@image{0.0000}"], ["across", "$x{0.00}"], ["up", "$y{0.00}"]]);
-  figure.add_layout(new Bokeh.ColorBar({ color_mapper, width: 10, padding: 4, label_standoff: 4 }), "right");
+  const bar = new Bokeh.ColorBar({ color_mapper, width: 10, padding: 4, label_standoff: 4 });
+  figure.add_layout(bar, "right");
+  painted(() => bar.setv({ background_fill_color: colorOf("page"), major_label_text_color: colorOf("ink") }));
   const put = (next) => {
     source.data = { image: [ndarray(next.values, { shape: next.shape, dtype: "float32" })] };
   };
@@ -182,6 +185,13 @@ async function vectorPair(layer, parent, side) {
   });
 }
 
+// A title, and what its markers are; in the plot a legend would cover some of them.
+function markersOf(title, modes) {
+  const colored = (color, text) => make("span", { style: `color: ${color}` }, text);
+  const hollow = modes ? "; hollow: not resolved" : "";
+  return make("span", {}, make("b", {}, title), " ", colored(BLUE, "●"), " trained ", colored(BROWN, "▲"), ` null${hollow}`);
+}
+
 // A falling spectrum on a logarithmic axis, the trained network's and the null's. `modes`: the side of
 // which resolved modes are filled, the others hollow.
 async function decay(layer, parent, { name, title, axisLabel, modes }) {
@@ -206,19 +216,18 @@ async function decay(layer, parent, { name, title, axisLabel, modes }) {
   };
   const series = (right, color, marker, words) => {
     const source = new Bokeh.ColumnDataSource({ data: data(right) });
-    const points = (field, fill_color, legend_label) =>
-      figure.scatter({ source, x: { field: "x" }, y: { field }, size: 6, marker, line_color: color, fill_color, legend_label });
-    const full = points("resolved", color, modes ? `${words}, resolved` : words);
+    const points = (field, fill_color) =>
+      figure.scatter({ source, x: { field: "x" }, y: { field }, size: 6, marker, line_color: color, fill_color });
+    const full = points("resolved", color);
     const tooltip = (field) => [["no.", "@x"], [words, `@${field}{0.000e+0}`]];
     addHover(figure, [full], tooltip("resolved"));
-    if (modes) addHover(figure, [points("other", "#ffffff", `${words}, not resolved`)], tooltip("other"));
+    if (modes) addHover(figure, [points("other", null)], tooltip("other"));
     return () => { source.data = data(right); };
   };
   series(0, BLUE, "circle", "trained");
   const put = series(1, BROWN, "triangle", "null");
-  Object.assign(figure.legend, { location: "bottom_left", label_text_font_size: "11px", background_fill_alpha: 0.8, padding: 4, spacing: 0 });
   await place(parent, {
-    caption: make("b", {}, title),
+    caption: markersOf(title, modes),
     made: false,
     label: `${title}, layer ${layer.number}`,
     low: true,

@@ -30,8 +30,10 @@ document.getElementById("copy").addEventListener("click", () => {
   document.getElementById("copied").textContent = copied ? "copied" : "selected: press Ctrl-C";
 });
 
-// On paper each plot is a still: its canvas cannot follow the new width.
+// On paper each plot is a still, in the colors of the light page: its canvas cannot follow the new width.
 window.addEventListener("beforeprint", () => {
+  document.documentElement.dataset.paper = "yes";
+  paintAll();
   for (const { view, box } of plots) {
     const still = view.export("png", true).canvas;
     still.className = "paper";
@@ -40,6 +42,8 @@ window.addEventListener("beforeprint", () => {
 });
 window.addEventListener("afterprint", () => {
   for (const still of document.querySelectorAll(".paper")) still.remove();
+  delete document.documentElement.dataset.paper;
+  paintAll();
 });
 
 // ---- tables that are sorted, stills that are saved --------------------------------------------------
@@ -92,12 +96,14 @@ for (const place of document.querySelectorAll(".save")) {
   const stills = [...place.closest("figure").querySelectorAll("svg.still")];
   stills.forEach((still, i) => {
     const name = `${place.dataset.name}${i ? "_null" : ""}`;
-    const about = `${still.getAttribute("aria-label")}`;
-    const svg = make("button", { type: "button", "aria-label": `Save SVG: ${about}` }, "SVG");
-    const png = make("button", { type: "button", "aria-label": `Save PNG: ${about}` }, "PNG");
-    svg.addEventListener("click", () => make("a", { download: `${name}.svg`, href: standalone(still) }).click());
-    png.addEventListener("click", () => savePng(standalone(still), name));
-    place.append(svg, " ", png, " ");
+    const about = still.getAttribute("aria-label");
+    const which = i ? "Null " : "";
+    place.append(
+      toolButton(`${which}SVG`, about, () => make("a", { download: `${name}.svg`, href: standalone(still) }).click()),
+      " ",
+      toolButton(`${which}PNG`, about, () => savePng(standalone(still), name)),
+      " ",
+    );
   });
 }
 

@@ -80,12 +80,36 @@ function listen(box, { x, y, logarithmic }) {
   });
 }
 
+// Colors are the page's: light, dark or paper. Each painter puts them where BokehJS draws.
+const painters = [];
+const colorOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const paintAll = () => painters.forEach((paint) => paint());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paintAll);
+
+function painted(paint) {
+  painters.push(paint);
+  paint();
+}
+
+function paintFigure(figure) {
+  const [ink, soft, line, page] = ["ink", "soft", "line", "page"].map(colorOf);
+  figure.setv({ background_fill_color: page, border_fill_color: page, outline_line_color: soft });
+  for (const axis of [figure.xaxis, figure.yaxis]) {
+    axis.axis_label_text_color = ink;
+    axis.major_label_text_color = ink;
+    axis.axis_line_color = soft;
+    axis.major_tick_line_color = soft;
+    axis.minor_tick_line_color = soft;
+  }
+  for (const grid of [figure.xgrid, figure.ygrid]) grid.grid_line_color = line;
+}
+
 function figureOf(ranges, labels, options = {}) {
   const figure = Bokeh.Plotting.figure({
     x_range: ranges.x,
     y_range: ranges.y,
     sizing_mode: "stretch_both",
-    tools: "box_zoom,pan,wheel_zoom,reset,save",
+    tools: "box_zoom,pan,wheel_zoom,reset",
     toolbar_location: "above",
     ...options,
   });
@@ -98,6 +122,7 @@ function figureOf(ranges, labels, options = {}) {
     axis.axis_label_text_font_style = "normal";
     axis.axis_label_text_font_size = "13px";
   }
+  painted(() => paintFigure(figure));
   return figure;
 }
 
@@ -107,13 +132,33 @@ function addHover(figure, renderers, tooltips) {
 
 const badge = (made) => make("span", { class: "kind" }, made ? "made by P" : "does not depend on P");
 
-// Put a plot on the page, with its caption above and its button below.
+function toolButton(word, label, action) {
+  const button = make("button", { type: "button", "aria-label": `Save ${word}: ${label}` }, word);
+  button.addEventListener("click", action);
+  return button;
+}
+
+// One stop of the tab key for each plot: its keys do what the tools do.
+function leaveToTheMouse(root) {
+  for (const part of root.querySelectorAll("*")) {
+    if (part.tabIndex >= 0) part.tabIndex = -1;
+    if (part.shadowRoot) leaveToTheMouse(part.shadowRoot);
+  }
+}
+
+// Put a plot on the page, with its caption above and its buttons below.
 async function place(parent, { caption, made, label, low, figure, ranges, name, rows }) {
   const box = make("div", { class: low ? "plot low" : "plot", tabindex: "0", role: "group", "aria-label": label });
-  const button = make("button", { type: "button", "aria-label": `Save CSV: ${label}` }, "Save CSV");
-  button.addEventListener("click", () => saveCsv(name(), rows()));
+  const tools = make("div", { class: "tools" });
   const words = make("figcaption", {}, caption, " ", badge(made));
-  parent.append(make("figure", {}, words, box, make("div", { class: "tools" }, button)));
+  parent.append(make("figure", {}, words, box, tools));
   listen(box, ranges);
-  plots.push({ view: await Bokeh.Plotting.show(figure, box), figure, box });
+  const view = await Bokeh.Plotting.show(figure, box);
+  const png = () => view.export("png", true).canvas.toDataURL("image/png");
+  tools.append(
+    toolButton("CSV", label, () => saveCsv(name(), rows())),
+    toolButton("PNG", label, () => make("a", { download: `${name()}.png`, href: png() }).click()),
+  );
+  leaveToTheMouse(box);
+  plots.push({ view, box });
 }
