@@ -325,9 +325,7 @@ return Array.from(image(1).data_source.data.image[0]);
 def test_keys_zoom_both_pictures_and_go_back(opened):
     from selenium.webdriver.common.keys import Keys
 
-    ranges = (
-        "return [0, 1].map((i) => [plots[i].view.model.x_range.start, plots[i].view.model.x_range.end])"
-    )
+    ranges = "return [0, 1].map((i) => [plots[i].view.model.x_range.start, plots[i].view.model.x_range.end])"
     home = opened.execute_script(ranges)
     box = opened.find_element("css selector", ".plot")
     box.send_keys("+", Keys.ARROW_RIGHT)
