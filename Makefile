@@ -24,11 +24,11 @@ $(VENV)/build-tools:
 	touch $@
 
 $(VENV)/installed: $(VENV)/build-tools $(CPP) $(PY)
-	$(PIP) -Cbuild-dir=build/install .
+	$(PIP) -Cbuild-dir=build/install -Ccmake.define.DESCRAMBLER_VARIANTS=runnable .
 	touch $@
 
 $(VENV)/dev: $(VENV)/build-tools $(CPP)
-	$(PIP) -Cbuild-dir=build/dev -Ccmake.define.DESCRAMBLER_BASELINE_ONLY=ON -e ".[dev]"
+	$(PIP) -Cbuild-dir=build/dev -Ccmake.define.DESCRAMBLER_VARIANTS=baseline -e ".[dev]"
 	touch $@
 
 # Extras are asked for by name: by path, pip would build the package again.
@@ -50,7 +50,7 @@ test: test-cpp $(VENV)/extra-test
 	$(ONE_THREAD) $(BIN)/pytest -n 2
 
 test-cpp: $(VENV)/build-tools
-	$(BIN)/cmake -S . -B build/cpp-tests -G Ninja -DDESCRAMBLER_CPP_TESTS=ON \
+	$(BIN)/cmake -S . -B build/cpp-tests -G Ninja -DDESCRAMBLER_CPP_TESTS=ON -DDESCRAMBLER_VARIANTS=runnable \
 	  -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) \
 	  -DCMAKE_PREFIX_PATH="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	$(BIN)/cmake --build build/cpp-tests

