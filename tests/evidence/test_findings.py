@@ -301,7 +301,7 @@ def test_every_detector_has_a_planted_effect(controls):
 
 
 def test_random_networks_are_not_found_to_do_anything(controls):
-    """Two of them; docs/nulls.md has the rate of many."""
+    """Two of them; docs/controls.md has the rate of many."""
     assert not any(controls.negative(seed) for seed in (1000, 1001))
 
 
