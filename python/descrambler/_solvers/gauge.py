@@ -60,14 +60,17 @@ def mode_statistics(leading: Leading, source: Source | None) -> ModeStatistics:
         unit = float(np.sqrt(largest / count))
         moments = source.gather(partial(HigherMoments, modes, unit, shift))
     resolved = _resolved(leading, largest, moments)
-    sign, sign_resolved = _larger_side(modes), np.zeros(len(values), bool)
-    if mean is not None and count is not None:
+    sign_resolved = np.zeros(len(values), bool)
+    if mean is None or count is None:
+        sign = _larger_side(modes)
+    else:
         square = 0 if leading.centered else mean**2
         variance = np.maximum(values / count - square, 0)
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.where(mean == 0, 0, np.sqrt(count) * mean / np.sqrt(variance))
         third = None if moments is None else moments.skewness()
-        sign, sign_resolved = _signs(t, third, np.where(mean == 0, sign, np.sign(mean)))
+        other = np.sign(mean) if mean.all() else np.where(mean == 0, _larger_side(modes), np.sign(mean))
+        sign, sign_resolved = _signs(t, third, other)
     sign_resolved = sign_resolved & resolved
     if len(values) == leading.n:
         # The last mode's sign is spent on the determinant.
@@ -108,18 +111,18 @@ def _resolved(leading: Leading, largest: float, moments: HigherMoments | None) -
     mixing = np.empty(len(b))
     # By blocks of rows: nothing here is as large as the Gram matrix.
     for rows in (slice(start, start + 256) for start in range(0, len(b), 256)):
-        gap = np.subtract.outer(b[rows], b) ** 2
+        gap = np.subtract.outer(b[rows], b)
         gap[np.arange(len(gap)), np.arange(len(b))[rows]] = np.inf
-        if count is None:
-            moment = np.zeros_like(gap)
-        elif moments is None:
-            moment = np.outer(b[rows], b / more)
-        else:
-            moment = moments.fourth[rows] / (count * more)
-        moment += np.maximum.outer(rounding[rows], rounding) ** 2 + residual[rows, None] ** 2
+        gap *= gap
         with np.errstate(divide="ignore", invalid="ignore"):
-            moment /= gap
-        mixing[rows] = moment.sum(axis=1)
+            closeness = np.divide(1, gap, out=gap)
+            mixing[rows] = residual[rows] ** 2 * closeness.sum(axis=1)
+            mixing[rows] += _weighted(closeness, rounding, rows)
+            if moments is not None and count is not None:
+                moment = np.einsum("ij,ij->i", moments.fourth[rows], closeness)
+                mixing[rows] += moment / (count * more)
+            elif count is not None:
+                mixing[rows] += b[rows] / more * (closeness @ b)
     if len(b) < leading.n:
         tail = uncertain
         if count is not None and moments is None:
@@ -131,6 +134,14 @@ def _resolved(leading: Leading, largest: float, moments: HigherMoments | None) -
     # Of mode i's signals all but i degrees of freedom are left to judge it by.
     judged = np.ones(len(b), bool) if count is None else count - np.arange(len(b)) >= LEAST_COUNT
     return np.logical_and(judged & (b > rounding + residual), mixing <= MIXING_LIMIT)
+
+
+def _weighted(closeness: Array, rounding: Array, rows: slice) -> Array:
+    """Sum the closeness of each of some modes to all, weighted with the square of the larger rounding."""
+    if rounding[0] == rounding[-1]:  # of all modes, which it falls along
+        weighted: Array = rounding[0] ** 2 * closeness.sum(axis=1)
+        return weighted
+    return np.einsum("ij,ij->i", np.maximum.outer(rounding[rows], rounding) ** 2, closeness)
 
 
 class HigherMoments:
@@ -256,6 +267,9 @@ def aligned(
 def reflect_last_mode_if_needed(rotation: Array, modes: Array, basis: LinkBasis) -> None:
     """Change the sign of P's last mode, in place, where det P = -1."""
     if has_negative_determinant(rotation):
-        last = np.zeros((basis.n, 1))
+        last = np.zeros((basis.n, 1), rotation.dtype)
         last[-1] = 1
-        rotation -= np.outer(2 * basis.from_modes(last), modes[-1])
+        column = basis.from_modes(last)[:, 0]
+        (update,) = scipy.linalg.get_blas_funcs(("ger",), (rotation,))
+        # The transpose, as BLAS sees a matrix in rows, is changed in place.
+        update(-2, modes[-1], column, a=rotation.T, overwrite_a=True)
