@@ -11,10 +11,11 @@ and the trace of the matrix square root is concave (proof, steps and certificate
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.linalg
+from numpy.typing import NDArray
 
 from .._geometry.rotation import has_negative_determinant, nearest_completion
 from .._util.validate import Array
@@ -23,7 +24,11 @@ from .outcome import MESSAGES, Outcome, Status, depth_of_the_package
 from .settings import Settings, State
 
 EPSILON = float(np.finfo(np.float64).eps)
-LEAST_DAMPING = 1e-12
+LEAST_DAMPING, LEAST_DAMPING_FLOAT32 = 1e-12, 1e-7
+# Squares of singular values that vary less keep the digits that a certificate of 1e-10 needs.
+LEAST_SQUARE = 1e-10
+# Slope below which a point is near the optimum; relative change of d after which the curvature is computed anew.
+NEAR, SMALL_CHANGE = 0.02, 0.02
 
 
 def _svd(m: Array) -> tuple[Array, Array, Array]:
@@ -52,6 +57,24 @@ def greatest_sum(w: Array, proper: bool = True) -> Outcome:
 
 
 @dataclass(frozen=True, eq=False)
+class _Parts:
+    """Singular values and left singular vectors of a matrix; the right ones where they were computed, too."""
+
+    u: Array
+    s: Array
+    vt: Array | None
+
+    @classmethod
+    def of(cls, m: Array, by_squares: bool) -> _Parts:
+        """Decompose M: by the eigenvectors of M M^T, a third of the work, as long as no digits that count are lost."""
+        if by_squares:
+            squares, u = scipy.linalg.eigh((m @ m.T).T, driver="evd", check_finite=False)
+            if squares[0] > LEAST_SQUARE * squares[-1]:
+                return cls(u[:, ::-1], np.sqrt(squares[::-1]), None)
+        return cls(*scipy.linalg.svd(m, full_matrices=False, check_finite=False))
+
+
+@dataclass(frozen=True, eq=False)
 class _Point:
     """F at e = d^2 for columns w: decomposition of W diag(d), gradient, upper bound on the optimum."""
 
@@ -59,21 +82,43 @@ class _Point:
     value: float
     bound: float
     gradient: Array
-    u: Array
-    s: Array
-    vt: Array
+    parts: _Parts
     coordinates: Array
 
     @classmethod
-    def at(cls, w: Array, d: Array) -> _Point:
-        u, s, vt = scipy.linalg.svd(w * d, full_matrices=False, check_finite=False)
+    def at(cls, w: Array, d: Array, by_squares: bool) -> _Point:
+        return cls.of(w, d, _Parts.of(w * d, by_squares))
+
+    @classmethod
+    def of(cls, w: Array, d: Array, parts: _Parts) -> _Point:
+        """Evaluate F where W diag(d) has these parts."""
+        s = parts.s
         value = float(2 * s.sum() - d @ d)
         # Any larger values do for a bound, and rounding has no say in smaller ones.
         s = np.maximum(s, len(s) * EPSILON * s[0])
-        coordinates = u.T @ w
+        coordinates = parts.u.T @ w
         load = coordinates**2 / s[:, None]
-        bound = _bound(s, load, np.einsum("ij,ij->j", w, w))
-        return cls(d, value, bound, load.sum(axis=0) - 1, u, s, vt, coordinates)
+        gradient, norms = load.sum(axis=0) - 1, np.einsum("ij,ij->j", w, w)
+        if parts.vt is None and gradient.max() > NEAR:  # far from tight, whatever is raised
+            bound = float(s.sum() + norms @ np.maximum(gradient, 0))
+        else:
+            bound = _bound(s, load, norms)
+        return cls(d, value, bound, gradient, replace(parts, s=s), coordinates)
+
+    @property
+    def right(self) -> Array:
+        """Right singular vectors of W diag(d), in rows."""
+        if self.parts.vt is not None:
+            return self.parts.vt
+        vt = self.coordinates * self.d / self.parts.s[:, None]
+        # Orthonormal to LEAST_SQUARE^-1 roundings: Newton-Schulz steps square the rest.
+        for _ in range(3):
+            defect = vt @ vt.T
+            defect[np.diag_indices_from(defect)] -= 1
+            if np.abs(defect).max() <= 16 * EPSILON:
+                break
+            vt -= 0.5 * (defect @ vt)
+        return vt
 
 
 def _bound(s: Array, load: Array, norms: Array) -> float:
@@ -97,45 +142,76 @@ def _bound(s: Array, load: Array, norms: Array) -> float:
     return float((s / (1 - part)).sum() + norms @ np.maximum(excess, 0))
 
 
-def _newton_step(here: _Point, damping: float) -> Array | None:
-    """Return the d after a damped Newton step in e, each e_j changed by a factor of 20 at most.
+def _curvature(here: _Point, damping: float) -> tuple[Array, bool] | None:
+    """Return the Cholesky factor of the damped -H, H the Hessian of F in e in units of d_j d_k.
 
-    With c = U^T w, the Hessian of F is ``-sum_ab c_ja c_jb c_ka c_kb / (s_a s_b (s_a + s_b))``, and
-    ``1 / (x + y) = integral of exp(-t (x + y)) dt`` makes a few squared products of it: the
-    trapezoidal rule in log t with this step is right to one per cent. In units of d_j d_k its
-    diagonal is at most 1/2, which as damping gives about the majorize-maximize step.
+    With c = U^T w, ``H = -sum_ab c_ja c_jb c_ka c_kb / (s_a s_b (s_a + s_b))``, and
+    ``1 / (x + y) = integral of exp(-t (x + y)) dt`` makes a few squared products of it, by the trapezoidal
+    rule in log t. The diagonal of -H is at most 1/2, which as damping gives about the majorize-maximize step.
     """
-    step = 1.5
-    s, scaled = here.s, here.coordinates * np.sqrt(here.d / here.s[:, None])
-    hessian = np.zeros((len(here.d), len(here.d)))
+    s, near = here.parts.s, np.abs(here.gradient).max() < NEAR
+    # Right to one per cent; near the optimum, where the factor serves for several steps, to 0.1 per cent.
+    step = 1.0 if near else 1.5
+    scaled = here.coordinates * np.sqrt(here.d / s[:, None])
+    if here.parts.vt is None:  # within the range of singular values for which single precision will do
+        scaled, damping = scaled.astype(np.float32), max(damping, LEAST_DAMPING_FLOAT32)
+    hessian = np.zeros((len(here.d), len(here.d)), scaled.dtype)
     for log_t in np.arange(-np.log(200 * s[0]), np.log(2.5 / s[-1]) + step, step):
         t = float(np.exp(log_t))
-        root = scaled * np.exp(-0.5 * t * s)[:, None]
-        hessian += step * t * np.square(root.T @ root)
+        weight = (step * t) ** 0.25 * np.exp(-0.5 * t * s)
+        root = scaled * weight.astype(scaled.dtype)[:, None]
+        product = root.T @ root
+        hessian += np.square(product, out=product)
     hessian[np.diag_indices_from(hessian)] += damping
     try:
-        factor = scipy.linalg.cho_factor(hessian, check_finite=False, overwrite_a=True)
+        return scipy.linalg.cho_factor(hessian, check_finite=False, overwrite_a=True)
     except np.linalg.LinAlgError:
         return None
-    change = scipy.linalg.cho_solve(factor, here.d * here.gradient, check_finite=False) / here.d
+
+
+def _newton_step(here: _Point, factor: tuple[Array, bool]) -> Array:
+    """Return the d after a Newton step in e, each e_j changed by a factor of 20 at most."""
+    slope = (here.d * here.gradient).astype(factor[0].dtype)
+    change = scipy.linalg.cho_solve(factor, slope, check_finite=False) / here.d
     moved: Array = here.d * np.sqrt(np.clip(1 + change, 0.05, 20))
     np.maximum(moved, 1e-100 * moved.max(), out=moved)  # an entry at zero would stay there
     return moved
 
 
-def _ascend(w: Array, here: _Point, damping: float) -> tuple[_Point, float, int]:
-    """Return a higher point, the damping for the next step, and the evaluations that it took."""
-    evaluations = 0
-    while damping <= 1:
-        d = _newton_step(here, damping)
-        if d is not None:
-            there = _Point.at(w, d)
-            evaluations += 1
-            if there.value >= here.value * (1 - 64 * EPSILON):
-                return there, max(damping / 30, LEAST_DAMPING), evaluations
-        damping = max(30 * damping, 1e-4)
-    # d <- diag(P W), P the polar factor for W diag(d), never falls.
-    return _Point.at(w, here.d * (1 + here.gradient)), 0.1, evaluations + 1
+@dataclass
+class _Ascent:
+    """Steps uphill, from one point to the next."""
+
+    w: Array
+    here: _Point
+    evaluations: int
+    damping: float = LEAST_DAMPING
+    factor: tuple[Array, bool] | None = None
+
+    def step(self) -> None:
+        """Go to a higher point."""
+        while self.damping <= 1:
+            fresh = self.factor is None
+            factor = self.factor or _curvature(self.here, self.damping)
+            self.factor = None
+            if factor is not None:
+                there = self._at(_newton_step(self.here, factor))
+                if there.value >= self.here.value * (1 - 64 * EPSILON):
+                    # After a small change the curvature is still right to one per cent.
+                    if np.abs(there.d / self.here.d - 1).max() < SMALL_CHANGE:
+                        self.factor = factor
+                    self.here = there
+                    self.damping = max(self.damping / 30, LEAST_DAMPING)
+                    return
+            if fresh:
+                self.damping = max(30 * self.damping, 1e-4)
+        # d <- diag(P W), P the polar factor for W diag(d), never falls.
+        self.here = self._at(self.here.d * (1 + self.here.gradient))
+        self.damping = 0.1
+
+    def _at(self, d: Array) -> _Point:
+        self.evaluations += 1
+        return _Point.at(self.w, d, self.here.parts.vt is None)
 
 
 def greatest_norm_square(w: Array, settings: Settings) -> Outcome:
@@ -143,26 +219,26 @@ def greatest_norm_square(w: Array, settings: Settings) -> Outcome:
     norms = np.einsum("ij,ij->j", w, w)
     used = norms >= 1e-11 * norms.mean()
     beyond = float(norms[~used].sum())
-    u, s, vt = _svd(w)
+    parts = _Parts.of(w, bool(used.all()))
+    s = parts.s
     rank = int(np.count_nonzero(s > len(s) * EPSILON * s[0]))
     if rank == 0:
         zero = np.zeros(1)
         note = "all weights are zero"
         return Outcome(np.eye(len(w)), Status.CONVERGED, 0, 1, zero, bound=0.0, note=note)
-    columns = (s[:rank, None] * vt[:rank])[:, used]  # in coordinates of their range
-    start = np.einsum("ki,ki->i", vt[:rank], s[:rank, None] * vt[:rank])[used]
-    here, damping = _Point.at(columns, np.maximum(start, 1e-8 * start.max())), LEAST_DAMPING
-    bounds, history, evaluations = [here.bound], [here.value], 2
-    status = _stopping(history, bounds, beyond, settings, here)
+    ascent = _start(w, used, parts, rank)
+    bounds, history = [ascent.here.bound], [ascent.here.value]
+    status = _stopping(history, bounds, beyond, settings, ascent.here)
     while status is None:
-        here, damping, count = _ascend(columns, here, damping)
-        evaluations += count
-        history.append(here.value)
-        bounds.append(min(bounds[-1], here.bound))
-        status = _stopping(history, bounds, beyond, settings, here)
-    inner = np.zeros((len(here.s), len(w)))
-    inner[:, used] = here.vt
-    rotation = _best_row_signs(_polar_rotation(u[:, :rank] @ here.u, here.s, inner), w)
+        ascent.step()
+        history.append(ascent.here.value)
+        bounds.append(min(bounds[-1], ascent.here.bound))
+        status = _stopping(history, bounds, beyond, settings, ascent.here)
+    here, evaluations = ascent.here, ascent.evaluations
+    left = here.parts.u if parts.vt is None else parts.u[:, :rank] @ here.parts.u
+    inner = np.zeros((len(here.parts.s), len(w)))
+    inner[:, used] = here.right
+    rotation = _best_row_signs(_polar_rotation(left, here.parts.s, inner), w)
     note = "global optimum, certified" if status is Status.CONVERGED else ""
     iterations = len(history) - 1
     bound = bounds[-1] + beyond
@@ -176,6 +252,19 @@ def greatest_norm_square(w: Array, settings: Settings) -> Outcome:
         )
     values = np.asarray(history)
     return Outcome(rotation, status, iterations, evaluations, values, bound=bound, note=note)
+
+
+def _start(w: Array, used: NDArray[np.bool_], parts: _Parts, rank: int) -> _Ascent:
+    """Start at equal d where W is regular, so that its own decomposition serves; else at d = diag(P W)."""
+    if parts.vt is None:
+        scale = float(parts.s.mean())
+        scaled = replace(parts, s=scale * parts.s)
+        return _Ascent(w, _Point.of(w, np.full(len(w), scale), scaled), 1)
+    vt = parts.vt[:rank]
+    turned = parts.s[:rank, None] * vt
+    d = np.einsum("ki,ki->i", vt, turned)[used]
+    columns = turned[:, used]  # in coordinates of their range
+    return _Ascent(columns, _Point.at(columns, np.maximum(d, 1e-8 * d.max()), False), 2)
 
 
 def _stopping(
