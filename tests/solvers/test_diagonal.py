@@ -57,6 +57,20 @@ def test_certified_from_either_side(kind, n, criterion):
         assert np.linalg.det(p) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("condition", [3e3, 3e4, 9e4, 1.1e5, 3e5])
+def test_certified_on_both_sides_of_where_squares_lose_digits(condition, seed):
+    turns = [ds.group.random_rotation(24, [seed, side]) for side in range(2)]
+    w = turns[0] * np.geomspace(1, 1 / condition, 24) @ turns[1]
+    result = ds.diagonalize(w, "norm_square")
+    assert result.gap <= 1e-9
+    assert result.orthogonality_error < 1e-12
+    # Another unit and another order of the units change nothing that matters.
+    order = np.random.default_rng(seed).permutation(24)
+    again = ds.diagonalize(1e6 * w[:, order], "norm_square")
+    assert again.objective == pytest.approx(1e12 * result.objective, rel=1e-9)
+
+
 @pytest.mark.parametrize("n", [3, 8, 24])
 def test_columns_that_decay_in_any_order(n):
     for seed in range(30):

@@ -153,7 +153,9 @@ def _curvature(here: _Point, damping: float) -> tuple[Array, bool] | None:
     # Right to one per cent; near the optimum, where the factor serves for several steps, to 0.1 per cent.
     step = 1.0 if near else 1.5
     scaled = here.coordinates * np.sqrt(here.d / s[:, None])
-    if here.parts.vt is None:  # within the range of singular values for which single precision will do
+    if (
+        here.parts.vt is None
+    ):  # within the range of singular values for which single precision will do
         scaled, damping = scaled.astype(np.float32), max(damping, LEAST_DAMPING_FLOAT32)
     hessian = np.zeros((len(here.d), len(here.d)), scaled.dtype)
     for log_t in np.arange(-np.log(200 * s[0]), np.log(2.5 / s[-1]) + step, step):

@@ -69,7 +69,9 @@ def mode_statistics(leading: Leading, source: Source | None) -> ModeStatistics:
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.where(mean == 0, 0, np.sqrt(count) * mean / np.sqrt(variance))
         third = None if moments is None else moments.skewness()
-        other = np.sign(mean) if mean.all() else np.where(mean == 0, _larger_side(modes), np.sign(mean))
+        other = (
+            np.sign(mean) if mean.all() else np.where(mean == 0, _larger_side(modes), np.sign(mean))
+        )
         sign, sign_resolved = _signs(t, third, other)
     sign_resolved = sign_resolved & resolved
     if len(values) == leading.n:
@@ -140,8 +142,9 @@ def _weighted(closeness: Array, rounding: Array, rows: slice) -> Array:
     """Sum the closeness of each of some modes to all, weighted with the square of the larger rounding."""
     if rounding[0] == rounding[-1]:  # of all modes, which it falls along
         weighted: Array = rounding[0] ** 2 * closeness.sum(axis=1)
-        return weighted
-    return np.einsum("ij,ij->i", np.maximum.outer(rounding[rows], rounding) ** 2, closeness)
+    else:
+        weighted = np.einsum("ij,ij->i", np.maximum.outer(rounding[rows], rounding) ** 2, closeness)
+    return weighted
 
 
 class HigherMoments:
