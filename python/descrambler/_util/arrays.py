@@ -31,8 +31,9 @@ def like(value: Any, result: NDArray[Any]) -> Any:
     """Return `result` as the kind of array that `value` is, on its device; in its dtype if that is real."""
     torch = _torch_of(value)
     if torch is not None:
-        dtype = value.dtype if value.dtype.is_floating_point else None
-        return torch.from_numpy(result).to(value.device, dtype)
+        found = torch.from_numpy(result)
+        # First the dtype: Apple's GPUs have no float64.
+        return (found.to(value.dtype) if value.dtype.is_floating_point else found).to(value.device)
     namespace = _namespace_of(value)
     if namespace is None:
         return result

@@ -108,7 +108,7 @@ def rows_of(output: Any) -> Array | None:
     """Return the first tensor of an output, samples in rows; None if there is none."""
     torch = require_extra("torch", "torch", "reading a PyTorch module")
     if isinstance(output, torch.Tensor):
-        values = output.detach().to("cpu", torch.float64).numpy()
+        values = output.detach().cpu().to(torch.float64).numpy()
         return np.asarray(values.reshape(len(values), -1) if values.ndim else values)
     parts: Any = ()
     if isinstance(output, Mapping):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ..._solvers.result import Descrambling
 from ..._util.validate import require_extra
 from ._descrambled import DescrambledConv1d
+from ._devices import cast
+from ._devices import wide as float64
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +53,7 @@ def descrambled(tap: str, module: torch.nn.Conv1d, result: Descrambling) -> Desc
     """Return a convolution in the basis of a result."""
     p = result.rotation
     weight, bias = module.weight.detach(), module.bias
-    wide = weight.to("cpu", torch.float64)
+    wide = float64(weight)
     turned: Any
     if tap.endswith(":input"):
         last = wide.movedim(1, 2)
@@ -59,7 +61,7 @@ def descrambled(tap: str, module: torch.nn.Conv1d, result: Descrambling) -> Desc
     else:
         turned = torch.reshape(p.left(wide.reshape(p.n, -1)), wide.shape)
         if bias is not None:
-            column: Any = p.left(bias.detach().to(wide)[:, None])
-            bias = column[:, 0].to(bias)
+            column: Any = p.left(float64(bias)[:, None])
+            bias = cast(column[:, 0], bias)
     kept = None if bias is None else bias.detach()
-    return DescrambledConv1d(tap, result, turned.to(weight), kept, settings(module))
+    return DescrambledConv1d(tap, result, cast(turned, weight), kept, settings(module))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeGuard
 from ..._signals.gram import Gram
 from ..._signals.sums import check_not_vanished
 from ..._util.validate import require_extra
+from ._devices import cast, home
 
 if TYPE_CHECKING:
     import torch
@@ -72,18 +73,17 @@ class GramSum:
     def _add(self, rows: torch.Tensor) -> None:
         n = rows.shape[1]
         if self._partial is None:
-            # Apple's GPUs have no float64.
-            home = torch.device("cpu") if rows.device.type == "mps" else rows.device
+            place = home(rows.device)
             self._partial = torch.zeros(n, n, dtype=rows.dtype, device=rows.device)
-            self._total = torch.zeros(n, n, dtype=torch.float64, device=home)
-            self._sum = torch.zeros(n, dtype=torch.float64, device=home)
+            self._total = torch.zeros(n, n, dtype=torch.float64, device=place)
+            self._sum = torch.zeros(n, dtype=torch.float64, device=place)
             self._any = torch.zeros((), dtype=torch.bool, device=rows.device)
         if self._pending + len(rows) > BLOCK:
             self._flush()
         for start in range(0, n, WIDTH):
             columns = slice(start, start + WIDTH)
             self._partial[columns, start:].addmm_(rows[:, columns].T, rows[:, start:])
-        self._sum += rows.sum(dim=0).to(self._sum)
+        self._sum += cast(rows.sum(dim=0), self._sum)
         self._any |= rows.any()
         self._pending += len(rows)
         self.count += len(rows)
@@ -168,10 +168,10 @@ class WideOutputGram:
             )
         matrix, total = self._sum.finish()
         with torch.inference_mode(False), torch.no_grad():
-            weight, count = self._weight.to(matrix), self._sum.count
+            weight, count = cast(self._weight, matrix), self._sum.count
             matrix, total = weight @ matrix @ weight.T, weight @ total
             if self._module.bias is not None:
-                bias = self._module.bias.to(matrix)
+                bias = cast(self._module.bias, matrix)
                 cross = torch.outer(total, bias)
                 matrix += cross + cross.T + count * torch.outer(bias, bias)
                 total = total + count * bias

@@ -10,6 +10,7 @@ import numpy as np
 from ..._util.tables import brief
 from ..._util.validate import require_extra
 from ...readers._torch_live import unwrapped
+from ._devices import cast, wide
 from ._heads_known import KNOWN, Layout, Rows, layouts
 from ._stream_state import BROKEN, check_whole
 
@@ -105,7 +106,7 @@ def _canonical_pair(inside: Any, others: Any) -> tuple[Any, Any]:
 
 
 def _rows(rows: Rows) -> Any:
-    weight = rows.of(rows.module.weight.detach().to("cpu", torch.float64))
+    weight = rows.of(wide(rows.module.weight))
     return weight.numpy()
 
 
@@ -114,7 +115,7 @@ def _with_bias(rows: Rows) -> Any:
     bias = rows.module.bias
     if bias is None:
         return _rows(rows)
-    column = bias.detach().to("cpu", torch.float64)[list(rows.index)].numpy()
+    column = wide(bias)[list(rows.index)].numpy()
     return np.concatenate([_rows(rows), column[:, None]], axis=1)
 
 
@@ -164,7 +165,7 @@ class Heads:
             for space in spaces:
                 _rewrite(space, changed)
             for parameter, new in changed.values():
-                parameter.data = new.to(parameter.device, parameter.dtype)
+                parameter.data = cast(new, parameter)
         BROKEN.discard(self.model)
 
 
@@ -192,7 +193,7 @@ def _place(changed: dict[int, tuple[Any, Any]], rows: Rows, values: Any, biased:
 
 def _copy(changed: dict[int, tuple[Any, Any]], parameter: Any) -> Any:
     if id(parameter) not in changed:
-        changed[id(parameter)] = parameter, parameter.detach().to("cpu", torch.float64).clone()
+        changed[id(parameter)] = parameter, wide(parameter).clone()
     return changed[id(parameter)][1]
 
 

@@ -20,6 +20,8 @@ from ...readers._compare import apart, probes
 from ...readers._torch_steps import numbers
 from ._convolution import check_convolution, descrambled
 from ._descrambled import DescrambledLinear
+from ._devices import cast
+from ._devices import wide as float64
 from ._grams import is_plain
 from ._taps import Forward, Tapped, call, evaluating, named, resolve
 
@@ -103,16 +105,16 @@ def _seen_through(tap: str, module: Tapped, result: Descrambling) -> Descrambled
         return descrambled(tap, module, result)
     p = result.rotation
     weight, bias = module.weight.detach(), module.bias
-    wide: Any = weight.to("cpu", torch.float64)
+    wide: Any = float64(weight)
     if tap.endswith(":input"):
         turned: Any = p.right(wide)
     else:
         turned = p.left(wide)
         if bias is not None:
-            column: Any = p.left(bias.to(wide)[:, None])
-            bias = column[:, 0].to(bias)
+            column: Any = p.left(float64(bias)[:, None])
+            bias = cast(column[:, 0], bias)
     return DescrambledLinear(
-        tap, result, turned.to(weight), None if bias is None else bias.detach()
+        tap, result, cast(turned, weight), None if bias is None else bias.detach()
     )
 
 
@@ -187,7 +189,7 @@ def verify(
             with _inserted(modules, layers):
                 turned = list(_tensors((forward or call)(model, batch)))
             for a, b in zip(plain, turned, strict=True):
-                a, b = (tensor.to("cpu", torch.float64) for tensor in (a, b))
+                a, b = (float64(tensor) for tensor in (a, b))
                 # Unlike max(), this lets no NaN pass unseen.
                 difference = float(np.maximum(difference, float((a - b).abs().max())))
                 scale = float(np.maximum(scale, float(a.abs().max())))

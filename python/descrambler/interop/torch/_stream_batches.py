@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..._util.validate import require_extra
+from ._devices import moved as moved_to
 from ._stream_parts import Parts
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def stand_in(model: Any, parts: Parts) -> Any:
         size = model.config.image_size
         size = (size, size) if isinstance(size, int) else tuple(size)
         shape = (1, model.config.num_channels, *size)
-        return {main: torch.randn(shape, generator=generator).to(like)}
+        return {main: torch.randn(shape, generator=generator).to(like.dtype).to(like.device)}
     tables = [w for w in parts.writers if isinstance(w.module, torch.nn.Embedding)]
     if main == "input_ids":
         rows = model.get_input_embeddings().num_embeddings
@@ -43,7 +44,7 @@ def stand_in(model: Any, parts: Parts) -> Any:
 def moved(batch: Any, device: Any, dtype: Any) -> Any:
     """Return a batch on a device, its real numbers in a dtype."""
     if isinstance(batch, torch.Tensor):
-        return batch.to(device, dtype) if batch.dtype.is_floating_point else batch.to(device)
+        return moved_to(batch, device, dtype) if batch.dtype.is_floating_point else batch.to(device)
     if isinstance(batch, Mapping):
         return {key: moved(value, device, dtype) for key, value in batch.items()}
     if isinstance(batch, tuple | list):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..._util.validate import require_extra
+from ._devices import wide
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +22,7 @@ def orthogonal(P: Any) -> Any:
     P = getattr(P, "matrix", P)
     if not isinstance(P, torch.Tensor):
         P = torch.from_numpy(np.array(P, dtype=np.float64))
-    turn = P.detach().to("cpu", torch.float64).clone()
+    turn = wide(P).clone()
     if turn.ndim != 2 or turn.shape[0] != turn.shape[1]:
         raise ValueError(f"P must be a square matrix, got shape {tuple(turn.shape)}")
     error = float((turn @ turn.T - torch.eye(len(turn), dtype=torch.float64)).abs().max())

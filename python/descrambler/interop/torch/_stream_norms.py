@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..._util.validate import require_extra
+from ._devices import wide
 from ._stream_exact import Casts
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Norm:
         return None if self.shift_name is None else self._wide(self.shift_name)
 
     def _wide(self, attribute: str) -> Any:
-        return self.module._parameters[attribute].detach().to("cpu", torch.float64)
+        return wide(self.module._parameters[attribute])
 
 
 def norm_of(name: str, module: Any, width: int, pattern: str, readers: tuple[Weight, ...]) -> Norm:
@@ -111,7 +112,7 @@ class _Probe:
     """A copy of a norm in float64 with random gain and shift, run on rows of two sizes."""
 
     def __init__(self, module: Any, width: int, gain: str | None, shift: str | None) -> None:
-        twin = copy.deepcopy(module).to("cpu", torch.float64).eval()
+        twin = copy.deepcopy(module).cpu().to(torch.float64).eval()
         generator = torch.Generator().manual_seed(0)
         rows = 1 + 2 * torch.randn(4, width, dtype=torch.float64, generator=generator)
         # Small rows show the eps.

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..._util.validate import require_extra
+from ._devices import cast, home
+from ._devices import wide as float64
 from ._stream_norms import Norm, Weight
 from ._stream_parts import Parts
 
@@ -66,22 +68,21 @@ class Plan:
 
 def transformed(source: Any, steps: Steps) -> Any:
     """Return a weight after the steps along its axes; float64 between, rounded once."""
-    result = source.detach()
+    result = source.detach().to(home(source.device))
     for count, (axis, step) in enumerate(steps.items(), 1):
         last = count == len(steps)
         result = _along(result, axis, step, source.dtype if last else torch.float64)
-    return result.contiguous()
+    return result.contiguous().to(source.device)
 
 
 def _along(source: Any, axis: int, step: Step, dtype: Any) -> Any:
     moved = source.movedim(axis, -1)
     rows = moved.reshape(-1, moved.shape[-1])
-    home = torch.device("cpu") if rows.device.type == "mps" else rows.device
-    gain, turn = (None if x is None else x.to(home) for x in (step.gain, step.turn))
+    gain, turn = (None if x is None else x.to(rows.device) for x in (step.gain, step.turn))
     result = torch.empty(rows.shape, dtype=dtype, device=rows.device)
     size = max(1, BLOCK // rows.shape[1])
     for start in range(0, len(rows), size):
-        wide = rows[start : start + size].to(home, torch.float64)
+        wide = rows[start : start + size].to(torch.float64)
         if gain is not None:
             wide = wide * gain
         if step.center:
@@ -153,7 +154,7 @@ def _steps(
 
 
 def _flat(parameter: Any) -> Any:
-    return parameter.detach().to("cpu", torch.float64).reshape(-1)
+    return float64(parameter).reshape(-1)
 
 
 def _jobs(
@@ -261,7 +262,7 @@ def _bias_vectors(parts: Parts) -> Iterator[Any]:
             continue
         for reader in norm.readers:
             assert reader.bias is not None
-            wide = reader.parameter.detach().to("cpu", torch.float64).movedim(reader.axis, -1)
+            wide = float64(reader.parameter).movedim(reader.axis, -1)
             added = wide @ shift
             if (
                 added.ndim > 1
@@ -269,7 +270,7 @@ def _bias_vectors(parts: Parts) -> Iterator[Any]:
                 added = added.flatten(1).sum(1)
             old = reader.module._parameters[reader.bias]
             if old is not None:
-                added = added + old.detach().to(added)
+                added = added + float64(old)
             yield reader.module, reader.bias, f"{_stem(reader.name)}{reader.bias}", added
 
 
@@ -281,4 +282,4 @@ def _as_rms(norm: Norm, width: int) -> Any:
     """Return the RMSNorm in place of a LayerNorm whose gain and shift went elsewhere."""
     like = next(iter(norm.module.parameters()), None)
     new = nn.RMSNorm(width, eps=norm.eps).train(norm.module.training)
-    return new if like is None else new.to(like.device, like.dtype)
+    return new if like is None else cast(new, like)

@@ -9,6 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..._util.validate import require_extra
+from ._devices import cast, wide_at_home
+from ._devices import wide as float64
 from ._stream_parts import Parts
 from ._taps import evaluating
 
@@ -175,14 +177,16 @@ def _turn_output(turn: Any, scale: Any, module: Any, args: Any, output: Any) -> 
     if isinstance(module, nn.modules.conv._ConvNd):
         axis -= len(module.kernel_size)
     rows = output.movedim(axis, -1)
-    s = 1 if scale is None else scale.parameter.detach().to(rows.device, torch.float64).reshape(-1)
-    turned = apply(turn, rows.to(torch.float64) * s) / s
-    return turned.to(rows.dtype).movedim(-1, axis)
+    values = wide_at_home(rows)
+    s = 1 if scale is None else float64(scale.parameter).reshape(-1).to(values.device)
+    turned = apply(turn, values * s) / s
+    return cast(turned, rows).movedim(-1, axis)
 
 
 def apply(turn: Any, rows: Any) -> Any:
     """Return rows times P^T, in their dtype."""
-    return (rows.to(torch.float64) @ turn.to(rows.device).T).to(rows.dtype)
+    values = wide_at_home(rows)
+    return cast(values @ turn.to(values.device).T, rows)
 
 
 def _compare(parts: Parts, plain: _Run, turned: _Run, turn: Any) -> None:
@@ -217,7 +221,7 @@ def _same(x: Any, y: Any, turn: Any) -> bool:
 
 def _far(x: Any, y: Any) -> float:
     """Return by how much two outputs differ beyond rounding, relative; NaN is far."""
-    wide, other = x.to("cpu", torch.float64), y.to("cpu", torch.float64)
+    wide, other = float64(x), float64(y)
     # Masks of minus infinity are the same in both.
     wide, other = (torch.nan_to_num(v, nan=float("nan"), posinf=0, neginf=0) for v in (wide, other))
     scale = float(wide.norm())

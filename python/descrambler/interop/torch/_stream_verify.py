@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..._util.tables import brief
 from ..._util.validate import require_extra
+from ._devices import cast, wide
 from ._stream_batches import moved
 from ._stream_exact import Casts
 from ._stream_parts import find
@@ -132,7 +133,7 @@ class Pair:
         return result, points, _changed(a.experts, b.experts), a.casts
 
     def _mapped(self, rows: Any) -> Any:
-        rows = rows.to("cpu", torch.float64)
+        rows = wide(rows)
         if self.centered:
             rows = rows - rows.mean(-1, keepdim=True)
         return rows if self.turn is None else apply(self.turn, rows)
@@ -154,7 +155,7 @@ class Pair:
             for batch in batches:
                 batch = moved(batch, parameter.device, parameter.dtype)
                 result = (self.forward or call)(model, batch)
-                seen.results += [x.detach().to("cpu", torch.float64) for x in outputs(result)]
+                seen.results += [wide(x) for x in outputs(result)]
         seen.casts = casts.count
         if not seen.results:
             raise ValueError("batches must hold at least one, and the model must return tensors")
@@ -172,7 +173,7 @@ def _keep_experts(kept: list[Any], module: Any, args: Any, output: Any) -> None:
 
 
 def _difference(a: Any, b: Any) -> float:
-    a, b = a.to("cpu", torch.float64), b.to("cpu", torch.float64)
+    a, b = wide(a), wide(b)
     if a.shape != b.shape or a.numel() == 0:
         return float("inf") if a.shape != b.shape else 0.0
     same = (a == b) | (torch.isnan(a) & torch.isnan(b))  # also where both are infinite
@@ -194,7 +195,7 @@ def as_float64(model: Any) -> Any:
     twin = copy.deepcopy(model)
     _set_experts(twin, lambda name: "eager")  # the others have no float64
     devices = {parameter.device.type for parameter in twin.parameters()}
-    return twin.to("cpu", torch.float64) if "mps" in devices else twin.to(torch.float64)
+    return twin.cpu().to(torch.float64) if "mps" in devices else twin.to(torch.float64)
 
 
 def as_stored(twin: Any, model: Any) -> Any:
@@ -203,9 +204,9 @@ def as_stored(twin: Any, model: Any) -> Any:
     _set_experts(twin, lambda name: _experts(model.get_submodule(name)))
     for name, tensor in _tensors(twin):
         if name in like:
-            tensor.data = tensor.data.to(like[name])
+            tensor.data = cast(tensor.data, like[name])
         else:
-            tensor.data = tensor.data.to(next(model.parameters()))
+            tensor.data = cast(tensor.data, next(model.parameters()))
     return twin
 
 

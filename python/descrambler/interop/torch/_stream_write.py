@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..._util.validate import require_extra
+from ._devices import cast, wide
 from ._stream_plan import Plan, Step, Steps, transformed
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _means(source: Any, steps: Steps) -> dict[int, Any]:
     found = {}
     for axis, step in steps.items():
         if step.center:
-            rows = source.movedim(axis, -1).to("cpu", torch.float64)
+            rows = wide(source.movedim(axis, -1))
             rows = rows if step.gain is None else rows * step.gain
             found[axis] = rows.mean(-1, keepdim=True)
     return found
@@ -114,7 +115,7 @@ def _write_vector(module: Any, attribute: str, name: str, values: Any, record: R
     old = module._parameters[attribute]
     record.vectors.append((_owner(name), attribute, old, None if old is None else old.data))
     like = next(module.parameters()) if old is None else old
-    new = values.to(like.device, like.dtype)
+    new = cast(values, like)
     _put(module, attribute, new if old is None else new.reshape(old.shape), False)
 
 
@@ -174,18 +175,18 @@ def undo_on_copy(twin: Any, record: Record) -> None:
     with torch.no_grad():
         for name, module in reversed(record.norms):
             like = _like(twin.get_submodule(name), twin)
-            put_module(twin, name, copy.deepcopy(module).to(like))
+            put_module(twin, name, copy.deepcopy(module).to(like.device).to(like.dtype))
         for owner, attribute, _, old in reversed(record.vectors):
             module = twin.get_submodule(owner)
             if old is None:
                 module._parameters[attribute] = None
             else:
-                module._parameters[attribute].data = old.to(_like(module, twin)).clone()
+                module._parameters[attribute].data = cast(old, _like(module, twin)).clone()
         for change in reversed(record.changes):
             owner, _, attribute = change.name.rpartition(".")
             parameter = twin.get_submodule(owner)._parameters[attribute]
             value = change.old if change.old is not None else _back(parameter.data, change)
-            parameter.data = value.to(parameter.data).clone()
+            parameter.data = cast(value, parameter.data).clone()
 
 
 def _like(module: Any, model: Any) -> Any:
@@ -196,7 +197,7 @@ def _like(module: Any, model: Any) -> Any:
 def _back(value: Any, change: Change) -> Any:
     value = back(value, change.steps, change.means)
     for axis, (places, kept) in change.lost.items():
-        value = value.index_copy(axis, places.to(value.device), kept.to(value))
+        value = value.index_copy(axis, places.to(value.device), cast(kept, value))
     return value
 
 
@@ -207,7 +208,7 @@ def back(value: Any, steps: Steps, means: Mapping[int, Any] | None = None) -> An
             value = transformed(value, {axis: Step(turn=step.turn.T)})
         if means and axis in means:
             moved = value.movedim(axis, -1)
-            value = (moved + means[axis].to(moved)).movedim(-1, axis)
+            value = (moved + cast(means[axis], moved)).movedim(-1, axis)
         if step.gain is not None:
             silent = step.gain == 0
             inverse = torch.where(silent, 0.0, 1 / torch.where(silent, 1.0, step.gain))
