@@ -48,7 +48,7 @@ class Axis:
             name = f"{self.name} frequency" if plain else f"reciprocal {self.name}"
             object.__setattr__(self, "frequency_name", name)
         if not self.frequency_unit:
-            unit = f"1/{self.unit}" if self.unit else "cycles / index"
+            unit = f"1/{self.unit}" if self.unit else "cycles per point"
             object.__setattr__(self, "frequency_unit", unit)
 
     @property
@@ -84,4 +84,4 @@ class Axis:
 
 def index_axis(name: str, n: int) -> Axis:
     """Plain numbers 1..n, for a dimension without a physical axis."""
-    return Axis(f"{name} index", "", 1, max(n, 2), f"{name} frequency", "cycles / index")
+    return Axis(f"{name} index", "", 1, max(n, 2), f"{name} frequency", "cycles per point")

@@ -66,6 +66,7 @@ def test_demo(tmp_path, monkeypatch, capsys):
     assert main(["demo", "-o", str(tmp_path / "demo")]) == 0
     names = ["layer1", "layer2", "layer2_structure", "response", "jacobian", "replica"]
     check_pictures(tmp_path / "demo", names)
+    assert matplotlib.image.imread(tmp_path / "demo" / "layer1_untrained.png")[..., :3].std() > 0.05
     table = capsys.readouterr().out
     report = (tmp_path / "demo" / "report.md").read_text()
     inverse = next(row for row in table.splitlines() if row.startswith("inverse of the reference"))

@@ -10,9 +10,11 @@ from .. import deer
 from .._util.validate import Array
 from ..axis import Axis
 from ..deer.figures import replica_figure
+from ..evidence import Interpretation, Study
 from ..evidence.detectors import Axes
 from ..network._network import Network
-from ._common import json_argument, new_folder, output_argument, save_figure
+from ..report import Pair, first_layer
+from ._common import json_argument, new_folder, output_argument, save_figure, save_png
 from ._interpret import interpret_and_write, layer_widths, print_result
 from ._parser import add_command
 
@@ -63,6 +65,7 @@ def demo(options: argparse.Namespace) -> None:
         **settings,
     )
     save_figure(replica_of(network), options.output / "replica")
+    save_png(untrained_beside(result), options.output / "layer1_untrained.png")
     print_result(result, options)
 
 
@@ -82,6 +85,15 @@ def deernet_setting(n: int) -> tuple[Array, Axes, dict[str, Any]]:
         "targets": data.targets,
     }
     return data.traces, axes, settings
+
+
+def untrained_beside(result: Interpretation) -> Figure:
+    """Draw the first layer above that of the same network before training."""
+    network = result.study.network
+    assert network.initial is not None
+    trained = result.pictured
+    studies = trained, Study(network.initial, trained.inputs)
+    return first_layer(Pair(studies, ("trained", "untrained")), result.axes.inputs)
 
 
 def replica_of(network: Network) -> Figure:

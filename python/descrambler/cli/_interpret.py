@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._util.validate import Array
+from ..evidence._checks import check_inputs
 from ..evidence._interpret import Interpretation, interpret
 from ..evidence.detectors import Axes
 from ..evidence.nulls import KINDS
@@ -28,6 +29,7 @@ from ._common import (
     progress,
     save_figure,
 )
+from ._first_answers import first_answers
 from ._inputs import in_precision, read_controls, read_inputs, read_matrix, read_networks
 from ._json import findings_record, panel_record
 from ._parser import add_command
@@ -46,8 +48,8 @@ def add_to(commands: Commands) -> None:
         "say what a network has learnt, and what only looks so",
         does="Descramble a network, measure what it may have learnt (filters, maps, low rank, ...), and "
         "compare each value with networks that learnt nothing.",
-        writes="report.md, figures (.png, .svg), arrays (.npz) and report.npz, for 'descrambler report'; "
-        "the table of verdicts is printed",
+        writes="report.md, figures (.png, .svg), arrays (.npz) and report.npz, for 'descrambler report'; the layers and "
+        "the response are printed at once, the table of verdicts at the end",
         takes="about a minute on one core for a few hundred units; it grows with --nulls and --null-inputs",
         example="descrambler interpret net.npz --inputs x.npy --axis time us --axis distance A "
         "--span 0 2 15 60 -o out",
@@ -145,7 +147,7 @@ def interpret_file(options: argparse.Namespace) -> None:
     x = in_precision(read_inputs(options.inputs, network), networks, options.dtype)
     if not options.json:
         names = ", ".join(map(str, options.network))
-        print(f"{layer_widths(network)}: {names}; {options.inputs}: {len(x)} inputs")
+        print(f"{layer_widths(network)}: {names}; {options.inputs}: {len(x)} inputs", flush=True)
     initial = _initial(options, read)
     if options.nulls == 0:
         untrained = network.initial if initial is None else initial[0]
@@ -170,6 +172,9 @@ def interpret_file(options: argparse.Namespace) -> None:
     if len(networks) > 1:
         _interpret_several(networks, x, axes, options, settings)
         return
+    if not options.json:
+        check_inputs(x)
+        print("\n".join(first_answers(network, x, axes)), flush=True)
     files = *options.network, options.inputs
     result = interpret_and_write(network, x, axes, options.output, files, **settings)
     print_result(result, options)

@@ -70,21 +70,21 @@ def similarity_matrices(ensemble: Ensemble, *, ax: Place = None) -> Figure:
                 interpolation="nearest",
             )
             panel.set_facecolor(UNRESOLVED)
-            panel.set_title(f"{name}: {title}", fontsize=9)
+            if name == "trained":
+                panel.set_title(title, fontsize=10)
             panel.label_outer()
+        row[0].set_ylabel(f"{name}\n\nnetwork, counted from 0")
     for panel in (*axes[:, 0], *axes[1]):
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.yaxis.set_major_locator(MaxNLocator(integer=True))
-    for panel in axes[:, 0]:
-        panel.set_ylabel("network, counted from 0")
     axes[1, 0].set_xlabel("network, counted from 0")
     axes[1, 1].set_xlabel("network, counted from 0")
     figure.colorbar(image, ax=axes, label="cosine", extend="min", shrink=0.7)
     return finished(
         ax,
         figure,
-        f"Descrambled {_weights(ensemble)} of {len(values)} networks on the same {ensemble.n_inputs} inputs, each compared "
-        "with each over the modes that both resolve: in the canonical gauge, and in the gauge that brings the two "
+        f"{len(values)} networks on the same {ensemble.n_inputs} inputs: {_weights(ensemble)}, descrambled, compared pair by "
+        "pair over the modes that both resolve. Left: in the canonical gauge. Right: in the gauge that brings the two "
         "closest. Grey: no resolved mode in common.",
     )
 
@@ -122,9 +122,9 @@ def pair_histograms(ensemble: Ensemble, *, ax: Place = None) -> Figure:
     return finished(
         ax,
         figure,
-        f"The {len(pairs[0])} pairs of networks. Untrained: what the shared inputs make alone. Random directions: the "
-        "trained pictures with each mode in a random direction, which shows what the free signs of the gauge make of "
-        "nothing.",
+        f"The {len(pairs[0])} pairs of networks. Untrained: agreement that the shared inputs produce alone. Random "
+        "directions: the trained pictures with each mode in a random direction, which shows the agreement produced by "
+        "the free signs alone.",
     )
 
 
@@ -168,9 +168,9 @@ def consensus_pictures(ensemble: Ensemble, axis: Axis | None = None, *, ax: Plac
         ax,
         figure,
         f"{_weights(ensemble)}, descrambled: the modes that more than half of the {len(agreement.bound)} networks "
-        "resolve, in units of the r.m.s. weight of each row's networks. A: the one that the others are most like. "
-        "Alignment, within the gauge group, favors the network that is aligned to: judge it by the lower row. Order and "
-        "waves along the link axis are made by the method.",
+        "resolve, in units of the r.m.s. weight of each row's networks. A: the network most similar to the others. "
+        "D: each network in the gauge closest to A, which favors A; judge it by the lower row. The method makes order and "
+        "waves along the link axis.",
     )
 
 
@@ -214,8 +214,8 @@ def mode_agreement(ensemble: Ensemble, *, ax: Place = None) -> Figure:
     return finished(
         ax,
         figure,
-        f"The same link mode of {_weights(ensemble)} in two networks; modes that fewer than a tenth of the pairs "
-        "resolve are not drawn. Dashed: random directions, tossed signs.",
+        f"The same link mode of {_weights(ensemble)} in two networks. Not drawn: modes that fewer than a tenth of "
+        "the pairs resolve. Dashed: random directions, random signs.",
     )
 
 

@@ -114,7 +114,7 @@ def first_layer(
     if inputs.ordered:
         panels += [spectrum(near_zero=False), spectrum(near_zero=True)]
     caption = (
-        f"First layer (paper's Fig. 2). The response along the {inputs.name} axis as a whole does not depend on P; "
+        f"First layer. The response along the {inputs.name} axis as a whole does not depend on P; "
         "order and waves along the link axis are made by P, which puts the principal components of the signals, by "
         "falling second moment, on rising link frequencies: waves that interlock appear there for data without any "
         f"network. Hatched grey: link frequencies that the inputs do not resolve. {pair.scale(1)} {pair.bias_note(1)}"
@@ -215,7 +215,7 @@ def last_layer(pair: Pair, outputs: Axis, *, center: bool = False, ax: Place = N
         *views([study.links[-1].after for study in pair.studies], "signals alone"),
     ]
     caption = (
-        f"Last layer (paper's Fig. 3). What the weights span along the {outputs.name} axis does not depend on P; "
+        f"Last layer. What the weights span along the {outputs.name} axis does not depend on P; "
         "order along the link axis is made by P. Joint: signals and the weights themselves were made smooth together, "
         f"so smooth weights are not evidence of learning there. {CENTERED if center else ''}{pair.scale(layer)} "
         f"{pair.bias_note(layer)}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ._layout import Place
 
 PRODUCT = "product / mean diagonal"
-N_VECTORS = 5
+N_VECTORS, LEAST_OUTPUTS = 5, 8
 
 
 def last_layer_structure(
@@ -73,10 +73,13 @@ def last_layer_structure(
         f"{name} {participation_ratio(values):.1f}"
         for name, (_, values, _) in zip(pair.names, parts, strict=True)
     )
+    curves = _are_curves(outputs, first.shape[0])
+    dashed = " (dashed: best Chebyshev polynomial plus a constant)" if curves else ""
+    ninth = " C shows vectors 9 to 13, as the paper does." if min(first.shape) >= 13 else ""
     caption = (
-        f"Structure of the last layer in the joint frame (paper's Fig. 4). B, D (dashed: best Chebyshev polynomial plus "
-        f"a constant) and the effective rank ({ranks}, of {first.shape[1]}) do not depend on P; A and C do: the joint "
-        "criterion smooths the weights themselves, so near-sinusoids in C follow from it, for untrained weights too."
+        f"Structure of the last layer in the joint frame. B, D{dashed} and the effective rank ({ranks}, of {first.shape[1]}) "
+        "do not depend on P; A and C do: the joint criterion smooths the weights themselves, so near-sinusoids in C "
+        f"follow from it, for untrained weights too.{ninth}"
     )
     return grid(pair, panels, caption, ax)
 
@@ -92,10 +95,19 @@ def _draw_link_vectors(ax: Axes, vectors: Array, links: Axis) -> None:
 
 def _draw_output_vectors(ax: Axes, vectors: Array, positions: Array, outputs: Axis) -> None:
     chosen = vectors.T[:N_VECTORS]
-    shares, fits = zip(*(chebyshev_share(v, k) for k, v in enumerate(chosen)), strict=True)
-    remarks = [f"$T_{k}$:\n$R^2$={max(share, 0.0):.2f}" for k, share in enumerate(shares)]
-    show_vectors(ax, positions, chosen, range(1, len(chosen) + 1), np.array(fits), remarks)
+    numbers = range(1, len(chosen) + 1)
+    if _are_curves(outputs, vectors.shape[0]):
+        shares, fits = zip(*(chebyshev_share(v, k) for k, v in enumerate(chosen)), strict=True)
+        remarks = [f"$T_{k}$:\n$R^2$={max(share, 0.0):.2f}" for k, share in enumerate(shares)]
+        show_vectors(ax, positions, chosen, numbers, np.array(fits), remarks)
+    else:
+        show_vectors(ax, positions, chosen, numbers)
     ax.set_xlabel(outputs.label)
+
+
+def _are_curves(outputs: Axis, n: int) -> bool:
+    """Whether a polynomial along the outputs means anything: a short list is no curve."""
+    return outputs.ordered and n >= LEAST_OUTPUTS
 
 
 def _over_diagonal(product: Array) -> Array:
