@@ -25,10 +25,10 @@ class Axis:
     stop : float, optional
         Value of the last entry; by default entries are one apart.
     frequency_name, frequency_unit : str
-        Of its Fourier transform; from name and unit where they are left empty.
+        Name and unit of the Fourier axis; if empty, made from `name` and `unit`.
     ordered : bool
-        Whether neighbors lie beside each other: False for a collection, such as several signals one
-        after the other. What rests on order is then not tested.
+        Whether the order of the entries means something. False for a table of features or several
+        signals concatenated: claims that need an order are then not tested.
     """
 
     name: str

@@ -62,7 +62,7 @@ class Source(ABC):
     n : int
         Units: columns.
     dtype : dtype
-        Of the signals as they are stored.
+        Type of the stored signals.
     m : int or None
         How many they are, where it is known before they are read.
     rereadable : bool

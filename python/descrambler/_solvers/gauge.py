@@ -154,7 +154,7 @@ class HigherMoments:
     ----------
     modes : ndarray, shape (k, n)
     unit : float
-        Of the signals, so that fourth powers stay in range.
+        Unit of the signals, so that fourth powers stay in range.
     shift : ndarray, shape (n,), or None
         Subtracted from the signals, but for third and sixth moments.
     """

@@ -61,12 +61,12 @@ def leading_pairs(
     rank : int
         Well below n.
     weights : ndarray, shape (n,)
-        Of the eigenvalues in the sum that must be exact to the relative `tol`, as the plain sum.
+        Weights of the eigenvalues in the sum that must reach the relative `tol`, as must the plain sum.
     tol : float
     seed : Generator
-        Of the start.
+        Draws the start.
     dtype : type
-        Of the vectors.
+        Type of the vectors.
     stop : callable
         Told of each pass; stops the search when it returns True.
     """

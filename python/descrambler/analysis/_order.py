@@ -87,7 +87,7 @@ def mode_order(
     axis : array_like, shape (n_out,), optional
         Positions of the outputs; their numbers by default.
     transform : {"fourier", "dct"}
-        Of the link axis: "fourier" for the periodic smoothness, "dct" for boundary "neumann".
+        "fourier" for the periodic smoothness, "dct" for boundary "neumann".
 
     Returns
     -------

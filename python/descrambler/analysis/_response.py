@@ -36,7 +36,7 @@ def aggregate_response(weights: ArrayLike, transform: Transform = "dct") -> Arra
     Parameters
     ----------
     weights : array_like, shape (n_out, n_in)
-        Of a layer, or a Jacobian.
+        Weights of a layer, or a Jacobian.
     transform : {"dct", "fourier"}
 
     Returns
@@ -200,7 +200,7 @@ def gain(weights: ArrayLike, directions: ArrayLike) -> Array:
     Parameters
     ----------
     weights : array_like, shape (n_out, n_in)
-        Of a layer, or a Jacobian.
+        Weights of a layer, or a Jacobian.
     directions : array_like, shape (k, n_in)
         Not zero.
 

@@ -81,7 +81,7 @@ def frequency_map(weights: ArrayLike, transform: Transform = "dct") -> Frequency
     weights : array_like, shape (n_link, n_in)
         P W; for ``W P^T`` of a later layer give the transposed matrix.
     transform : {"dct", "fourier"}
-        Of the input axis.
+        Transform of the input axis.
 
     Returns
     -------

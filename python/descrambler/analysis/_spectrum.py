@@ -67,7 +67,7 @@ def frequency_response(weights: ArrayLike, transform: Transform = "dct") -> Arra
     ----------
     weights : array_like, shape (n_out, n_in)
     transform : {"dct", "fourier"}
-        Of both axes.
+        Transform of both axes.
 
     Returns
     -------

@@ -51,7 +51,7 @@ class KernelMatch:
     matched : ndarray, shape (n_out,)
         Position of that input on the kernel's axis.
     correlation, rank_correlation : float
-        Of the outputs' own positions with it (Pearson, Spearman); NaN where one does not vary.
+        Correlation of the outputs' own positions with it (Pearson, Spearman); NaN if one does not vary.
     """
 
     matched: Array
@@ -67,7 +67,7 @@ class FrequencyLaw:
     Attributes
     ----------
     frequency : ndarray, shape (n_out,)
-        Of the peak, in cycles per length of the input axis.
+        Frequency of the peak, in cycles per length of the input axis.
     law : PowerLaw
         ``frequency = scale * position ** exponent``.
     """

@@ -14,7 +14,7 @@ from .._util.validate import Array, matrix, own_unit, real_array
 def singular_vectors(weights: ArrayLike) -> tuple[Array, Array, Array]:
     """Singular value decomposition with a fixed sign: the output side sums to >= 0.
 
-    Of ``W P^T`` the output side and the values do not depend on P, the link side does.
+    For ``W P^T``, the values and the output side do not depend on P; the link side does.
 
     Parameters
     ----------

@@ -78,7 +78,7 @@ def mean_squared_error(output: ArrayLike, data: DeerData) -> float:
     output : array_like, shape (m, n) or (n,)
         For each trace, or for all.
     data : DeerData
-        Of m traces.
+        m traces.
 
     Raises
     ------

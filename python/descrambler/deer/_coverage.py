@@ -64,7 +64,7 @@ def coverage(
     ----------
     networks : sequence of Network or Replica
     calibration : Calibration
-        Of these networks.
+        That of these networks.
     n : int
         Simulated traces.
     random_state : int or None

@@ -125,15 +125,15 @@ def predict_distances(
     trace : Trace
         Prepared: see `prepare`.
     experiment : {"deer", "ridme"}
-        Of networks and trace; it sets the distance axis, which goes with the third root of the
-        duration.
+        Kind of the networks and the trace. It sets the distance axis, which scales with the third root
+        of the duration.
     dimension : tuple of two floats, optional
         Range of the background's dimension in the fits; see `fit_trace`.
     shortest : float
         Shortest distance that the sample may have, in Angstrom. A trace whose mean step does not show
         it is refused.
     calibration : Calibration, optional
-        Of these networks, for the 95 % band: see `calibrate`.
+        Calibration of these networks, for the 95 % band: see `calibrate`.
     n_samplings : int
         Random choices of 64 points for each released network; trained here, a network sees all.
     random_state : int, Generator or None
@@ -198,7 +198,7 @@ def share_background(
     Parameters
     ----------
     results : sequence of DistanceDistribution
-        Of the traces, by one ensemble.
+        One result per trace, by one ensemble.
     traces : sequence of Trace
         Prepared, in the same order.
     dimension : tuple of two floats, optional

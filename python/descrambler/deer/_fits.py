@@ -139,7 +139,7 @@ def fit_traces(
     traces : sequence of Trace
         Prepared. Each counts in units of its maximum.
     form_factors : sequence of ndarray
-        Of each trace, at its own times.
+        Form factor of each trace, at its own times.
     experiment : {"deer", "ridme"}
     dimension : tuple of two floats, optional
         As for `fit_trace`.

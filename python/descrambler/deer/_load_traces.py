@@ -37,8 +37,8 @@ def load_trace(
         numbers from 1 or their titles. Needed where a file has more than three, or a third column that
         does not look like an imaginary part. For a MATLAB file: the names of the variables.
     unit : {"auto", "s", "ms", "us", "ns"}
-        Of the times of a text or MATLAB file, or of a Bruker header that names none. "auto" takes the
-        one in the title of the times; else times that reach 50 are nanoseconds, and times from 0.05 to
+        Unit of the times in a text or MATLAB file, or where a Bruker header names none. "auto" takes the
+        unit in the title of the times; without one, times that reach 50 are nanoseconds, and times from 0.05 to
         50 microseconds.
     slice : int, optional
         Number of the trace in a file that has several, from 1.

@@ -121,8 +121,8 @@ def network_inputs(
 ) -> Array:
     """Return the 320 inputs of a released ``(64)`` network for each trace.
 
-    Of 512 points, 64 are drawn at random for each trace, the first and the last always among
-    them. With s their numbers, counted from 1, ``q = 2 (s/512 - 1/2)``,
+    For each trace, 64 of 512 points are drawn at random, the first and the last always
+    included. With s their numbers, counted from 1, ``q = 2 (s/512 - 1/2)``,
     ``z = 4 (s/512 - 1/2)**2 - 1/2`` and y the trace scaled to minimum 0 and maximum 1 (over all
     its 512 points, as in training), the inputs are ``[q, z, y, y q, y z]``.
 

@@ -41,7 +41,7 @@ class Penalties:
     gcv : ndarray
         Generalized cross-validation score, smallest is best.
     curvature : ndarray
-        Of the L-curve in logarithms: a peak at each corner.
+        Curvature of the L-curve in logarithms; it peaks at each corner.
     """
 
     penalty: Vector

@@ -126,7 +126,6 @@ def save_deeranalysis(
     trace : Trace
         Prepared.
     result : DistanceDistribution
-        Of this trace.
     stem : path-like
         Folder and beginning of the names.
 

@@ -29,7 +29,7 @@ def variations(
     backgrounds : ndarray, shape (n, n_points)
         ``exp(-(k t)**(d / 3))`` with k and d as in `simulate`, less their mean over the draws.
     form_factors : ndarray, shape (n, n_points)
-        Of single distances, uniform over the distance axis, less their mean over the draws.
+        Form factors of single distances, uniform over the distance axis, less their mean.
 
     Raises
     ------

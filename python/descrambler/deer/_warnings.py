@@ -24,7 +24,6 @@ def trace_warnings(trace: Trace, result: DistanceDistribution) -> tuple[str, ...
     trace : Trace
         Prepared.
     result : DistanceDistribution
-        Of this trace.
 
     Returns
     -------

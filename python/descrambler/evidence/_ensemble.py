@@ -42,10 +42,10 @@ class Ensemble(Tabulated):
     n_initial : int
         Networks that brought their untrained weights; for the others random weights stand in.
     trained, untrained : Agreement
-        Of the networks, and of the same before training: agreement that the inputs make alone.
+        Agreement of the networks, and of the same before training, which the inputs produce alone.
     random : Agreement
-        Of the trained pictures with each mode in a random direction: what the free signs of the
-        gauge make of nothing.
+        Agreement of the trained pictures with each mode in a random direction, which the free signs
+        produce alone.
     """
 
     layer: int

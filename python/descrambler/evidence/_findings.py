@@ -59,7 +59,7 @@ class Finding:
         The null or the controls that decided the verdict: the one that comes closest, by p and among equals
         by effect. Empty where none applies.
     effect, p : float
-        Of the strongest. Each p is corrected for the whole family of claims.
+        Effect size and p against that null. Each p is corrected for the whole family of claims.
     p_floor : float
         Smallest p that so many draws can give.
     n_draws : int

@@ -47,7 +47,7 @@ class PrivilegedBasis(Tabulated):
     p : ndarray, shape (n_places, 2)
         Corrected for all places and both statistics (step-down max-T).
     verdicts : tuple of str
-        Of each place: "present" (one of both has p <= 0.05), "explained by random rotations" or "not
+        For each place: "present" (one of both has p <= 0.05), "explained by random rotations" or "not
         testable" (fewer than 19 draws).
     """
 

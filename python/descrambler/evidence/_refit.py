@@ -66,7 +66,7 @@ def refit_controls(
     n_true : int
         Networks on the true targets.
     n_steps, batch, learning_rate
-        Of the recipe.
+        Training recipe.
     random_state : int, Generator or None
         Every network has a start, batches and a permutation of its own.
     progress : bool or callable

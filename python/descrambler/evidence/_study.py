@@ -199,7 +199,7 @@ class Study:
     def jacobian(self) -> Array:
         """Mean over inputs of the derivative of the outputs by the inputs, float64 (n_out, n_in).
 
-        Of a deep network over evenly spaced inputs, as many as `JACOBIAN_COST` allows.
+        In a deep network over evenly spaced inputs, as many as `JACOBIAN_COST` allows.
         """
         assert self.inputs is not None
         widths = [self.raw(k + 1).shape[0] for k in range(self.network.n_linear)]
@@ -217,8 +217,8 @@ class Study:
     def response(self, layer: int) -> Array:
         """Return the response to each cosine of the input axis, r.m.s. over outputs, shape (n_in,).
 
-        Of the mean Jacobian (layer 0) or of the weights of the first layer. Cosines (DCT-II), not a
-        periodic transform: a one-sided signal has no reason to end where it began.
+        Layer 0 is the mean Jacobian, 1 the first weights. Cosines (DCT-II), not a periodic transform: a
+        one-sided signal has no reason to end where it began.
         """
         if layer not in self._responses:
             matrix = self.jacobian if layer == 0 else self.raw(layer)

@@ -36,7 +36,7 @@ class KindSummary(NamedTuple):
     Attributes
     ----------
     mean, sd : float
-        Of the draws, in the unit of the statistic (without sign where both signs count).
+        Mean and standard deviation of the draws, in the unit of the value (absolute where both signs count).
     effect : float
         Student's t of the value among the draws, on the statistic's natural scale, in the direction that
         counts: an effect size.
@@ -45,7 +45,7 @@ class KindSummary(NamedTuple):
     n : int
         Number of draws.
     values : tuple of float
-        Of the n draws; NaN where there is none.
+        Values of the n draws; NaN where a draw has none.
     """
 
     mean: float

@@ -51,7 +51,6 @@ class Part(NamedTuple):
     layer : int
         Layer whose weights lose the directions; 0: a linear map is taken from the network's outputs.
     side : {"inputs", "outputs"}
-        Of the layer.
     directions : ndarray, shape (k, n)
         Orthonormal rows; for layer 0 the map, of shape (n_out, n_in).
     """
@@ -97,7 +96,7 @@ class Detector:
     formula : str
         What is measured.
     unit : str
-        Of the value; empty for a pure number.
+        Unit of the value; empty for a pure number.
     rotation_matters : bool
         Whether the value depends on P.
     places : callable

@@ -151,7 +151,7 @@ def capture(
     model : nn.Module
     batches : iterable
         What the model takes, on its device: tensors, tuples of positional or mappings of keyword arguments.
-        Of pairs (inputs, targets), as a DataLoader gives them, a model of one argument takes the inputs.
+        If batches are pairs (inputs, targets), a model with one argument gets the inputs.
     layers : str or sequence of str
         Taps; see :class:`Capture`.
     mask : str or callable, optional

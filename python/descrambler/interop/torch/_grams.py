@@ -142,7 +142,7 @@ class PlainGram:
 class WideOutputGram:
     """Gram matrix of the outputs of a linear layer that has more outputs than inputs.
 
-    Of z = W x + b it is ``W B W^T + (W s) b^T + b (W s)^T + m b b^T``, with the Gram matrix B, the sum s and
+    For z = W x + b: ``W B W^T + (W s) b^T + b (W s)^T + m b b^T``, with the Gram matrix B, the sum s and
     the number m of the inputs: fewer operations by (n_out / n_in)^2.
     """
 

@@ -38,16 +38,16 @@ class StreamVerification:
     Attributes
     ----------
     exact : float
-        Of the outputs, with weights and all arithmetic in float64.
+        Deviation of the outputs, with weights and all arithmetic in float64.
     points : dict of float
-        Of the stream at each norm, in the same arithmetic, after rotating the stream of the original.
+        Deviation of the stream at each norm from the rotated stream of the original, in float64.
     forward : float
-        Of the outputs, with weights in float64 and the model's own forward.
+        Deviation of the outputs, with weights in float64 and the model's own forward.
     tolerance : float
         What `forward` must not exceed: 2e-6 where the model casts to float32 inside, else 1e-12. Infinite
         if a router in float32 chose other experts.
     own : float
-        Of the outputs, with the weights and in the dtype that the model has: the drift by rounding.
+        Deviation of the outputs in the model's own dtype: the drift by rounding.
     dtype : str
         That dtype.
     experts_changed : float or None

@@ -78,7 +78,7 @@ def _fits(name: str, pattern: str) -> bool:
 def call(model: torch.nn.Module, batch: Any) -> Any:
     """Call a model with a batch: a tensor, positional arguments, or keyword arguments.
 
-    Of a pair, as a DataLoader gives it, a model of one argument takes the first.
+    If the batch is a pair (inputs, targets), a model with one argument gets the inputs.
     """
     if isinstance(batch, Mapping):
         return model(**batch)

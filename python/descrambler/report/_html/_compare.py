@@ -21,8 +21,8 @@ CURVES = ("trained", "second", "third", "fourth")
 def compare_page(records: Sequence[Record], names: Sequence[str]) -> str:
     """Return a page that holds interpretations side by side.
 
-    Of two, it shows the differences of values, responses and mean Jacobians; of more, in how many of them
-    each claim has which verdict. It needs no JavaScript.
+    For two, it shows the differences of values, responses and mean Jacobians; for more, how many have
+    each verdict. It needs no JavaScript.
 
     Parameters
     ----------

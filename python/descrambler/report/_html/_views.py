@@ -24,7 +24,7 @@ class Side:
     resolved : ndarray of bool, shape (n,)
         Link modes that the inputs determine.
     eigenvalues : ndarray, shape (n,)
-        Of the Gram matrix of the signals there, descending, in units of the largest.
+        Eigenvalues of the Gram matrix of the signals there, descending, in units of the largest.
     """
 
     resolved: Array
