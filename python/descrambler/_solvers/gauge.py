@@ -274,5 +274,5 @@ def reflect_last_mode_if_needed(rotation: Array, modes: Array, basis: LinkBasis)
         last[-1] = 1
         column = basis.from_modes(last)[:, 0]
         (update,) = scipy.linalg.get_blas_funcs(("ger",), (rotation,))
-        # The transpose, as BLAS sees a matrix in rows, is changed in place.
-        update(-2, modes[-1], column, a=rotation.T, overwrite_a=True)
+        # BLAS sees a matrix in rows as its transpose, and changes it in place; in another order, a copy.
+        rotation.T[...] = update(-2, modes[-1], column, a=rotation.T, overwrite_a=True)
