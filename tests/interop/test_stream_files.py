@@ -91,7 +91,13 @@ def test_folders_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(ValueError, match="under its names|with its head"):
         rotate(tmp_path / "old", tmp_path / "new")
     assert not (tmp_path / "new").exists()
-    mixtral = make("Mixtral")
-    mixtral.save_pretrained(tmp_path / "experts")
-    with pytest.raises(ValueError, match="under its names"):
-        rotate(tmp_path / "experts", tmp_path / "new")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("Mixtral", "MixtralForCausalLM"), ("ViT", "ViTForImageClassification")]
+)
+def test_classes_that_are_saved_under_other_names_are_refused(tmp_path, name, kind):
+    make(name).save_pretrained(tmp_path / "old")
+    with pytest.raises(ValueError, match=f"weights of {kind} under its names.*in memory"):
+        bridge.rotate_checkpoint(tmp_path / "old", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
