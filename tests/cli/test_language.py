@@ -91,7 +91,8 @@ INTERPRET = "interpret net.npz --inputs {} -o out"
         ("ensemble net.npz --inputs x.npy -o out", "NET must hold at least two networks, got 1"),
         ("inspct net.npz", "did you mean inspect?"),
         ("inspect net.npz --jsn", "unrecognized arguments: --jsn; did you mean --json?"),
-        (INTERPRET.format("x.npy --axis time"), "argument --axis: expected 2 arguments"),
+        (INTERPRET.format("x.npy --axis time"), "expected 2 arguments; write --axis NAME UNIT"),
+        ("interpret net.npz --inputs x.npy --outpt out", "required: -o/--output; did you mean --output"),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_plain_line(folder, monkeypatch, capsys, line, message):

@@ -146,7 +146,7 @@ class LowRankRotation(Rotation):
     Attributes
     ----------
     span : ndarray, shape (n, w)
-        Z, orthonormal columns, w <= 2 rank: what is orthogonal to them stays as it is.
+        Z, orthonormal columns, w <= 2 rank: what is orthogonal to them is not rotated.
     core : ndarray, shape (w, w)
         C in SO(w), the rotation inside the span.
     rank : int

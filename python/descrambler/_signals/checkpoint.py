@@ -32,7 +32,7 @@ def resumed(source: Source, make: Callable[[], GramSum], path: Path) -> GramSum:
         if rows_done.digest() != digest:
             raise ValueError(
                 f"checkpoint {path} is of other signals: the {total.count} rows that it has summed "
-                "differ. Delete it to begin anew"
+                "differ. Delete it to start again"
             )
     saved = time.monotonic()
     for rows in blocks:

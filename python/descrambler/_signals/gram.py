@@ -186,7 +186,7 @@ def _asymmetry(b: Array, step: int = 512) -> float:
 
 
 def as_gram(value: Gram | ArrayLike) -> Gram:
-    """Return a Gram as it is, a bare matrix without mean and number."""
+    """Return a Gram; a bare matrix becomes one without mean and count."""
     if isinstance(value, Gram):
         return value
     bare = Gram(cast(NDArray[np.float64], value))

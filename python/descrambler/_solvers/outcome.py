@@ -79,7 +79,7 @@ def warn_unless_converged(outcome: Outcome, settings: Settings) -> None:
         Status.MAX_ITERATIONS: f"raise max_iter (it was {settings.max_iter})",
         Status.LINE_SEARCH_FAILED: "if rounding is the cause, raise tol or give float64 signals; "
         "else try another random_state",
-        Status.INTERRUPTED: "continue from the checkpoint, or use the result as it is",
+        Status.INTERRUPTED: "continue from the checkpoint, or use this result",
     }
     if outcome.status not in remedies:
         return

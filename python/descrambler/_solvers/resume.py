@@ -24,7 +24,7 @@ SCHEMA = "descrambler.search.v1"
 def in_segments(
     optimize: Optimize, objective: Objective, starts: Sequence[Array], settings: Settings
 ) -> tuple[Outcome, list[Outcome]]:
-    """Optimize from one start, beginning anew, without memory, every so many iterations.
+    """Optimize from one start, and clear the memory every so many iterations.
 
     Whether it was stopped in between or not, it takes the same steps: the rotation at the end of a
     segment is all that the next one knows. Goes on from the checkpoint if there is one, and writes it

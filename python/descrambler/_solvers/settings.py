@@ -97,7 +97,7 @@ class Settings:
             if self.n_starts > 1 or self.random_state is not None:
                 raise ValueError("guess is the only start: leave out n_starts and random_state")
             if self.rank is not None:
-                raise ValueError("guess has no part in the exact solution: leave out guess or rank")
+                raise ValueError("the exact solution uses no guess: leave out guess or rank")
 
     def but(self, **changes: Any) -> Settings:
         """Return the same settings with some changed."""

@@ -166,7 +166,7 @@ def _steps(
 def _batches(network: Network, x: Array, vectors: int | None = None) -> Iterator[slice]:
     """Cut the inputs so that `vectors` signals a sample fit the caches.
 
-    By default as many as the mean Jacobian keeps: one, or in a deep network n_out.
+    Default: as many as the mean Jacobian keeps, which is one, or n_out in a deep network.
     """
     widths = [linear.n_out for linear in network.linears]
     if vectors is None:

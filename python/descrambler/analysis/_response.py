@@ -89,11 +89,11 @@ def pass_band(frequency: ArrayLike, response: ArrayLike, level_db: float = -3.0)
 def notch_depth(response: ArrayLike) -> float:
     """Response at zero frequency against the peak of all others, in dB.
 
-    ``20 log10(A(0) / max_{f > 0} A(f))``: negative for a notch. Of random weights it is somewhat
-    below 0, as one value is compared with the largest of many.
+    ``20 log10(A(0) / max_{f > 0} A(f))``: negative for a notch. For random weights it is somewhat
+    below 0, because one value is compared with the largest of many.
 
-    P does not matter. Of a layer without biases a constant input is the bias line: a notch, or none,
-    is then a matter of how the bias is carried, and only the end-to-end Jacobian tells.
+    P does not matter. If a layer has no biases, a constant input may serve as its bias: then only the
+    Jacobian of the whole network tells whether there is a notch.
 
     Parameters
     ----------
@@ -117,7 +117,8 @@ def notch_depth(response: ArrayLike) -> float:
 def upper_band_level(response: ArrayLike, fraction: float = 0.5) -> float:
     """Root mean square response of the upper part of the band against the peak, in dB.
 
-    Low-pass: far below 0. White weights: somewhat below 0, as a mean is compared with a maximum.
+    Far below 0 for a low-pass filter; somewhat below 0 for white weights, because a mean is compared with
+    a maximum.
     P does not matter.
 
     Parameters

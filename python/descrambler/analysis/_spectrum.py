@@ -61,7 +61,7 @@ def frequency_response(weights: ArrayLike, transform: Transform = "dct") -> Arra
     ``|C W C^T|`` with the orthonormal DCT-II matrix C; or, with the discrete Fourier transform,
     ``sqrt((|H(k, f)|^2 + |H(k, -f)|^2) / 2)``. Amey et al. 2021, Fig. 2, in one quadrant.
 
-    P matters on the axis that is a link dimension; for a Jacobian there is none.
+    P matters on an axis that is a link dimension. A Jacobian has no such axis.
 
     Parameters
     ----------

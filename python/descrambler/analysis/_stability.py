@@ -57,7 +57,7 @@ def split_half(
     Parameters
     ----------
     signals : array_like, shape (m, n)
-        What the network makes of its inputs at the link dimension, `Network.signals`.
+        Signals at the link dimension, as `Network.signals` gives them.
     weights : array_like, shape (n, any)
         What P acts on: the weights before the signals, or the next weights transposed.
     sizes : sequence of int, optional

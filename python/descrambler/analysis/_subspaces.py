@@ -16,7 +16,7 @@ from .._util.validate import Array, choice, matrix, own_unit
 def principal_components(data: ArrayLike, count: int) -> Array:
     """Leading principal components of data, without any network.
 
-    P does not matter: there is none.
+    P does not matter.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ def add_to(commands: Commands) -> None:
         "demo",
         "interpret the DEERNet that ships with the package",
         does="Interpret a network that ships with the package, which turns a trace of electron spin "
-        "resonance (DEER) into the distances between two spins: what 'interpret' makes of a network.",
+        "resonance (DEER) into the distances between two spins, as 'interpret' would your own.",
         writes="report.md, figures (.png, .svg), arrays (.npz) and report.npz, for 'descrambler report'",
         takes="about a minute on one core",
         example="descrambler demo -o demo",

@@ -16,6 +16,7 @@ EXITS = "0 done; 2 an error, told in one line; 130 interrupted (Ctrl-C, SIGTERM)
 
 _CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)")
 _UNKNOWN = "unrecognized arguments: "
+_EXPECTED = re.compile(r"argument (?:\S+/)?(--\S+): expected")
 
 
 class Parser(argparse.ArgumentParser):
@@ -28,18 +29,26 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse; a command refuses what it does not know itself, since it knows its options."""
+        self._given = [str(word) for word in args or ()]
         known, rest = super().parse_known_args(args, namespace)
         if rest:
             self.error(_UNKNOWN + " ".join(rest))
         return known, rest
 
     def _meant(self, message: str) -> str:
-        found = _CHOICE.search(message)
+        found, expected = _CHOICE.search(message), _EXPECTED.match(message)
+        if expected:
+            values = self._option_string_actions[expected[1]].metavar
+            return f"; write {expected[1]} {values if isinstance(values, str) else ' '.join(values)}" if values else ""  # fmt: skip
         if found:
             word, choices = found[1], [name.strip("' ") for name in found[2].split(",")]
         elif message.startswith(_UNKNOWN):
             word = message.removeprefix(_UNKNOWN).split()[0].partition("=")[0]
             choices = list(self._option_string_actions)
+        elif "are required" in message:
+            names = [word.partition("=")[0] for word in self._given if word.startswith("--")]
+            choices = list(self._option_string_actions)
+            word = next((name for name in names if name not in choices), "")
         else:
             return ""
         close = get_close_matches(word, choices, 1)

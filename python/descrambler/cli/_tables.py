@@ -30,6 +30,7 @@ def read_table(content: bytes) -> Array:
     if not lines:
         raise ValueError("it holds no lines of numbers")
     first = _cells(*lines[0])
+    _check_counts(first)
     titles = first if _is_title(first) else None
     body = lines if titles is None else lines[1:]
     if not body:
@@ -111,6 +112,19 @@ def _reason(cell: str) -> str:
     if number(joined) is not None:
         return f"{cell!r} has its digits in groups: write {joined}"
     return f"{cell!r} is no number; a line of titles, which is the first, has none at all"
+
+
+def _check_counts(first: Sequence[str]) -> None:
+    """Refuse a first line that pandas writes for columns without names, beside the index."""
+    if (
+        len(first) > 1
+        and first[0] == ""
+        and list(first[1:]) == list(map(str, range(len(first) - 1)))
+    ):
+        raise ValueError(
+            "its first line counts the columns and its first column the rows: write it without "
+            "(pandas: to_csv(..., header=False, index=False)), or the samples as .npy"
+        )
 
 
 def _check_titles(table: Array, titles: Sequence[str] | None) -> None:

@@ -55,7 +55,7 @@ def add_to(commands: Commands) -> None:
         "--shuffle",
         choices=["once", "anew"],
         help="train a control, which cannot learn the task: targets permuted once, in one fixed set of 16384 traces, "
-        "or permuted anew at every pass",
+        "or permuted again at every pass",
     )
     parser.add_argument(
         "--steps", type=int, default=150_000, help="default: 150000, three to seven minutes"

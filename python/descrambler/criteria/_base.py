@@ -20,8 +20,8 @@ class Criterion:
     """Figure of merit of a rotation P: minimized, or maximized where `maximize` says so.
 
     Criteria add up: ``2 * Smoothness() + Locality()``. A sum is maximized if all its terms are;
-    otherwise it is minimized, and terms that are to be maximized count negative. A negative weight
-    turns a term round: ``-1 * Orthomax(0)`` asks for the least sum of fourth powers.
+    otherwise it is minimized, and terms to be maximized count negative. A negative weight asks for the
+    opposite: ``-1 * Orthomax(0)`` minimizes the sum of fourth powers.
     """
 
     maximize: ClassVar[bool] = False
@@ -69,9 +69,9 @@ class Criterion:
         P : array_like, shape (n, n)
             Rotation.
         gram : Gram or array_like, shape (n, n)
-            Gram matrix B, for criteria that need no more; or
+            Gram matrix B, for criteria that need no more.
         signals : array_like, shape (m, n)
-            the signals themselves, one in a row.
+            The signals themselves, one sample per row. Give either `gram` or `signals`.
 
         Returns
         -------
@@ -118,8 +118,8 @@ class WeightedSum(Criterion):
     Parameters
     ----------
     terms : tuple of (float, Criterion)
-        Weights, and criteria of the signals. The sense of the sum, `maximize`, does not depend on the
-        weights: with a negative one the term's opposite is asked for.
+        Weights and criteria. `maximize` of the sum does not depend on the weights: a negative weight
+        asks for the opposite of its term.
 
     Raises
     ------

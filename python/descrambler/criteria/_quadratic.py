@@ -44,7 +44,7 @@ class Smoothness(Quadratic):
     boundary : {"periodic", "neumann", "dirichlet"}
         Ends of the link axis. The paper's is periodic.
     operator : array_like, shape (any, n), optional
-        The user's own D; `order` and `boundary` then play no part.
+        Your own D, which replaces `order` and `boundary`.
 
     Raises
     ------
@@ -144,7 +144,7 @@ class Autocorrelation(Quadratic):
     Parameters
     ----------
     lag : int
-        Shift along the link axis; on a ring of n points, whole turns are none.
+        Shift along the link axis; on a ring of n points, lag n is lag 0.
     boundary : {"periodic", "open"}
         Whether the link axis is a ring, or its ends overlap with nothing.
 
@@ -233,7 +233,7 @@ class Periodicity(Quadratic):
 class TargetCovariance(Quadratic):
     """Deviation from expected second moments, ``||P B P^T / m - C||_F^2``, minimized.
 
-    Quadratic in P after all, since ``||P B P^T||`` does not depend on P: A = -2 C / m, and a constant.
+    It is quadratic in P because ``||P B P^T||`` does not depend on P: A = -2 C / m, and a constant.
 
     Parameters
     ----------

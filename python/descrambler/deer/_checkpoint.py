@@ -83,7 +83,7 @@ def read_checkpoint(
         name = min(different)
         raise ValueError(
             f"{path} belongs to another training: its {name} is {found.get(name)!r}, "
-            f"asked for is {settings[name]!r}; remove it to start anew"
+            f"asked for is {settings[name]!r}; remove it to start again"
         )
     wrong = [
         name

@@ -29,7 +29,7 @@ def controls(kind: Shuffle | None = None) -> dict[str, list[Network]]:
     ----------
     kind : {None, "once", "anew"}
         "once": one fixed set of 16 384 traces, whose targets were permuted once. "anew": targets
-        permuted anew at every pass. None: both kinds.
+        permuted again at every pass. None: both kinds.
 
     Returns
     -------

@@ -59,7 +59,7 @@ def _streamed(n_points: int, seed: int, first: int) -> Pairs:
 
 
 def _anew(n_points: int, seed: int, first: int) -> Pairs:
-    """Yield the same blocks, their targets permuted anew at every pass."""
+    """Yield the same blocks, their targets permuted again at every pass."""
     with closing(_streamed(n_points, seed, first)) as turns:
         for turn, (traces, targets) in enumerate(turns, first):
             yield traces, targets[new_targets(seed, turn)]

@@ -87,7 +87,7 @@ def train(
         Train a control network, which cannot learn the task, on permuted targets. "once": one
         fixed set of 16 384 traces, whose targets are permuted once; the network can only memorize
         pairs. "anew": new traces as without `shuffle`, but the 16 384 targets of a block are
-        permuted anew at every pass over it; the network can only learn the mean. Everything else
+        permuted again at every pass over it; the network can only learn the mean. Everything else
         stays the same. Give every control a seed of its own: a network and its control of the
         same seed start from the same weights.
     callback : callable, optional

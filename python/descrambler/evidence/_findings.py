@@ -1,4 +1,4 @@
-"""Findings: measured values, what nulls and controls make of them, and a verdict."""
+"""Findings: measured values, those of nulls and controls, and a verdict."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from ..readers import is_source, load
 
 
 def as_network(name: str, source: Any) -> Network:
-    """Return a network as it is; read what else `load` takes, with all its checks.
+    """Return a network; read anything else that `load` takes, with all its checks.
 
     Raises
     ------

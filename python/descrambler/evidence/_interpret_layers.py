@@ -177,7 +177,7 @@ def _drawn(
     kind: Null,
     seed: tuple[int, int, int],
 ) -> Array:
-    """Values of all claims where every layer was drawn anew, on the signals at its tap."""
+    """Values of all claims where every layer is a null draw, on the signals at its tap."""
     entropy, *key = seed
     rng = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=tuple(key)))
     values = []

@@ -26,7 +26,7 @@ Targets = NDArray[Any]
 
 @dataclass(frozen=True)
 class Sampler:
-    """Targets that are permuted anew at every step: call it with rows and the number of the step.
+    """Targets that are permuted again at every step: call it with rows and the number of the step.
 
     ``targets(rows, step)`` returns, for the inputs of these rows, the targets of as many rows drawn at
     random, the same for the same step.

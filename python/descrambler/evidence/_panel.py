@@ -28,7 +28,7 @@ class PanelFinding(NamedTuple):
     what, where, unit : str
         As in a `Finding`.
     values : ndarray, shape (n,)
-        By network; NaN where there is none.
+        Value per network; NaN where there is none.
     verdicts : tuple of str
         By network.
     """

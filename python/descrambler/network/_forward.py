@@ -17,7 +17,7 @@ from ._layers import Folded
 def run(
     x: ArrayLike | Iterator[ArrayLike], stages: Sequence[Folded], n_in: int, batch_size: int
 ) -> Iterator[Array]:
-    """Yield what the stages make of the rows of `x`, at most `batch_size` at a time."""
+    """Yield the outputs of the stages for the rows of `x`, at most `batch_size` at a time."""
     if operator.index(batch_size) < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     return _outputs(x if isinstance(x, Iterator) else iter([x]), stages, n_in, batch_size)

@@ -114,7 +114,7 @@ class Network:
         return self.linears[-1].n_out
 
     def linear(self, k: int) -> Linear:
-        """Return the linear layer number `k`, counted from 1 (ValueError if there is none)."""
+        """Return the linear layer number `k`, counted from 1; ValueError if it does not exist."""
         return self.linears[self._index(k)]
 
     def __call__(self, x: ArrayLike, batch_size: int = 4096) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +153,8 @@ def _advice(source: Any) -> str:
     """Say what to do with what is not read."""
     if _is_keras(source):
         return ", a model of Keras; save it with model.save('net.keras') and give this path"
+    if isinstance(source, Mapping):
+        return " of other values; from arrays make ds.Network([ds.Linear(W, b), ...])"
     if isinstance(source, bytes) or hasattr(source, "read"):
         return "; write its content to a file and give the path"
     return ""

@@ -1,6 +1,6 @@
 """The network that was read against the model itself, which is run on random rows.
 
-A reader takes numbers from attributes; what the model makes of them, only running it shows.
+A reader takes numbers from attributes; only running the model shows how it uses them.
 """
 
 from __future__ import annotations

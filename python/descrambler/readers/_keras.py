@@ -28,7 +28,7 @@ def read(path: Path, activations: Activations = None) -> Network:
 
 
 def read_verified(path: Path, activations: Activations = None) -> Network:
-    """Read a network, and compare it with what Keras makes of the file."""
+    """Read a network, and compare it with Keras on the same file."""
     network, state = _read(path, activations)
     return verified(path, network, _RUNTIME, state.chain.scaler)
 

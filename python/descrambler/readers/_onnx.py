@@ -28,7 +28,7 @@ def read(path: Path, activations: Activations = None) -> Network:
 
 
 def read_verified(path: Path, activations: Activations = None) -> Network:
-    """Read a network, and compare it with what ONNX Runtime makes of the file."""
+    """Read a network, and compare it with ONNX Runtime on the same file."""
     network, state = _read(path, activations)
     if state.inexact is not None:
         raise NotVerified(

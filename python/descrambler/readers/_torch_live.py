@@ -1,4 +1,4 @@
-"""Copies of PyTorch modules: made, run and watched, so that the module itself stays as it is."""
+"""Copies of PyTorch modules: made, run and watched, so that the module itself does not change."""
 
 from __future__ import annotations
 

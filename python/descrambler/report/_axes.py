@@ -174,7 +174,7 @@ def show_curves(ax: Axes, curves: Mapping[str, Curve], unit: float, end: int) ->
 
 CURVES = (("#db6d00", "-"), ("#15529b", "--"))
 
-# Hatched, lest a grey copy take it for a value.
+# Hatched, so that a grey copy does not show it as a value.
 _HATCH: dict[str, Any] = {
     "facecolor": UNRESOLVED,
     "edgecolor": "0.6",

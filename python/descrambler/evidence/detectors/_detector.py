@@ -221,7 +221,7 @@ _MADE_BY_ROTATION = (WHITE.name, WEIGHTS_ALONE.name)
 WORLDS_OF_INPUTS = (NOISE.name, COMPONENTS.name)
 """Nulls whose first weights are sums of inputs, as those of every trained network are, controls too."""
 
-NO_ROTATION = "P plays no part in the value, and this null only tests what P and the inputs make by themselves"
+NO_ROTATION = "the value does not depend on P; this null only tests what P and the inputs produce"
 SAME_VALUES = "leaves the singular values, and so the value, as they are"
 SAME_RESPONSE = (
     "keeps each layer's response along its ordered axes, and so the value, nearly as they are"

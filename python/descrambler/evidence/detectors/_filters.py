@@ -1,4 +1,4 @@
-"""Filters: how a network answers to the frequencies of its inputs. P plays no part."""
+"""Filters: how a network responds to the frequencies of its inputs. P does not matter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals of any PyTorch model, and what descrambling makes of its linear layers (extra "torch").
+"""Signals of any PyTorch model, and the descrambling of its linear layers (extra "torch").
 
 A tap is named after an ``nn.Linear`` or ``nn.Conv1d`` of the model and one of its sides: ``"encoder.0.dense:output"`` is
 what this layer gives (before the activation that follows it), ``"encoder.0.output:input"`` what this layer

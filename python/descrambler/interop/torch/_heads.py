@@ -146,7 +146,7 @@ class Heads:
         return "\n".join(lines)
 
     def canonicalize(self) -> None:
-        """Bring every space into its canonical basis, in place; the model's function stays as it is.
+        """Bring every space into its canonical basis, in place; the model's function does not change.
 
         In float64, rounded once to the dtype of the weights; see :meth:`HeadSpace.canonical`.
 

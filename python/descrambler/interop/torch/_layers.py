@@ -156,7 +156,7 @@ def verify(
 
     At an input, the signals are rotated after the activation and the layer computes with ``W P^T``; at
     an output, the layer computes with ``P W`` and ``P b`` and the signals are rotated back before the
-    activation. Both leave the function as it is, so that what is printed is rounding. The model's
+    activation. Neither changes the function, so the printed deviation is rounding. The model's
     parameters are not touched.
 
     Parameters

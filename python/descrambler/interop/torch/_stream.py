@@ -62,7 +62,7 @@ class ResidualStream(StreamReader):
 
     @property
     def group(self) -> str:
-        """Group of rotations that leave the model's function as it is: "O(d)", or "O(d-1)"."""
+        """Group of rotations that do not change the model's function: "O(d)", or "O(d-1)"."""
         return "O(d-1)" if self._parts().centers else "O(d)"
 
     @property
@@ -73,7 +73,7 @@ class ResidualStream(StreamReader):
     def fold(self, *, keep_architecture: bool = True, backup: bool = False) -> ResidualStream:
         """Move the gains of the norms into the weights that read through them, in place.
 
-        The model's function stays as it is. Weights that must become different are untied.
+        The model's function does not change. Tied weights that must differ are untied.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class ResidualStream(StreamReader):
     def rotate(
         self, P: Any, *, keep_architecture: bool = True, backup: bool = False
     ) -> ResidualStream:
-        """Rotate the stream in place: x becomes P x, and the model's function stays as it is.
+        """Rotate the stream in place: x becomes P x; the model's function does not change.
 
         Folds first what is not folded; both are then rounded once to the dtype of the weights.
 

@@ -21,7 +21,7 @@ def check_whole(model: Any) -> None:
     if model in BROKEN:
         raise RuntimeError(
             "the stream is half rotated: an operation on this model was interrupted; call restore() on the stream "
-            "that began it if it had backup=True, else load the model anew"
+            "that began it if it had backup=True, else load the model again"
         )
 
 

@@ -31,14 +31,16 @@ def resolve(model: torch.nn.Module, layers: Sequence[str]) -> dict[str, Tapped]:
     for pattern in layers:
         name, _, side = pattern.rpartition(":")
         if side not in ("input", "output"):
-            raise ValueError(f'a tap must end in ":input" or ":output", got {pattern!r}')
+            raise ValueError(
+                f'a tap must end in ":input" or ":output", got {pattern!r}: write "{pattern}:output"'
+            )
         fitting = {known: modules[known] for known in modules if _fits(known, name)}
         matches: dict[Tapped, str] = {}
         for known, module in fitting.items():
             if isinstance(module, torch.nn.Linear | torch.nn.Conv1d):
                 matches.setdefault(module, known)  # once, under its first name
         if not matches:
-            raise _no_layer(name, fitting)
+            raise _no_layer(name, fitting, modules)
         found |= {f"{known}:{side}": module for module, known in matches.items()}
     return found
 
@@ -55,7 +57,9 @@ def _names(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
     return found
 
 
-def _no_layer(name: str, fitting: Mapping[str, torch.nn.Module]) -> Exception:
+def _no_layer(
+    name: str, fitting: Mapping[str, torch.nn.Module], modules: Mapping[str, torch.nn.Module]
+) -> Exception:
     """Return the error for a tap at no linear layer."""
     for known, module in fitting.items():
         room = f"{type(module).__module__}.{type(module).__qualname__}"
@@ -67,7 +71,11 @@ def _no_layer(name: str, fitting: Mapping[str, torch.nn.Module]) -> Exception:
         if known == name:
             shown = type(module).__name__ if room.startswith("torch.nn.modules.") else room
             return TypeError(f"{name} must be an nn.Linear or nn.Conv1d, got {shown}")
-    return ValueError(f"the model has no linear layer or Conv1d named {name!r}")
+    linear = [k for k, m in modules.items() if isinstance(m, torch.nn.Linear | torch.nn.Conv1d)]
+    some = ", ".join(linear[:6]) + (", ..." if len(linear) > 6 else "")
+    return ValueError(
+        f"the model has no linear layer or Conv1d named {name!r}; it has {some or 'none'}"
+    )
 
 
 def _fits(name: str, pattern: str) -> bool:
