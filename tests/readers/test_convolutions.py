@@ -9,6 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import descrambler as ds
+from descrambler.cli import main
 from descrambler.errors import WeightFileError
 from descrambler.readers import _chain, load
 from descrambler.readers._convolution import Convolution
@@ -93,10 +94,12 @@ class TestModules:
         class Rows(nn.Module):
             def __init__(self):
                 super().__init__()
-                self.conv, self.last = nn.Conv1d(1, 3, 5), nn.Linear(3 * 16, 2)
+                self.conv, self.mean = nn.Conv1d(1, 3, 5), nn.Conv1d(3, 1, 1)
+                self.last = nn.Linear(16, 2)
 
             def forward(self, x):
-                return self.last(torch.relu(self.conv(x.unsqueeze(1))).flatten(1))
+                signals = torch.relu(self.conv(x.unsqueeze(1)))
+                return self.last(self.mean(signals).squeeze(1))
 
         model, x = Rows(), torch.randn(6, 20)
         network = load(model)
@@ -247,6 +250,23 @@ class TestEvidence:
         )
         assert study.findings
         assert not [f for f in study.findings if f.verdict in ("learnt", "present")]
+
+    def test_the_command_says_what_it_cannot_do(self, tmp_path, capsys):
+        self.network().save(tmp_path / "net.npz")
+        np.save(tmp_path / "x.npy", np.random.default_rng(0).standard_normal((60, 12)))
+        paths = [str(tmp_path / name) for name in ("net.npz", "x.npy", "out")]
+        assert main(["interpret", paths[0], "--inputs", paths[1], "-o", paths[2]]) == 2
+        assert (
+            "NET has convolutions" in (text := capsys.readouterr().err) and "--initial" not in text
+        )
+
+    def test_an_ensemble_needs_untrained_weights(self):
+        x = np.random.default_rng(0).standard_normal((60, 12))
+        networks = [self.network(seed) for seed in range(2)]
+        with pytest.raises(ValueError, match="must bring their untrained weights"):
+            ds.ensemble(networks, x)
+        start = self.network(5)
+        assert ds.ensemble([ds.Network(n.layers, start) for n in networks], x).trained
 
     def test_is_not_refitted(self):
         x = np.ones((60, 12))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._util.validate import Array
-from ..evidence._checks import check_inputs
+from ..evidence._checks import check_inputs, has_convolutions
 from ..evidence._interpret import Interpretation, interpret
 from ..evidence.detectors import Axes
 from ..evidence.nulls import KINDS
@@ -153,6 +153,11 @@ def interpret_file(options: argparse.Namespace) -> None:
         untrained = network.initial if initial is None else initial[0]
         draw_network(network, untrained, x, options.output, as_json=options.json)
         return
+    if any(map(has_convolutions, networks)):
+        raise ValueError(
+            "NET has convolutions, whose nulls need networks of a fresh initialization, which this command "
+            "cannot make: pass a function for them to ds.interpret in Python; --nulls 0 draws pictures alone"
+        )
     nuisance, wanted = (
         None if path is None else read_inputs(path, network)
         for path in (options.nuisance, options.wanted)

@@ -20,6 +20,7 @@ from .._util.validate import Array, choice
 from ..analysis._agreement import Agreement, Spread
 from ..criteria import link_basis
 from ..network._network import Network
+from ._checks import has_convolutions
 from ._given import as_inputs, as_network
 from .nulls import random_counterpart
 
@@ -154,6 +155,11 @@ def ensemble(
     if layer is None:
         layer = 1 if tap == "before" or not given else given[0].n_linear - 1
     _check(given, layer, tap)
+    if any(has_convolutions(network) and network.initial is None for network in given):
+        raise ValueError(
+            "networks with convolutions must bring their untrained weights (Network(..., initial=...)): random "
+            "matrices, which stand in for them, are not banded"
+        )
     x = as_inputs("inputs", inputs, given[0].n_in)
     untrained = [
         network.initial or random_counterpart(network, random_state + index)

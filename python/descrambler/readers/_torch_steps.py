@@ -203,8 +203,9 @@ def _keeps(kind: str, options: Mapping[str, Any], chain: Chain) -> bool:
     if kind == "flatten":
         return (options.get("start_dim", 0), options.get("end_dim", -1)) == (1, -1)
     # One channel. Whether samples come with this axis, only running the model shows.
-    if kind == "unsqueeze":
-        return options.get("dim") in (1, -2) and chain.places == chain.width is not None
+    one_channel = chain.width is not None and chain.places == chain.width
+    if kind in ("squeeze", "unsqueeze") and one_channel and options.get("dim") in (1, -2):
+        return True
     # One number for each sample, in a row or not.
     return kind == "squeeze" and options.get("dim", -1) in (-1, 1) and chain.width == 1
 
