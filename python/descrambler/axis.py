@@ -48,7 +48,9 @@ class Axis:
             name = f"{self.name} frequency" if plain else f"reciprocal {self.name}"
             object.__setattr__(self, "frequency_name", name)
         if not self.frequency_unit:
-            unit = f"1/{self.unit}" if self.unit else "cycles per point"
+            # Along wavenumbers in 1/cm the frequencies are in cm.
+            inverse = self.unit[2:] if self.unit.startswith("1/") else f"1/{self.unit}"
+            unit = inverse if self.unit else "cycles per point"
             object.__setattr__(self, "frequency_unit", unit)
 
     @property

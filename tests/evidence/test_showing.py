@@ -284,3 +284,8 @@ def test_a_report_is_not_replaced_unasked(study, tmp_path):
 def test_pyplot_is_not_loaded_without_a_plot():
     code = "import descrambler, sys; assert 'matplotlib.pyplot' not in sys.modules; assert 'pandas' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_frequencies_along_a_reciprocal_unit_have_the_plain_one():
+    assert ds.Axis("wavenumber", "1/cm", 400, 1000).frequency_label == "wavenumber frequency (cm)"
+    assert ds.Axis("time", "s").frequency_label == "time frequency (1/s)"

@@ -57,7 +57,8 @@ def _along(axis: Axis, n: int) -> str:
     if axis.stop is None or n < 2:
         return f" ({axis.name})"
     unit = f" {axis.unit}" if axis.unit else ""
-    return f" ({axis.name}, {axis.start:.3g} to {axis.stop:.3g}{unit})"
+    ends = [f"{float(f'{end:.4g}'):g}" for end in (axis.start, axis.stop)]
+    return f" ({axis.name}, {ends[0]} to {ends[1]}{unit})"
 
 
 def told(finding: Finding) -> str:
