@@ -129,7 +129,7 @@ def gram(
     Parameters
     ----------
     signals : array_like, shape (m, n), or what is read in blocks of rows
-        One signal in a row. Besides arrays: memory-mapped arrays, zarr and HDF5 datasets (anything with
+        One sample per row. Besides arrays: memory-mapped arrays, zarr and HDF5 datasets (anything with
         shape, dtype and row slices), iterators of batches, functions that return one, and Dask arrays,
         of which each block is summed where it lies. Any real type, bfloat16 and float16 included; the
         sum is kept in float64.
@@ -137,7 +137,7 @@ def gram(
         Subtract the mean signal, before squares are summed: a mean far larger than the spread costs no
         digits. The mean is kept either way, for signs.
     dtype : {"float64", "float32"}, optional
-        In which the products of a block of rows are formed. float32 is twice as fast and costs the
+        Precision of the products of a block of rows. float32 is twice as fast and costs the
         matrix a relative error of about 1e-7; float64 is the default.
     checkpoint : path, optional
         File to which the partial sum is written every half a minute, whole or not at all, with the

@@ -38,10 +38,10 @@ class Starts:
     seeds : tuple of (int or None)
         Seed of each start's rotation; None is the identity. ``random_state=seed`` repeats one.
     objectives : ndarray, shape (n_starts,)
-        Where each ended.
+        Objective at the end of each start.
     statuses : tuple of Status
     n_best : int
-        How many ended within 1e-6 (relative) of the best.
+        Number of starts that ended within 1e-6 (relative) of the best.
     """
 
     seeds: tuple[int | None, ...]

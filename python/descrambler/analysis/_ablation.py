@@ -120,7 +120,7 @@ def band_cut(
     weights, low, high, transform
         As for `without_band`.
     loss : callable
-        From weights to a number, as `layer_loss` makes it.
+        Function of the weights that returns a number, such as that of `layer_loss`.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def functional_rank(weights: ArrayLike, loss: Loss, ratio: float = 1.05) -> int:
     ----------
     weights : array_like, shape (n_out, n_in)
     loss : callable
-        From weights to a number, as `layer_loss` makes it; called once a rank, from the full one down.
+        Function of the weights that returns a number, such as that of `layer_loss`; called once per rank, from the full one down.
     ratio : float
         How much larger the loss may become; above 1.
 

@@ -91,7 +91,7 @@ class BasisMatch:
     def rival(self, name: str) -> tuple[str, Array]:
         """Best other basis, by the mean of `best_r2` over vectors, and its `best_r2`.
 
-        A name is deserved only where its basis beats this one.
+        Name a basis only where it beats this one.
         """
         own = self._index(name)
         if len(self.names) < 2:

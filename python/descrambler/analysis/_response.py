@@ -29,7 +29,7 @@ def aggregate_response(weights: ArrayLike, transform: Transform = "dct") -> Arra
 
     ``A(f) = ||W c_f|| / sqrt(n_out)``, c_f the wave of norm 1 and frequency f (Fourier: the mean of
     the squares of cosine and sine). White weights have a flat response: their own r.m.s. value.
-    For the response along the output axis give the transposed matrix.
+    For the response along the output axis pass the transposed matrix.
 
     P does not matter.
 

@@ -37,7 +37,7 @@ class FrequencyMap:
     Attributes
     ----------
     exponent, error : float
-        With its standard error, from the spread between link frequencies.
+        Exponent and its standard error, from the spread between link frequencies.
     scale : float
         Input frequency that belongs to link frequency 1.
     width : float
@@ -47,7 +47,7 @@ class FrequencyMap:
     evidence : float
         Log-likelihood of the ridge less that of the mean spectrum, the same at every link frequency;
         mean over link frequencies, in nats. Near 0 or below there is no ridge; compare with nulls. The
-        exponent's error takes the ridge for granted: for noise it is small and meaningless.
+        error of the exponent assumes that there is a ridge: for noise it is small and meaningless.
     """
 
     exponent: float

@@ -18,7 +18,7 @@ def irrep_energy(weights: ArrayLike) -> Array:
     """Energy of a matrix between the irreducible representations of the cyclic groups on its sides.
 
     ``E_kl = ||F_k^T W F_l||^2 / ||W||^2`` with F_k the orthonormal pair cos k, sin k (one vector for
-    zero and Nyquist). A map that commutes with cyclic shifts has E on the diagonal k = l alone; a map
+    zero and Nyquist). A map that commutes with cyclic shifts has E only on the diagonal k = l; a map
     x -> p x of the group has it on l = p k (modulo n). No shift and no phase changes E.
 
     Parameters

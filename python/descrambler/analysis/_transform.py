@@ -28,7 +28,7 @@ class PowerLaw:
     Attributes
     ----------
     exponent, error : float
-        With the standard error of a jackknife over contiguous blocks, as neighbors are not independent.
+        Exponent and its standard error, by a jackknife over contiguous blocks: neighbors are not independent.
     scale : float
     """
 
@@ -118,7 +118,7 @@ def kernel_match(
 ) -> KernelMatch:
     """Find the input of a kernel that excites each output most: an inverse of the kernel finds itself.
 
-    ``matched_i = kernel_axis[argmax_j (J K)_ij]``, each column of K less its mean, as a constant input
+    ``matched_i = kernel_axis[argmax_j (J K)_ij]``, each column of K minus its mean, because a constant input
     belongs to no position. For DEER: K the dipolar kernel, the axes distances.
 
     P does not matter.
@@ -126,9 +126,9 @@ def kernel_match(
     Parameters
     ----------
     jacobian : array_like, shape (n_out, n_in)
-        From `mean_jacobian`, or rows of it.
+        The result of `mean_jacobian`, or rows of it.
     kernel : array_like, shape (n_in, n_kernel)
-        In column j the input that position j makes.
+        Column j is the input that position j gives.
     axis : array_like, shape (n_out,)
         Positions of the outputs.
     kernel_axis : array_like, shape (n_kernel,), optional
@@ -171,7 +171,7 @@ def frequency_law(jacobian: ArrayLike, axis: ArrayLike) -> FrequencyLaw:
     Parameters
     ----------
     jacobian : array_like, shape (n_out, n_in)
-        From `mean_jacobian`, or rows of it: near the ends of an output axis there is no peak to find.
+        The result of `mean_jacobian`, or rows of it: near the ends of an output axis there is no peak.
     axis : array_like, shape (n_out,)
         Positions of the outputs, positive; n_out >= 4.
 

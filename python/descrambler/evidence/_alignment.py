@@ -27,7 +27,7 @@ SHUFFLED, RANDOM, UNTRAINED = "shuffled rows", "random P", "untrained pair"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Alignment(Tabulated):
-    """The P that brings the signals of network b to those of network a, and what it is worth.
+    """The P that brings the signals of network b to those of network a, and how well it does.
 
     R^2 is ``1 - |A - s B P^T - shift|^2 / |A - mean|^2`` on samples that were not fitted, with one scale s >= 0
     for all units. It is 1 where b, rotated, equals a up to size; 0 is as good as the mean of a.

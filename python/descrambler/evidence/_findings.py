@@ -32,7 +32,7 @@ from .nulls import Null
 @brief
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """One claim, its value, and what became of it.
+    """One claim, its value and its verdict.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Finding:
     where : str
         "network" (its mean Jacobian) or "layer k".
     value : float
-        In `unit`; NaN where there is none.
+        Value in `unit`; NaN if it cannot be measured.
     uncertainty : float
         Standard error of the value from the choice of the inputs: its r.m.s. change over halves of them.
     unit : str
@@ -50,7 +50,7 @@ class Finding:
     threshold : float
         What the value must reach for the feature to be there at all.
     margin : float
-        How far it must be from the mean of every null.
+        Least distance from the mean of every null.
     nulls : mapping of str to KindSummary
         By null kind.
     controls : mapping of str to KindSummary
@@ -63,14 +63,14 @@ class Finding:
     p_floor : float
         Smallest p that so many draws can give.
     n_draws : int
-        Draws of the strongest.
+        Number of draws of that null.
     stability : float
         Share of resampled nulls and values that give the same kind of verdict: resampled draws, and
         values within their uncertainty. Below 0.9 the sentence calls the verdict unstable.
     verdict : str
         "learnt", "present", "explained by ..." (what decided), "not found" or "not testable".
     detectable : float
-        Value that would be found with a power of 80 %, were the scatter that of the draws.
+        Value that would be found with 80 % power, if the scatter is that of the draws.
     sentence : str
     statement : str
         What was seen, without the verdict: the first part of the sentence.

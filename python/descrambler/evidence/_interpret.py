@@ -114,8 +114,8 @@ def interpret(
         is counted over them.
     inputs : array_like, shape (m, n_in), or iterable of batches
         What the network sees, one sample per row: real data, not noise. At least 30 distinct rows;
-        claims that depend on P need as many as the layer has units. Of a loader of batches
-        (inputs, targets) the inputs are taken.
+        claims that depend on P need as many as the layer has units. From a loader of
+        (inputs, targets), the inputs are taken.
     initial : Network, or what `load` reads, or callable, optional
         The same network before training; by default ``network.initial``. Or a function from a seed to
         a network of a fresh initialization, which networks with convolutions need. Without one there is no null of untrained networks. For
@@ -130,23 +130,22 @@ def interpret(
         Largest number of draws of each null kind, at least 20. A kind is drawn no further once no verdict
         depends on it.
     null_inputs : int
-        Inputs, drawn once and shared, on which the findings, their nulls and the controls are measured;
-        all where there are fewer.
+        Number of inputs on which findings, nulls and controls are measured, the same for all of them.
     random_state : int, Generator or None
-        Seed. Every draw has its own, so that the number of threads changes nothing.
+        Seed. The result does not depend on the number of threads.
     input_axis, output_axis : Axis, optional
-        What inputs and outputs are; plain numbers otherwise. What depends on the order of an axis with
-        ``ordered=False`` is not testable.
+        Meaning of inputs and outputs; by default plain numbers. Claims that need an order are not tested
+        along an axis with ``ordered=False``.
     reference : array_like, shape (n_in, n_out), optional
         A known linear map from outputs to inputs, ``inputs = reference @ outputs``, which the network may
         have learnt to invert: ``ds.deer.kernel(time, distance)`` for DEER.
     targets : array_like, shape (m, n_out), or "outputs", optional
-        What the network was trained to give for these inputs, or its own outputs. With them each feature
-        that can be removed is removed, and the change of the squared error is set beside that of equal
-        random removals: `Finding.used`.
+        True outputs for these inputs, or the network's own. Each feature that can be removed is then
+        removed, and the change of the squared error compared with equal random removals:
+        `Finding.used`.
     nuisance, wanted : array_like, shape (any, n_in), optional
-        Directions of the inputs that the network should ignore, and those that it should respond to:
-        differences between baselines, say, and between noise-free signals.
+        Directions of the inputs that the network should ignore, such as differences between baselines,
+        and those that it should respond to, such as differences between noise-free signals.
     detectors : sequence of Detector, optional
         What to look for, beside the inverse of the reference and the rejection of the nuisance; by
         default all of ``evidence.detectors.DETECTORS``.

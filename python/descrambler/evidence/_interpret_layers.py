@@ -28,7 +28,7 @@ LEAST_NULLS = 20
 @brief
 @dataclass(frozen=True, eq=False)
 class LayerInterpretation:
-    """The findings for captured layers, and what they were held against.
+    """The findings for captured layers, and the nulls and controls they were tested against.
 
     Attributes
     ----------

@@ -80,7 +80,7 @@ class Interpretation(Showing):
     setting : Setting
         What they were drawn from.
     seed : int
-        From which every draw has its own.
+        Every draw gets its own seed from it.
     prediction_error : float or None
         Mean squared error on the targets, as a share of their variance; None where none were given.
     """
@@ -148,8 +148,8 @@ class Interpretation(Showing):
     def look_alike(self, layer: int) -> tuple[Null, float, Study]:
         """Return the null whose descrambled layer looks most like the trained one.
 
-        By the correlation of ``|F+ P W P^T F-|`` of one draw of each kind, each link frequency scaled to the
-        same energy: neither phases of link modes nor singular values count, but shapes do.
+        Similarity is the correlation of ``|F+ P W P^T F-|`` with one draw of each kind, each link frequency
+        scaled to the same energy. It ignores phases of link modes and singular values.
 
         Returns
         -------

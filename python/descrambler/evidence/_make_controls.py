@@ -64,21 +64,21 @@ def controls(
     fit : callable or scikit-learn estimator
         Your own training, ``fit(targets, seed)``: returns a `Network`, or a model or file that `load` reads.
         Inputs, architecture and recipe are those of the network that is to be judged; the start and
-        the order of the batches must follow from the seed. Of an estimator a clone is fitted, with the
-        seed for its `random_state`, to `inputs`.
+        the order of the batches must follow from the seed. For an estimator, a clone with the seed as
+        `random_state` is fitted to `inputs`.
     targets : array_like, shape (m, ...)
         The true targets.
     n : int
-        How many; 19 of each kind are the least for the verdict "learnt".
+        Number of controls; the verdict "learnt" needs at least 19 of each kind.
     inputs : array_like, shape (m, n_in), optional
-        For an estimator alone.
+        Only for an estimator.
     kind : {"once", "anew"}
         "once": `fit` gets the targets with their rows permuted, another permutation for each control.
         "anew": `fit` gets a function, ``targets(rows, step)``, which returns for the inputs of these rows
         targets of other rows, drawn anew at every step. Training that takes arrays alone can make
         "once" only.
     random_state : int, Generator or None
-        From which each control has a permutation and a seed of its own.
+        Seed; each control gets its own permutation and seed from it.
     folder : path, optional
         Where each control is saved when it is trained; those that are there already are read instead.
     threads : int or None

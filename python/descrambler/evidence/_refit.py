@@ -49,8 +49,8 @@ def refit_controls(
 ) -> dict[str, list[Network]]:
     """Train networks of the same architecture on shuffled and on true targets, for ``ds.interpret``.
 
-    For a network from a file, whose own training is not at hand. The recipe is stated, not that of the
-    network: Adam, mean squared error, batches drawn with replacement, weights uniform within
+    For a network from a file whose training code you do not have. The recipe is not that of the
+    network, but: Adam, mean squared error, batches drawn with replacement, weights uniform within
     ``sqrt(6 / (n_in + n_out))`` at the start and biases zero. Because another recipe makes other
     networks, a few are trained on the true targets too: a claim that most of them do not show is
     "explained by the recipe". Use `controls` with your own training where you can.

@@ -152,8 +152,8 @@ class Study:
     def weights(self, layer: int) -> Array:
         """``P_k W_k P_{k-1}^T``, descrambled by the signals alone, before and after activations.
 
-        Weights that had a part in their own descrambling, as the joint criterion gives it to them,
-        would be smooth whatever they are. The network's own inputs and outputs are left as they are.
+        The joint criterion would smooth any weights, so it is not used here. The network's own inputs
+        and outputs are not rotated.
         """
         if layer not in self._weights:
             w = self.raw(layer)

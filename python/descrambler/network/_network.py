@@ -263,7 +263,7 @@ class Network:
         return Network(layers, provenance=self.provenance)
 
     def reduce(self, rank: int, layer: int | None = None) -> Network:
-        """Return the network with its weights' `rank` largest singular values alone.
+        """Return the network with only the `rank` largest singular values of its weights.
 
         Parameters
         ----------

@@ -98,7 +98,7 @@ def plot_weights(
     inputs, outputs : Axis, optional
         What the network's inputs and outputs are; plain numbers otherwise.
     ax : matplotlib Axes, optional
-        Made, in a figure one column wide, where none is given.
+        Axes to draw into; by default those of a new figure one column wide.
     """
     ax = ax or paper_figure().axes[0]
     weights = study.weights(layer) / rms(study.raw(layer))
@@ -122,7 +122,7 @@ def plot_spectrum(
     inputs : Axis, optional
         What the network's inputs are; plain numbers otherwise.
     ax : matplotlib Axes, optional
-        Made, in a figure one column wide, where none is given.
+        Axes to draw into; by default those of a new figure one column wide.
     """
     if not 1 <= layer <= len(study.links):
         raise ValueError(f"layer must be between 1 and {len(study.links)}, got {layer}")
@@ -155,7 +155,7 @@ def plot_gram(result: Descrambling, *, ax: Axes | None = None) -> Axes:
     result : Descrambling
         From signals or from their Gram matrix.
     ax : matplotlib Axes, optional
-        Made, in a figure one column wide, where none is given.
+        Axes to draw into; by default those of a new figure one column wide.
     """
     if result.eigenvalues is None:
         raise ValueError("result must come from signals: there is no Gram matrix to draw")
@@ -180,7 +180,7 @@ def plot_rotation(result: Descrambling, *, ax: Axes | None = None) -> Axes:
     ----------
     result : Descrambling
     ax : matplotlib Axes, optional
-        Made, in a figure one column wide, where none is given.
+        Axes to draw into; by default those of a new figure one column wide.
     """
     ax = ax or paper_figure().axes[0]
     p = np.asarray(result.rotation)

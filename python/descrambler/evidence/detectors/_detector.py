@@ -109,7 +109,7 @@ class Detector:
         What the value must reach for the feature to be there at all; a function of the network and the
         layer where it depends on their widths.
     margin : float
-        How far it must be from the mean of every null.
+        Least distance from the mean of every null.
     sentence : callable
         From study, layer and axes to the plain sentence.
     excluded : mapping of str to str

@@ -21,8 +21,8 @@ else:
 class Capture:
     """Context manager that collects the signals at taps of a model while it runs.
 
-    The model is not changed: forward hooks look on, and are gone when the context is left, whatever
-    happened in it. Entered again, it goes on where it stopped.
+    The model is not changed: forward hooks collect the signals, and are removed when the context is left.
+    Entered again, it continues.
 
     Parameters
     ----------

@@ -27,8 +27,8 @@ VALUE, QUERY, PAIR = "value-output", "query-key", "rotary pair"
 class HeadSpace:
     """One space inside of the heads that share a key-value head.
 
-    What enters it through one matrix leaves it through others, so that any invertible change of basis between
-    them leaves the model as it is.
+    Signals enter it through one matrix and leave it through others, so any invertible change of basis
+    between them does not change the model.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class HeadSpace:
         """Return the two matrices of the space, (size, n) and (m, size), in the canonical basis.
 
         Singular vectors, each side times the root of the singular value, and the entry of largest magnitude of each
-        singular vector on the writing side positive. Of a rotary pair: rows orthogonal, the longer
+        singular vector on the writing side positive. For a rotary pair: rows orthogonal, the longer
         one first, queries and keys equally long.
         """
         inside, others = self._inside(), self._others()

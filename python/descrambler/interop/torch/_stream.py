@@ -78,7 +78,7 @@ class ResidualStream(StreamReader):
         Parameters
         ----------
         keep_architecture : bool
-            Concerns LayerNorms alone. True: they stay, with weight 1 and a shift; rotations must then
+            For LayerNorms. True: they stay, with weight 1 and a shift; rotations must then
             fix the vector of ones. False: they become RMSNorms, for any rotation; the model can then not
             be saved as one of its class (use :meth:`save`).
         backup : bool
@@ -230,7 +230,7 @@ class ResidualStream(StreamReader):
     def save(self, path: Any) -> None:
         """Save all weights to a safetensors file, for :func:`load_rotated`.
 
-        Needed where LayerNorms have become RMSNorms; a model whose architecture stayed is saved as always.
+        Needed where LayerNorms have become RMSNorms; any other model can be saved as usual.
         """
         check_whole(self.model)
         save(self.model, self.spec, any(r.centered for r in self._records), path)

@@ -37,7 +37,7 @@ class Stream:
     routers : sequence of str
         Modules that choose experts; their outputs hold the indices of the experts (a tensor of integers).
     name : str
-        What to call the stream.
+        Name of the stream.
 
     Examples
     --------

@@ -37,8 +37,8 @@ VERDICTS = {
 def page(record: Record) -> str:
     """Return the page.
 
-    Everything in the record is text to the page: escaped, and barred from running by a content
-    security policy that knows the two scripts by their hashes and allows no network.
+    Everything in the record is escaped text. A content security policy allows only the two scripts, by
+    their hashes, and no network.
 
     Raises
     ------
