@@ -1,5 +1,5 @@
 # make demo: set up .venv, install, run the main job.  make test: all tests.  make dev, make check: for contributors.
-# Longer ones, by hand: bench (40 minutes), performance (bench, and docs/performance.md from it), fuzz (damaged files, 15),
+# Longer ones, by hand: bench (docs/bench.md, 40 minutes), performance (docs/performance.md, 12), soak (calls from 8 threads, 10), fuzz (damaged files, 15),
 # faults (commands interrupted and killed, 30), coverage (40), controls (planted effects, docs/controls.md, 20),
 # weights and denoiser (train what ships or lies in examples again), wheels, cross (other systems).
 # Everything lives in .venv, build and demo; PYTHON chooses the interpreter.
@@ -16,7 +16,7 @@ PIP := PATH="$$(cd $(BIN) && pwd):$$PATH" $(BIN)/pip install --quiet --no-build-
 # After `make dev` the editable installation serves every target; a Python edit then needs no build.
 PACKAGE := $(if $(wildcard $(VENV)/dev),$(VENV)/dev,$(VENV)/installed)
 
-.PHONY: bench check check-newest check-oldest clean controls coverage cross demo denoiser dev docs faults fuzz lint lint-recipe lint-workflows performance test test-cpp test-wheel weights wheels
+.PHONY: bench check check-newest check-oldest clean controls coverage cross demo denoiser dev docs faults fuzz lint lint-recipe lint-workflows performance soak test test-cpp test-wheel weights wheels
 
 $(VENV)/build-tools:
 	$(PYTHON) -m venv $(VENV)
@@ -111,9 +111,13 @@ coverage:
 # The settings that some machines have for old versions of OpenBLAS slow a current one down.
 bench: $(VENV)/extra-bench
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m benchmarks -o build/bench --force
+	cp build/bench/bench.md build/bench/bench_*.png docs/
 
-performance: bench
-	cp build/bench/performance.md build/bench/bench_*.png docs/
+performance: $(VENV)/extra-bench
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m benchmarks performance -o docs --force
+
+soak: $(VENV)/extra-test
+	$(BIN)/python benchmarks/soak.py
 
 controls: $(VENV)/extra-test
 	$(ONE_THREAD) $(BIN)/python benchmarks/controls.py --write docs/controls.md

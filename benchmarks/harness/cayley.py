@@ -22,7 +22,7 @@ LIMITS = {80: 1 / 1.7, 256: 1 / 1.3}
 def cases(scale: Scale) -> Iterator[SideBySide]:
     """Yield both formulas."""
     for n in scale.choose(tiny=(6,), quick=(80, 256), full=(80, 256, 512, 1024, 2048)):
-        yield from _cases(n)
+        yield from cases_of(n, scale.threads)
 
 
 def formula(q: Array, a: Array, b: Array, one: Array) -> tuple[float, Array]:
@@ -35,7 +35,9 @@ def formula(q: Array, a: Array, b: Array, one: Array) -> tuple[float, Array]:
     return value, m - m.T
 
 
-def _cases(n: int) -> Iterator[SideBySide]:
+def cases_of(n: int, threads: int) -> Iterator[SideBySide]:
+    """Yield both formulas at one size, at equal numbers of threads."""
+    core.set_threads(threads)
     generator = np.random.default_rng(n)
     x = generator.standard_normal((2 * n, n))
     b = x.T @ x / n

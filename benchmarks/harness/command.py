@@ -15,6 +15,7 @@ from descrambler.cli._main import run_command
 from . import machine, run, tables
 from .figures import cost_figure, gap_figure
 from .measure import SCALES, Scale
+from .performance import main as speed_page
 from .threads import main as threads_table
 
 GAPS, COSTS = "bench_gaps.png", "bench_costs.png"
@@ -30,7 +31,8 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks",
         description="Measure speed side by side with the other packages that are installed (extra: bench). Prints "
         "one table; -o writes it as .csv, .json and a page with pictures.",
-        epilog="example: python -m benchmarks --quick -o bench; 'python -m benchmarks threads --help' has a table of its own",
+        epilog="example: python -m benchmarks --quick -o bench; 'python -m benchmarks performance --help' measures the page on "
+        "speed, 'python -m benchmarks threads --help' the threads of the defaults",
     )
     command.add_argument(
         "sections", nargs="*", metavar="SECTION", help=f"default: {' '.join(run.SECTIONS)}"
@@ -52,8 +54,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks; return the exit code of a command of the package."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["threads"]:
-        return threads_table(given[1:])
+    others = {"threads": threads_table, "performance": speed_page}
+    if given and given[0] in others:
+        return others[given[0]](given[1:])
     options = parser().parse_args(given)
     return run_command(lambda: bench(options), vars(options))
 
@@ -108,7 +111,7 @@ def _write(
         f"python -m benchmarks{' --quick' if scale.name == 'quick' else ''} --cap {scale.cap:g}"
     )
     text = tables.page(lines, description, about, pictures, command)
-    write_bytes(folder / "performance.md", text.encode())
+    write_bytes(folder / "bench.md", text.encode())
 
 
 def _traces(lines: Sequence[tables.Line]) -> dict[str, dict[str, list[tuple[float, float]]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +13,7 @@ import descrambler as ds
 from descrambler._util.validate import Array
 
 from .measure import Row, Scale, seconds_of
-from .peers import PEERS, warm_up
+from .peers import PEERS, Peer, warm_up
 from .problems import NormSquare, weight_families
 from .race import Watch
 
@@ -46,10 +46,11 @@ def cases(scale: Scale) -> Iterator[NormSquareOf]:
 class NormSquareOf:
     """The certified solution for one W; where W is random, the peers on it."""
 
-    def __init__(self, name: str, w: Array) -> None:
+    def __init__(self, name: str, w: Array, peers: Sequence[Peer] = PEERS) -> None:
         self.case = f"n = {len(w)}, {name}"
         self.w = w
         self.name = name
+        self.peers = peers
 
     def ours(self) -> ds.Descrambling:
         """Solve."""
@@ -97,7 +98,7 @@ class NormSquareOf:
         ours = float(np.median([seconds_of(self.ours) for _ in range(3)]))
         problem = NormSquare(self.w, best)
         watches = {}
-        for peer in PEERS:
+        for peer in self.peers:
             if peer.missing:
                 yield Row(self.case, "exact", peer.name, note=f"not installed: {peer.missing}")
                 continue
@@ -105,6 +106,8 @@ class NormSquareOf:
                 problem, SETTLED, scale.cap / (3 if len(self.w) > 256 else 6)
             )
             yield self._against(ours, peer.name, watch)
+        if not watches:
+            return
         nearest = min(watch.best for watch in watches.values())
         fastest = min(
             (name for name, watch in watches.items() if watch.best <= nearest + AS_GOOD),

@@ -21,10 +21,11 @@ are computed from the rotation itself when they are first read."""
 def cases(scale: Scale) -> Iterator[SideBySide]:
     """Yield the solve, and the solve with its evidence."""
     for n in scale.choose(tiny=(6,), quick=(80, 256), full=(80, 256, 512, 1024, 2048)):
-        yield from _cases(n)
+        yield from cases_of(n)
 
 
-def _cases(n: int) -> Iterator[SideBySide]:
+def cases_of(n: int) -> Iterator[SideBySide]:
+    """Yield the solve at one size."""
     generator = np.random.default_rng(n)
     gram = ds.gram(generator.standard_normal((2 * n, n)) * np.logspace(0, -2, n))
 

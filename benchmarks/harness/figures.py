@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from descrambler.report._layout import Place
 
+    from .critical_path import Machine, Work
+
 Points = Sequence[tuple[float, float]]
 
 # Told apart in grey by dashes and markers.
@@ -90,3 +92,34 @@ def _draw_cost(ax: Axes, name: str, points: Points, index: int) -> None:
     style = _LINES[index % len(_LINES)]
     ax.plot(n, np.exp(offset) * n**exponent, color=color, lw=1, ls=style)
     ax.plot(n, seconds, marker, color=color, ms=5, label=rf"{name}: $n^{{{exponent:.2f}}}$")
+
+
+def roofline_figure(rates: Machine, works: Sequence[Work], *, ax: Place = None) -> Figure:
+    """Draw the rate of one core against operations per byte, below the roof that bandwidth and products set.
+
+    Parameters
+    ----------
+    rates : Machine
+    works : sequence of Work
+        Those whose operations are counted are drawn.
+    ax : Figure, SubFigure or Axes, optional
+        Where to: one axes for each precision; a new figure otherwise.
+    """
+    figure, (panels,) = panel_axes(ax, (1, len(rates.peak)), (4.6 * len(rates.peak) + 0.4, 5.2))
+    for panel, (precision, peak) in zip(panels, rates.peak.items(), strict=True):
+        intensity = np.geomspace(0.5, 500, 200)
+        panel.plot(intensity, np.minimum(peak, rates.bandwidth * intensity) / 1e9, "k-", lw=1)
+        drawn = [w for w in works if w.precision == precision and np.isfinite(w.operations)]
+        for index, name in enumerate(dict.fromkeys(work.work for work in drawn)):
+            points = [work for work in drawn if work.work == name]
+            x = [work.operations / work.traffic for work in points]
+            y = [work.operations / work.seconds / 1e9 for work in points]
+            panel.plot(x, y, _MARKERS[index], color=_COLOURS[index], ms=6, label=name)
+            for work, *at in zip(points, x, y, strict=True):
+                panel.annotate(f" n = {work.n}", at, fontsize=7, va="top")
+        panel.set(xscale="log", yscale="log", xlabel="operations per byte")
+        panel.set_title(precision, fontsize=10)
+        panel.grid(lw=0.3)
+        panel.legend(loc="lower right", frameon=False, fontsize=8)
+    panels[0].set_ylabel("operations per second (1e9)")
+    return root(figure)

@@ -27,12 +27,15 @@ class Scale:
         Time spent on a side-by-side timing, at least three pairs.
     threads : int
         What the process was given.
+    largest : int
+        Largest number of units of the page on speed.
     """
 
     name: str
     cap: float
     seconds: float
     threads: int = 1
+    largest: int = 2048
 
     def choose(self, *, tiny: Value, quick: Value, full: Value) -> Value:
         """Return what belongs to this scale."""

@@ -99,7 +99,7 @@ def page(
         What made it.
     """
     text = [
-        "# Speed\n",
+        "# All measurements\n",
         f"Written by `{command}`. Every benchmark asserts its answer before it is timed; candidates run in turn "
         'in one process. Times are medians; "value" is ours / theirs (the median of the ratios of neighbors) unless the case names another quantity.\n',
         "| machine | |\n|---|---|",

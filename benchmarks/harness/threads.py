@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -36,19 +37,26 @@ ROWS: dict[str, tuple[str, str]] = {
     for n in sizes
 }  # fmt: skip
 CHILD = """
-import time, warnings
+import json, sys, time, warnings
 import numpy as np, descrambler as ds
 warnings.simplefilter("ignore")
-{prepared}
-times = []
-until = time.perf_counter() + {seconds}
-while len(times) < 4 or (time.perf_counter() < until and len(times) < 200):
-    start = time.perf_counter()
-    {timed}
-    times.append(time.perf_counter() - start)
-print(np.median(times[1:]))
+rows, seconds = json.loads(sys.argv[1])
+for prepared, timed in rows:
+    names = {"np": np, "ds": ds}
+    exec(prepared, names)
+    code = compile(timed, "timed", "exec")
+    times, until = [], time.perf_counter() + seconds
+    while len(times) < 3 or (time.perf_counter() < until and len(times) < 200):
+        start = time.perf_counter()
+        exec(code, names)
+        times.append(time.perf_counter() - start)
+    print(np.median(times[1:]))
 """
-PAIRS = 15
+TITLE = "Default threads against one"
+ABOUT = """\
+Each pair: a process with the default number of threads, and one with a single thread, in turn. The 95 % interval of the
+median of the ratios must not lie above 1.1."""
+PAIRS, MOST = 15, 1.1
 HEADER = "| call | default | one thread | default / one | 95 % interval | at most | met |\n|---|---|---|---|---|---|---|"
 
 
@@ -67,8 +75,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command; return its exit code."""
     command = argparse.ArgumentParser(
         prog="python -m benchmarks threads",
-        description="Time calls with the threads that they take by default against the same with one, each time in a "
-        "fresh process, in turn. A 95 % interval above 1.10 (beside a busy neighbor: 1.5) misses the target.",
+        description="Time calls with the threads that they take by default against the same with one, in fresh "
+        "processes in turn. A 95 % interval above 1.10 (beside a busy neighbor: 1.5) misses the target.",
     )
     command.add_argument(
         "rows", nargs="*", metavar="CALL", help="rows whose name begins so; all by default"
@@ -77,7 +85,7 @@ def main(arguments: Sequence[str]) -> int:
         "--pairs", type=int, default=PAIRS, metavar="N", help=f"pairs of processes ({PAIRS})"
     )
     command.add_argument(
-        "--seconds", type=float, default=1.0, metavar="S", help="of each process (1)"
+        "--seconds", type=float, default=0.1, metavar="S", help="of each call in a process (0.1)"
     )
     command.add_argument("--busy", action="store_true", help="beside a process that never rests")
     options = command.parse_args(arguments)
@@ -93,19 +101,25 @@ def table(wanted: Sequence[str], pairs: int, seconds: float, busy: bool) -> None
     names = [name for name in ROWS if not wanted or name.startswith(tuple(wanted))]
     if not names:
         raise ValueError(f"CALL must begin a name of {', '.join(ROWS)}, got {' '.join(wanted)}")
-    limit = 1.5 if busy else 1.1
-    print(HEADER)
     with neighbor(busy):
-        for name in names:
-            ratio = compare(*ROWS[name], pairs, seconds)
-            cells = (
-                f"{1e3 * ratio.default:.3g} ms", f"{1e3 * ratio.one:.3g} ms", f"{ratio.middle:.3f}",
-                f"{ratio.low:.3f} to {ratio.high:.3f}", f"{limit:g}", "**no**" if ratio.low > limit else "yes",
-            )  # fmt: skip
-            print(f"| {name} | {' | '.join(cells)} |", flush=True)
+        found = compare(names, pairs, seconds)
+    print(
+        "\n".join(
+            [HEADER, *(line(name, ratio, 1.5 if busy else MOST) for name, ratio in found.items())]
+        )
+    )
 
 
-def compare(prepared: str, timed: str, pairs: int, seconds: float) -> Ratio:
+def line(name: str, ratio: Ratio, most: float = MOST) -> str:
+    """Return a line of the table."""
+    cells = (
+        f"{1e3 * ratio.default:.3g} ms", f"{1e3 * ratio.one:.3g} ms", f"{ratio.middle:.3f}",
+        f"{ratio.low:.3f} to {ratio.high:.3f}", f"{most:g}", "**no**" if ratio.low > most else "yes",
+    )  # fmt: skip
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def compare(names: Sequence[str], pairs: int, seconds: float) -> dict[str, Ratio]:
     """Time pairs of fresh processes, with the defaults and with one thread, each kind first in turn."""
     default = {
         name: value
@@ -113,16 +127,15 @@ def compare(prepared: str, timed: str, pairs: int, seconds: float) -> Ratio:
         if name not in (*LIMITS, "DESCRAMBLER_THREADS")
     }
     one = default | dict.fromkeys(LIMITS, "1")
-    times = np.empty((pairs, 2))
+    times = np.empty((pairs, 2, len(names)))
     for pair in range(pairs):
         for which in ((0, 1), (1, 0))[pair % 2]:
-            times[pair, which] = _seconds(prepared, timed, seconds, (default, one)[which])
-    ratios = np.sort(times[:, 0] / times[:, 1])
-    below = _interval(pairs)
-    medians = np.median(times, axis=0)
-    return Ratio(
-        *medians, float(np.median(ratios)), float(ratios[below]), float(ratios[pairs - 1 - below])
-    )
+            times[pair, which] = _seconds(names, seconds, (default, one)[which])
+    ratios = np.sort(times[:, 0] / times[:, 1], axis=0)
+    medians, middle, below = np.median(times, axis=0), np.median(ratios, axis=0), _interval(pairs)
+    bounds = ratios[below], ratios[pairs - 1 - below]
+    numbers = np.stack([*medians, middle, *bounds], axis=1).tolist()
+    return {name: Ratio(*found) for name, found in zip(names, numbers, strict=True)}
 
 
 def _interval(count: int) -> int:
@@ -131,10 +144,11 @@ def _interval(count: int) -> int:
     return max(0, int(np.searchsorted(binom.cdf(np.arange(count), count, 0.5), 0.025, "right")) - 1)
 
 
-def _seconds(prepared: str, timed: str, seconds: float, environment: dict[str, str]) -> float:
-    code = CHILD.format(prepared=prepared, timed=timed, seconds=seconds)
+def _seconds(names: Sequence[str], seconds: float, environment: dict[str, str]) -> list[float]:
+    """Time every call in a process of its own."""
+    given = json.dumps([[ROWS[name] for name in names], seconds])
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", CHILD, given],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -145,7 +159,7 @@ def _seconds(prepared: str, timed: str, seconds: float, environment: dict[str, s
         raise ValueError(
             f"the process that was to be timed failed: {done.stderr.strip().splitlines()[-1]}"
         )
-    return float(done.stdout)
+    return [float(line) for line in done.stdout.split()]
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.harness import run, threads
+from benchmarks.harness import critical_path, performance, run, threads
 from benchmarks.harness.command import main
 from benchmarks.harness.measure import SCALES, Row, cost_exponent, side_by_side
 from benchmarks.harness.peers import PEERS
@@ -120,7 +120,7 @@ def test_command(tmp_path, capsys):
     rows = list(csv.DictReader((out / "bench.csv").read_text().splitlines()))
     assert [row["case"] for row in rows] == [row["case"] for row in kept["rows"]]
     assert "Processor" in kept["machine"]
-    page = (out / "performance.md").read_text()
+    page = (out / "bench.md").read_text()
     assert "| 1 | n = 256 |" in page and "![Time against size" in page
     assert (out / "bench_costs.png").stat().st_size > 1000
 
@@ -150,7 +150,7 @@ def test_interrupted(tmp_path):
         # A shell that runs this in the background has had it ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    while not (tmp_path / "performance.md").exists():
+    while not (tmp_path / "bench.md").exists():
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
@@ -171,3 +171,47 @@ def test_table_of_threads(capsys):
 def test_interval_of_a_median_by_its_ranks():
     # Of 15 numbers the 4th and the 12th bound it: 96.5 %; of 5 all of them, 94 %, is the best there is.
     assert [threads._interval(count) for count in (1, 5, 6, 15)] == [0, 0, 0, 3]
+
+
+def test_replay_of_tasks():
+    """A free thread takes the next task; what is outside of loops stays as it is."""
+    assert critical_path.makespan([3, 1, 1, 1], 2) == 3
+    assert critical_path.makespan([1, 1, 1, 3], 2) == 4
+    assert critical_path.makespan([1, 2], 16) == 2
+    work = critical_path.Work(
+        "Cayley value and gradient", 256, 1.0, [[0.3, 0.3], [0.1] * 3], "float64"
+    )
+    assert work.serial == pytest.approx(0.1)
+    assert work.at(1) == 1
+    assert work.at(2) == pytest.approx(0.1 + 0.3 + 0.2, abs=1e-4)
+    assert work.at(16) == pytest.approx(0.1 + 0.3 + 0.1, abs=1e-4)
+    # Within the caches of a core bandwidth does not matter; beyond them it does.
+    assert work.on(16, 1.0) == work.at(16)
+    larger = critical_path.Work(work.work, 4096, 1.0, work.loops, "float64")
+    assert larger.on(16, 1.0) == pytest.approx(larger.traffic / 8)
+
+
+def test_missed_targets_have_reasons():
+    missed = [("varimax step, n = 256, float32", "19.7 % serial", "10 %"), ("x", "2", "1")]
+    part = performance.Part("Title", "About.", ["| a |"], missed)
+    page = performance.page({"Processor": "p"}, [part, part])
+    assert page.index("## Title") < page.index("## Missed targets") < page.index("## Machine")
+    assert "| 19.7 % serial | 10 % | the singular value decomposition, by LAPACK" in page
+    assert "| x | 2 | 1 | not known |" in page
+    assert performance.missed_table([]) == ["All targets are met."]
+
+
+@pytest.mark.slow
+def test_every_task_is_timed(tmp_path):
+    try:
+        works = critical_path.measure([256], 3000, 1)
+    except OSError as error:
+        pytest.skip(str(error))
+    assert [work.precision for work in works] == ["float64"] * 3 + ["float32"] * 3
+    for work in works:
+        assert 0 <= work.serial < work.seconds
+        assert work.at(16) <= work.at(2) + 1e-9
+    lines = list(critical_path.lines(works, critical_path.machine()))
+    assert len(lines) == 6 and all(
+        line.count("|") == critical_path.HEADER.splitlines()[0].count("|") for line in lines
+    )

@@ -1,0 +1,247 @@
+"""``python -m benchmarks performance``: the page on speed, measured on this machine within twelve minutes."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from descrambler._util.files import write_bytes
+from descrambler.cli._common import force_argument, new_folder, save_png
+from descrambler.cli._main import run_command
+
+from . import critical_path, machine, ratios, run, tables, threads
+from .figures import roofline_figure
+from .measure import SCALES, Row, Scale
+
+PICTURE = "bench_roofline.png"
+CAPTION = (
+    "Rate of one core against floating-point operations per byte of memory traffic. The roof: the measured bandwidth, and the "
+    "measured rate of SciPy's matrix product."
+)
+# Why a target is missed: by a part of the name of the case.
+REASONS = {
+    "n = 80, random, best peer": "six eigendecompositions of 80 x 80 alone take a tenth of the peer's time",
+    "random, best peer": "the certificate takes five or six eigendecompositions, and as many products",
+    ", A ": "both are limited by matrix products, which the BLAS of NumPy multiplies faster than Eigen does",
+    "eigh": "memory passes beside the eigendecomposition: transform, sign of the determinant, sampling errors",
+    "two threads": "threads wait for each other after every loop, processes do not; the second processor is a virtual one",
+    "L-BFGS step": "inner products and copies of vectors between the loops, at the speed of the memory",
+    "Cayley value": "the smallest halves of the inverse, and passes between products, on one thread",
+    "varimax": "the singular value decomposition, by LAPACK on one thread",
+}
+MISSED = "| missed | measured | target | reason |\n|---|---|---|---|"
+RATE = """
+import sys, time
+import numpy as np
+from descrambler import _core as core
+n, threads, seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+core.set_threads(threads)
+chart = core.CayleyChart(core.Brockett(np.linspace(0, 1, n), np.eye(n) + 1 / n))
+packed = np.random.default_rng(0).standard_normal(n * (n - 1) // 2) / n
+chart.value_and_gradient(packed)
+print(flush=True)
+sys.stdin.readline()
+count, start = 0, time.perf_counter()
+while time.perf_counter() - start < seconds:
+    chart.value_and_gradient(packed)
+    count += 1
+print(count / (time.perf_counter() - start))
+"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section of the page, and its targets that are missed: case, measured, target."""
+
+    title: str
+    about: str
+    lines: Sequence[str]
+    missed: Sequence[tuple[str, str, str]]
+    roofline: tuple[critical_path.Machine, Sequence[critical_path.Work]] | None = None
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser."""
+    command = argparse.ArgumentParser(
+        prog="python -m benchmarks performance",
+        description="Measure the ratios to other packages, the critical path of the loops that threads share, and the threads "
+        "of the defaults. Prints the page on speed; -o writes it as performance.md, with a picture. Needs a C++ compiler, "
+        "Eigen and the extra bench. Leave the machine alone for these twelve minutes.",
+    )
+    command.add_argument(
+        "--largest", type=int, default=2048, metavar="N", help="largest size, up to 4096 (2048)"
+    )
+    command.add_argument(
+        "--pairs",
+        type=int,
+        default=threads.PAIRS,
+        metavar="N",
+        help=f"pairs of processes, with the default and with one thread ({threads.PAIRS})",
+    )
+    command.add_argument("--quick", action="store_true", help="small sizes, two minutes")
+    command.add_argument("-o", "--output", type=Path, help="folder for the page")
+    force_argument(command)
+    return command
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
+    options = parser().parse_args(arguments)
+    return run_command(lambda: measure(options), vars(options))
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Measure, print and write."""
+    if not 256 <= options.largest <= 4096:
+        raise ValueError(f"--largest must be within 256 and 4096, got {options.largest}")
+    if options.output is not None:
+        new_folder(options.output, options.force)
+    description, start = machine.describe(), time.perf_counter()
+    scale = SCALES["quick" if options.quick else "full"]
+    scale = replace(scale, seconds=scale.seconds / 4, largest=options.largest)
+    parts: list[Part] = []
+    steps: tuple[Callable[[], Part], ...] = (
+        lambda: _ratios(scale),
+        lambda: _critical_path(scale),
+        lambda: _defaults(scale, options.pairs),
+    )
+    for step in steps:
+        parts.append(step())
+        print("\n".join([f"## {parts[-1].title}\n", *parts[-1].lines, ""]), flush=True)
+    minutes = (time.perf_counter() - start) / 60
+    text = page(description | {"Took": f"{minutes:.1f} minutes"}, parts)
+    print("\n".join(missed_table(parts)))
+    if options.output is not None:
+        for part in parts:
+            if part.roofline is not None:
+                save_png(roofline_figure(*part.roofline), options.output / PICTURE)
+        write_bytes(options.output / "performance.md", text.encode())
+
+
+def _ratios(scale: Scale) -> Part:
+    lines: list[tables.Line] = []
+    for count in run.THREADS:
+        for row in run.run("ratios", replace(scale, threads=count)):
+            lines.append(tables.Line("ratios", count, row))
+    lines += [tables.Line("ratios", 2, _threads_against_processes(n)) for n in _sizes(scale)]
+    missed = [
+        (f"{line.row.case}, {line.row.theirs}, {line.threads} threads", f"{line.row.value:.3g}", f"{line.row.limit:.3g}")
+        for line in lines
+        if line.row.met is False
+    ]  # fmt: skip
+    return Part(ratios.TITLE, ratios.ABOUT, [tables.HEADER, *map(tables.markdown, lines)], missed)
+
+
+def _sizes(scale: Scale) -> list[int]:
+    """Return the sizes at which threads are held against processes."""
+    most = scale.choose(tiny=64, quick=256, full=min(1024, scale.largest))
+    return [n for n in (64, 256, 1024) if n <= most and (n > 64 or most == 64)]
+
+
+def _threads_against_processes(n: int) -> Row:
+    """Evaluations per second of two processes, over those of one with two threads."""
+    seconds = 1.5
+    (together,) = _rates(n, 2, 1, seconds)
+    apart = sum(_rates(n, 1, 2, seconds))
+    return Row(
+        f"n = {n}, Cayley value and gradient, two threads of one process",
+        "two threads",
+        "two processes, each evaluation",
+        1 / together,
+        1 / apart,
+        apart / together,
+        1 / 0.9,
+    )
+
+
+def _rates(n: int, count: int, processes: int, seconds: float) -> list[float]:
+    """Evaluations per second of each of some processes that run at once."""
+    given = [sys.executable, "-c", RATE, str(n), str(count), str(seconds)]
+    pipe = subprocess.PIPE
+    started = [
+        subprocess.Popen(given, cwd=run.ROOT, stdin=pipe, stdout=pipe, text=True)
+        for _ in range(processes)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    return [float(process.communicate()[0]) for process in started]
+
+
+def _critical_path(scale: Scale) -> Part:
+    sizes = [n for n in ratios.SIZES if n <= scale.largest]
+    sizes = scale.choose(tiny=[64], quick=[256], full=sizes)
+    signals = scale.choose(tiny=2000, quick=20_000, full=100_000)
+    try:
+        works = critical_path.measure(sizes, signals, scale.choose(tiny=1, quick=3, full=5))
+    except OSError as error:
+        return Part(critical_path.TITLE, critical_path.ABOUT, [f"Not measured: {error}."], [])
+    rates = critical_path.machine()
+    lines = [critical_path.HEADER, *critical_path.lines(works, rates)]
+    missed = [
+        (
+            f"{work.work}, n = {work.n}, {work.precision}",
+            f"{100 * work.serial / work.seconds:.1f} % serial",
+            f"{100 * most:g} %",
+        )
+        for work in works
+        if (most := critical_path.limit(work)) is not None and work.serial > most * work.seconds
+    ]
+    return Part(critical_path.TITLE, critical_path.ABOUT, lines, missed, (rates, works))
+
+
+def _defaults(scale: Scale, pairs: int) -> Part:
+    names = scale.choose(
+        tiny=["polar, n = 80"], quick=list(threads.ROWS)[:2], full=list(threads.ROWS)
+    )
+    found = threads.compare(names, pairs, scale.seconds / 5)
+    lines = [threads.HEADER, *(threads.line(name, ratio) for name, ratio in found.items())]
+    missed = [
+        (f"{name}, default threads / one", f"{ratio.low:.2f} to {ratio.high:.2f}", f"{threads.MOST:g}")
+        for name, ratio in found.items()
+        if ratio.low > threads.MOST
+    ]  # fmt: skip
+    return Part(threads.TITLE, threads.ABOUT, lines, missed)
+
+
+def missed_table(parts: Sequence[Part]) -> list[str]:
+    """Return the lines of the table of targets that are missed, with reasons."""
+    missed = [each for part in parts for each in part.missed]
+    if not missed:
+        return ["All targets are met."]
+    reasons = (
+        next((why for name, why in REASONS.items() if name in case), "not known")
+        for case, *_ in missed
+    )
+    rows = (f"| {' | '.join(each)} | {why} |" for each, why in zip(missed, reasons, strict=True))
+    return [MISSED, *rows]
+
+
+def page(description: dict[str, str], parts: Sequence[Part]) -> str:
+    """Return the page: ratios, missed targets, and the rest."""
+    first, *others = parts
+    text = [
+        "# Speed\n",
+        'Written by `python -m benchmarks performance -o docs --force`. Times are medians; "value" is ours / theirs, the median of '
+        "the ratios of neighbors. [All measurements](bench.md) has every benchmark.\n",
+        f"## {first.title}\n\n{first.about}\n",
+        *first.lines,
+        "\n## Missed targets\n",
+        *missed_table(parts),
+    ]
+    for part in others:
+        text += [f"\n## {part.title}\n\n{part.about}\n", *part.lines]
+        if part.roofline is not None:
+            text += [f"\n![{CAPTION}]({PICTURE})\n\n{CAPTION}"]
+    text += ["\n## Machine\n", "| machine | |\n|---|---|"]
+    text += [f"| {name} | {value} |" for name, value in description.items()]
+    return "\n".join(text) + "\n"
