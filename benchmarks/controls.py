@@ -1,37 +1,42 @@
-"""Positive and negative controls of every detector: power against strength, and false families.
+"""Effects planted in random networks, and random networks with nothing in them: what detectors are tried on.
 
-    python benchmarks/controls.py [--draws 100] [--random 200] [--workers 2] [--write docs/controls.md]
-
-Positive: an effect is planted in a random network on 64 points and 24 units, scrambled by random
-rotations, and looked for on 500 simulated traces. Negative: random networks, in which there is nothing to
-find. Strength is the share of the planted layer's squared weights that belongs to the effect.
+An effect is scrambled by random rotations and looked for on simulated traces. Strength is the share of the planted
+layer's squared weights that belongs to the effect. `shown_by.py` makes the table in docs/controls.md.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
 import scipy.stats
-from tqdm import tqdm
 
 import descrambler as ds
+from descrambler.axis import index_axis
 from descrambler.criteria import link_basis
+from descrambler.evidence._checks import distinct_rows
+from descrambler.evidence._claims import claims, measure, reached, strengths, with_flaws
+from descrambler.evidence._comparing import Evidence
 from descrambler.evidence._study import Study
-from descrambler.evidence.detectors import DETECTORS
+from descrambler.evidence._verdicts import PRESENT
+from descrambler.evidence.detectors import (
+    DETECTORS,
+    Axes,
+    Detector,
+    kernel_order,
+    reference_inverse,
+    rejection,
+)
+from descrambler.evidence.nulls import KINDS, Setting, draw, random_counterpart
 
 N, UNITS, INPUTS, NULLS = 64, 24, 500, 20
 # 0.99: with 0.95, white noise in the weights leaves a low-pass of 20 dB, and the color of the inputs alone makes 17 dB.
-STRENGTHS = (0.99, 0.7, 0.4)
-TARGET = 0.95
-FOUND = ("learnt", "present")
-LEVEL = 0.05
+FULL = 0.99
+"""Full strength."""
+Target = tuple[str, str]
+"""What is found, and where: a claim."""
 
 
 class Plant(NamedTuple):
@@ -239,143 +244,98 @@ def plants() -> dict[str, Plant]:
 PLANTS = plants()
 
 
-def set_size(n: int, units: int, n_inputs: int) -> None:
-    """Plant in networks of n points and so many units from now on; also the initializer of workers."""
-    globals().update(N=n, UNITS=units, INPUTS=n_inputs)
+def set_size(n: int, units: int) -> None:
+    """Plant in networks of n points and so many units from now on."""
+    globals().update(N=n, UNITS=units)
     PLANTS.update(plants())
 
 
-def family(name: str) -> tuple:
-    """All detectors; without the slow ridge fit where another effect was planted."""
+def family(name: str) -> tuple[Detector, ...]:
+    """What is looked for beside an effect: without what takes long and has nothing to do with it.
+
+    Left out are the ridge fit, and of three layers the mean Jacobian (a matrix product per input).
+    """
     wanted = {what for what, _ in PLANTS[name].targets}
-    slow = "link frequency map"
-    return tuple(d for d in DETECTORS if d.name != slow or slow in wanted)
+    slow = {"link frequency map"} - wanted
+    everything = detectors(DETECTORS, directions(), reference())
+    if "diagonal" in wanted:
+        chain = network(np.ones((UNITS, N)), np.ones((UNITS, UNITS)), np.ones((N, UNITS)))
+        slow |= {d.name for d in everything if 0 in d.places(chain)}
+    return tuple(d for d in everything if d.name not in slow)
 
 
-def positive(job: tuple[str, float, int]) -> list[bool]:
+def own(name: str) -> tuple[Detector, ...]:
+    """The detectors of an effect alone."""
+    wanted = {what for what, _ in PLANTS[name].targets}
+    return tuple(d for d in family(name) if d.name in wanted)
+
+
+def detectors(
+    some: tuple[Detector, ...], around: dict[str, np.ndarray], kernel: np.ndarray | None
+) -> tuple[Detector, ...]:
+    """All of a family, in the order of `ds.interpret`."""
+    first = reference_inverse(kernel), kernel_order(kernel)
+    return (*first, *some, rejection(around["nuisance"], around["wanted"]))
+
+
+def present(
+    network: ds.Network,
+    x: np.ndarray,
+    initial: ds.Network,
+    seed: int,
+    looked_for: tuple[Detector, ...],
+    targets: tuple[Target, ...] | None = None,
+) -> list[Target]:
+    """Claims that `ds.interpret` calls present without controls, of `targets` or of all.
+
+    With 20 draws of a kind, one that is as large ends a claim: nulls are drawn no further once no target is open,
+    nor those that apply to none.
+    """
+    setting = Setting(network, x, initial)
+    study = Study(network, x)
+    axes = Axes(index_axis("input", network.n_in), index_axis("output", network.n_out))
+    everything = with_flaws(study, claims(network, looked_for, axes, distinct_rows(x)))
+    names = [(c.detector.name, c.where) for c in everything]
+    observed = measure(study, everything)
+    natural = strengths(everything, observed[None])[0]
+    still = reached(everything, observed[None])[0]
+    still &= [targets is None or name in targets for name in names]
+    draws: dict[str, list[np.ndarray]] = {kind.name: [] for kind in KINDS}
+    for number in range(NULLS):
+        for kind in KINDS:
+            if (still & [not c.detector.reason_against(kind) for c in everything]).any():
+                row = measure(draw(setting, kind, seed, number), everything, kind)
+                draws[kind.name].append(row)
+                with np.errstate(invalid="ignore"):
+                    still &= ~(strengths(everything, row[None])[0] >= natural)
+    if not still.any():
+        return []
+    whole = {kind: np.array(rows) for kind, rows in draws.items() if len(rows) == NULLS}
+    judged = Evidence(everything, whole, {}, None, "").judge(observed)
+    return [
+        name
+        for name, open_, j in zip(names, still, judged, strict=True)
+        if open_ and j.verdict is not None and j.verdict.word == PRESENT
+    ]
+
+
+def positive(job: tuple[str, float, int], looked_for: tuple[Detector, ...]) -> list[bool]:
+    """Whether each target of an effect is present, planted with this strength and seed."""
     name, strength, seed = job
     rng = np.random.default_rng([seed, list(PLANTS).index(name)])
     x = inputs(seed)
     planted = PLANTS[name].build(rng, strength, x)
-    initial = ds.nulls.random_counterpart(planted, rng)
-    settings = {"nulls": NULLS, "random_state": seed, "threads": 1, "detectors": family(name)}
-    settings["reference"] = reference()
-    result = ds.interpret(planted, x, initial, **settings, **directions())
-    verdicts = {(f.what, f.where): f.verdict for f in result.findings}
-    return [verdicts[target] in FOUND for target in PLANTS[name].targets]
+    initial = random_counterpart(planted, rng)
+    targets = PLANTS[name].targets
+    found = present(planted, x, initial, seed, looked_for, targets)
+    return [target in found for target in targets]
 
 
-def negative(seed: int) -> bool:
-    """Whether anything is found where there is nothing: three layers, so that every detector looks."""
+def negative(seed: int) -> list[Target]:
+    """What is present where there is nothing: two or three layers in turn, so that every detector looks."""
     rng = np.random.default_rng([seed, len(PLANTS)])
     widths = (N, UNITS, UNITS, N) if seed % 2 else (N, UNITS, N)
     layers = [normal(rng, o, i) for i, o in zip(widths[:-1], widths[1:], strict=True)]
     chance = network(*layers)
-    initial = ds.nulls.random_counterpart(chance, rng)
-    result = ds.interpret(
-        chance, inputs(seed), initial, nulls=NULLS, random_state=seed, threads=1, **directions()
-    )
-    return any(f.verdict in FOUND for f in result.findings)
-
-
-def run(jobs: list, work: Callable, workers: int) -> list:
-    """Results in the order of the jobs, in processes."""
-    with ProcessPoolExecutor(workers) as pool:
-        return list(tqdm(pool.map(work, jobs, chunksize=4), total=len(jobs), mininterval=5))
-
-
-def tally(jobs: list[tuple[str, float, int]], found: list[list[bool]]) -> dict:
-    """Hits of each plant, target and strength."""
-    hits: dict[tuple[str, int, float], list[bool]] = {}
-    for (name, strength, _), flags in zip(jobs, found, strict=True):
-        for place, flag in enumerate(flags):
-            hits.setdefault((name, place, strength), []).append(flag)
-    return hits
-
-
-def below_target(hits: dict) -> list[str]:
-    """Targets found too seldom at the greatest strength."""
-    return [
-        f"{name}: {PLANTS[name].targets[place]}"
-        for (name, place, strength), flags in hits.items()
-        if strength == STRENGTHS[0] and np.mean(flags) < TARGET
-    ]
-
-
-def limit(count: int) -> int:
-    """False families among so many that 95 % of honest procedures stay within."""
-    return int(scipy.stats.binom.ppf(0.95, count, LEVEL)) + 1
-
-
-def table(hits: dict) -> list[str]:
-    strengths = [f"{s:g}" for s in STRENGTHS]
-    lines = [f"| planted | detector | where | {' | '.join(strengths)} |"]
-    lines.append("|---|---|---" + "|---" * len(STRENGTHS) + "|")
-    for name, place in dict.fromkeys((name, place) for name, place, _ in hits):
-        what, where = PLANTS[name].targets[place]
-        flags = [hits.get((name, place, s), []) for s in STRENGTHS]
-        cells = [f"{sum(f)} of {len(f)}" for f in flags]
-        lines.append(f"| {name} | {what} | {where} | {' | '.join(cells)} |")
-    return lines
-
-
-CALIBRATION = "## Networks that learnt nothing"
-PAGE = """# Controls
-
-Every detector is tried on networks in which its effect was planted, and on random ones. `make controls` makes this page.
-
-Networks have 64 inputs, 24 units in each link dimension and 64 outputs, and see 500 simulated traces; the units are scrambled by random
-rotations; {nulls} draws of each null kind. Found: the verdict is *present*, at a family-wise level of {level}. The columns are strengths: the share of
-the planted layer's squared weights that belongs to the effect, the rest being noise.
-
-{table}
-
-Random networks, two and three layers, in which something is called present: {false} of {count} (at a level of {level} at most {limit}
-are to be expected, 95 % of the time).
-"""
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument(
-        "--draws", type=int, default=100, help="scramblings at the greatest strength"
-    )
-    parser.add_argument("--weak", type=int, default=10, help="scramblings at the others")
-    parser.add_argument("--random", type=int, default=200, help="random networks")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--only", nargs="*", default=list(PLANTS))
-    parser.add_argument("--write", type=Path, metavar="PAGE")
-    options = parser.parse_args(arguments)
-    counts = [options.draws, *[options.weak] * (len(STRENGTHS) - 1)]
-    jobs = [
-        (name, strength, seed)
-        for name in options.only
-        for strength, count in zip(STRENGTHS, counts, strict=True)
-        for seed in range(count)
-    ]
-    hits = tally(jobs, run(jobs, positive, options.workers))
-    false = sum(run(list(range(options.random)), negative, options.workers))
-    most = limit(options.random)
-    page = PAGE.format(
-        table="\n".join(table(hits)),
-        false=false,
-        count=options.random,
-        limit=most,
-        nulls=NULLS,
-        level=LEVEL,
-    )
-    print(page)
-    if options.write is not None:
-        # The section on trained controls is that of calibration.py.
-        _, heading, rest = options.write.read_text().partition(CALIBRATION)
-        options.write.write_text(f"{page}\n{heading}{rest}" if heading else page)
-    missed = below_target(hits)
-    if missed:
-        print("below target: " + "; ".join(missed))
-    return 1 if missed or false > most else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    initial = random_counterpart(chance, rng)
+    return present(chance, inputs(seed), initial, seed, detectors(DETECTORS, directions(), None))

@@ -1,27 +1,28 @@
 """Control networks with a false "learnt", true networks, and planted effects, at both sizes: docs/controls.md.
 
-    python benchmarks/shown_by.py FOLDER [--widths 64 24 64] [--judged 10] [--true 5] [--plants 20] [--train] [--write docs/controls.md]
+    python benchmarks/shown_by.py [FOLDER] [--widths 64 24 64] [--judged 10] [--true 5] [--plants 20] [--train] [--write docs/controls.md]
 
 FOLDER holds networks as `control_networks.py` writes them; `--train` trains those that are missing, with seeds
 that were fixed before the rule was touched (`SEEDS`). Of every size, `--judged` networks of each shuffled kind
 are judged as if they were a user's: by 19 others of their own kind, by 19 of the other kind, and by the nulls.
 The nulls are drawn only for networks with a claim beyond both kinds: they can only take verdicts away, so the
 counts are those of `ds.interpret`. True networks are judged in the same way. Planted effects are looked for without
-controls: found is "present".
+controls: found is "present". Without FOLDER, planted effects and random networks alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import controls as plants_of
 import numpy as np
-import scipy.stats
 from calibration import SHUFFLED, family, found, share
 from control_networks import read
 from pages import write_section
@@ -36,8 +37,8 @@ SIZES = ([64, 24, 64], [256, 80, 256])
 SEEDS = {"true": 52000, "once": 50000, "anew": 51000}
 """First seeds of the networks that `--train` makes, for every size."""
 NULLS = 20
-GRID = (0.99, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
-"""Strengths at which planted effects are looked for, while more than 80 % are found."""
+GRID = (plants_of.FULL, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
+"""Strengths at which planted effects are looked for, strongest first."""
 
 
 class Pool(NamedTuple):
@@ -110,39 +111,72 @@ def of_size(widths: list[int], folder: Path, judged: int, n_true: int) -> list[s
     return lines
 
 
-def planted(widths: list[int], draws: int, only: list[str]) -> list[str]:
-    """Return a row per planted effect: found at full strength, and the strength at which 80 % are."""
-    plants_of.set_size(widths[0], widths[1], 500 if widths[0] == 64 else 1000)
-    size = "-".join(map(str, widths))
+class Outcomes:
+    """Which targets of planted effects were present; kept in a file, if one is given, and not sought again."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.known: dict[str, list[bool]] = {}
+        if path is not None and path.exists():
+            self.known = json.loads(path.read_text())
+
+    def of(self, widths: list[int], name: str, strength: float, seed: int) -> list[bool]:
+        """Whether each is present: at full strength among all claims, else among those of the effect alone."""
+        key = " ".join(map(str, (*widths, name, strength, seed)))
+        if key not in self.known:
+            plants_of.set_size(widths[0], widths[1])
+            looked_for = (plants_of.family if strength == plants_of.FULL else plants_of.own)(name)
+            self.known[key] = plants_of.positive((name, strength, seed), looked_for)
+            if self.path is not None:
+                self.path.write_text(json.dumps(self.known))
+        return self.known[key]
+
+
+def planted(
+    widths: list[int], draws: int, weak: int, only: list[str], outcomes: Outcomes
+) -> list[str]:
+    """Return a row per planted effect: present at full strength, and the strength at which 80 % are."""
     lines = []
     for name in only:
-        counts: dict[float, np.ndarray] = {}
-        for strength in GRID:
-            flags = [plants_of.positive((name, strength, seed)) for seed in range(draws)]
-            counts[strength] = np.sum(flags, axis=0)
-            if (counts[strength] < 0.8 * draws).all():
-                break
-        for place, (what, where) in enumerate(plants_of.PLANTS[name].targets):
-            by_strength = {s: int(c[place]) for s, c in counts.items()}
-            full = by_strength[GRID[0]]
-            interval = scipy.stats.binomtest(full, draws).proportion_ci()
-            cells = (
-                name,
-                f"{what}, {where}",
-                f"{full} of {draws} ({interval.low:.0%} to {interval.high:.0%})",
-            )
-            lines.append(f"| {size} | {' | '.join(cells)} | {at_80(by_strength, draws)} |")
+        full = [outcomes.of(widths, name, plants_of.FULL, seed) for seed in range(draws)]
+        for place, target in enumerate(plants_of.PLANTS[name].targets):
+            flags = [row[place] for row in full]
+
+            def tried(strength: float, name: str = name, place: int = place) -> float:
+                seeds = range(weak)
+                return np.mean([outcomes.of(widths, name, strength, s)[place] for s in seeds])
+
+            at = at_80(tried, float(np.mean(flags))) if weak else "-"
+            cells = name, ", ".join(target), f"{sum(flags)} of {draws}, {share(flags)}", at
+            lines.append(f"| {'-'.join(map(str, widths))} | {' | '.join(cells)} |")
+            print(lines[-1], flush=True)
     return lines
 
 
-def at_80(by_strength: dict[float, int], draws: int) -> str:
-    """Return the strength at which 80 % are found, linear between those that were tried."""
-    tried = sorted(by_strength, reverse=True)
-    for above, below in zip(tried, tried[1:], strict=False):
-        high, low = (by_strength[s] / draws for s in (above, below))
-        if high >= 0.8 > low:
-            return f"{below + (above - below) * (0.8 - low) / (high - low):.2f}"
-    return f"> {tried[0]:g}" if by_strength[tried[0]] < 0.8 * draws else f"< {tried[-1]:g}"
+def at_80(tried: Callable[[float], float], full: float) -> str:
+    """Return the strength at which 80 % are found, linear between neighbors of the grid, which is halved in turn."""
+    rates = {0: full}
+    if full < 0.8:
+        return f"> {GRID[0]:g}"
+    above, below = 0, len(GRID)
+    while below - above > 1:
+        middle = (above + below) // 2
+        rates[middle] = tried(GRID[middle])
+        above, below = (middle, below) if rates[middle] >= 0.8 else (above, middle)
+    if below == len(GRID):
+        return f"<= {GRID[-1]:g}"
+    part = (0.8 - rates[below]) / (rates[above] - rates[below])
+    return f"{GRID[below] + (GRID[above] - GRID[below]) * part:.2f}"
+
+
+def chance(widths: list[int], count: int) -> str:
+    """Return the line on random networks, in which there is nothing to find."""
+    told = [plants_of.negative(seed) for seed in range(count)]
+    which = Counter(", ".join(claim) for claims in told for claim in claims)
+    named = "; ".join(f"{claim} {n}" for claim, n in which.most_common()) or "-"
+    flags = [bool(claims) for claims in told]
+    size = "-".join(map(str, widths))
+    return f"| {size} | {sum(flags)} of {count}, {share(flags)} | {named} |"
 
 
 def train(widths: list[int], folder: Path, counts: dict[str, int]) -> None:
@@ -156,37 +190,63 @@ def train(widths: list[int], folder: Path, counts: dict[str, int]) -> None:
         subprocess.run([*command, "--seeds", seeds, "-o", str(folder)], check=True)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--widths", type=int, nargs=3, action="append")
-    parser.add_argument("--judged", type=int, default=10, help="networks of each kind and size")
-    parser.add_argument("--true", type=int, default=5)
-    parser.add_argument("--plants", type=int, default=20, help="draws of each effect; 0 for none")
-    parser.add_argument("--only", nargs="*", default=list(plants_of.PLANTS), metavar="EFFECT")
-    parser.add_argument("--train", action="store_true")
-    parser.add_argument("--write", type=Path, metavar="PAGE")
-    options = parser.parse_args()
-    networks = ["| size | trained on | with something learnt | what |", "|---|---|---|---|"]
+def of_networks(options: argparse.Namespace) -> str:
+    """Return the table of trained networks."""
+    lines = ["| size | trained on | with something learnt | what |", "|---|---|---|---|"]
+    for widths in options.widths or SIZES:
+        if options.train:
+            count = max(options.judged, LEAST_CONTROLS + 1)
+            train(widths, options.folder, {"true": options.true, "once": count, "anew": count})
+        lines += of_size(widths, options.folder, options.judged, options.true)
+    return "\n".join(lines)
+
+
+def of_plants(options: argparse.Namespace) -> str:
+    """Return the tables of planted effects, and of random networks."""
     effects = [
         "| size | planted | detector | present at full strength | 80 % at |",
         "|---|---|---|---|---|",
     ]
+    outcomes = Outcomes(options.keep)
+    random = ["| size | random networks with something present | what |", "|---|---|---|"]
+    for widths in options.widths or SIZES:
+        effects += planted(widths, options.plants, options.weak, options.only, outcomes)
+    for widths in options.widths or SIZES:
+        plants_of.set_size(widths[0], widths[1])
+        random.append(chance(widths, options.random))
+    return "\n".join([*effects, "", *random])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--widths", type=int, nargs=3, action="append")
+    parser.add_argument("--judged", type=int, default=10, help="networks of each kind and size")
+    parser.add_argument("--true", type=int, default=5)
+    parser.add_argument("--plants", type=int, default=20, help="draws of each effect; 0 for none")
+    parser.add_argument(
+        "--weak", type=int, default=10, help="draws of each, below full strength; 0 for none"
+    )
+    parser.add_argument(
+        "--keep", type=Path, metavar="FILE", help="outcomes of planted effects: go on from there"
+    )
+    parser.add_argument("--random", type=int, default=100, help="random networks of each size")
+    parser.add_argument("--only", nargs="*", default=list(plants_of.PLANTS), metavar="EFFECT")
+    parser.add_argument("--train", action="store_true")
+    parser.add_argument("--write", type=Path, metavar="PAGE")
+    options = parser.parse_args()
+    sections = {}
     with threadpool_limits(1):
-        for widths in options.widths or SIZES:
-            if options.train:
-                count = max(options.judged, LEAST_CONTROLS + 1)
-                train(widths, options.folder, {"true": options.true, "once": count, "anew": count})
-            networks += of_size(widths, options.folder, options.judged, options.true)
-            print("\n".join(networks), flush=True)
-            if options.plants:
-                effects += planted(widths, options.plants, options.only)
-                print("\n".join(effects), flush=True)
-    text = "\n".join(networks) + ("\n\n" + "\n".join(effects) if options.plants else "")
-    if options.write is not None:
-        write_section(options.write, "shown by", text)
+        if options.folder is not None:
+            sections["shown by"] = of_networks(options)
+        if options.plants:
+            sections["planted"] = of_plants(options)
+    for name, text in sections.items():
+        print(f"{text}\n")
+        if options.write is not None:
+            write_section(options.write, name, text)
 
 
 if __name__ == "__main__":

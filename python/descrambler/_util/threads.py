@@ -38,9 +38,10 @@ _modules_then = 0
 
 
 class _Here(threading.local):
-    """What holds in this thread: threads of the call that runs, 0 outside of calls."""
+    """What holds in this thread: threads of the call that runs, 0 outside of calls; the limit of BLAS, 0 without."""
 
     threads = 0
+    blas = 0
 
 
 _here = _Here()
@@ -156,15 +157,19 @@ def blas_threads(limit: int | None) -> Iterator[None]:
     last of them BLAS has its threads back, whichever began first. Most BLAS libraries have one limit for the
     process; where a library has one for each thread, that of the calling thread is set.
     """
-    if limit is None:
+    outer = _here.blas
+    if limit is None or (0 < outer <= limit and len(sys.modules) == _modules_then):
+        # The block around it in this thread sees to it: asking every library takes long, thousands of times.
         yield
         return
     with _lock:
         _limits.append(limit)
         _apply()
+    _here.blas = min(outer, limit) if outer else limit
     try:
         yield
     finally:
+        _here.blas = outer
         with _lock:
             _limits.remove(limit)
             _apply()

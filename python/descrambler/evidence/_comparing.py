@@ -80,18 +80,13 @@ def compared(family: Sequence[Claim], observed: Array, draws: Array) -> dict[int
     values = strengths(part, pooled[:, columns])
     p = step_down_max_t(values[0], values[1:], reached(part, pooled[:, columns]))
     t = student_t(values[0], values[1:])
-    found = {}
-    for place, j in enumerate(columns):
-        size = family[j].detector.size(draws[:, j])
-        found[j] = KindSummary(
-            float(np.nanmean(size)),
-            float(np.nanstd(size)),
-            float(t[place]),
-            float(p[place]),
-            len(draws),
-            tuple(draws[:, j].tolist()),
-        )
-    return found
+    sizes = np.stack([family[j].detector.size(draws[:, j]) for j in columns], axis=1)
+    numbers = np.stack([np.nanmean(sizes, axis=0), np.nanstd(sizes, axis=0), t, p], axis=1)
+    drawn = draws.T.tolist()
+    return {
+        j: KindSummary(*row, len(draws), tuple(drawn[j]))
+        for j, row in zip(columns, numbers.tolist(), strict=True)
+    }
 
 
 def _with_values(draws: Array) -> list[int]:
