@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from descrambler.analysis import (
     chebyshev_share,
@@ -9,6 +10,14 @@ from descrambler.analysis import (
     singular_vectors,
     two_sided_spectrum,
 )
+from descrambler.analysis._order import ranks
+
+
+def test_ranks_share_the_mean_among_equals():
+    rng = np.random.default_rng(0)
+    for n in range(1, 40):
+        values = rng.integers(0, 9, n).astype(float)
+        np.testing.assert_array_equal(ranks(values), scipy.stats.rankdata(values))
 
 
 def test_spectrum_of_one_plane_wave():

@@ -290,9 +290,28 @@ def test_the_page_on_nulls_holds_the_tables_of_the_code():
 
 
 def test_planted_effects_are_found(controls):
-    """A scrambling of each; `make controls` tries a hundred."""
-    for job in [(name, controls.STRENGTHS[0], 1000) for name in controls.PLANTS]:
-        assert all(controls.positive(job)), job
+    """A scrambling of each; `make controls` tries more, at two sizes."""
+    for name in controls.PLANTS:
+        job = name, controls.FULL, 1000
+        assert all(controls.positive(job, controls.family(name))), job
+
+
+def test_a_planted_effect_has_the_verdict_of_the_interpretation(controls):
+    """The controls stop early; what they call present must be what a user is told."""
+    looked_for, targets = controls.own("low rank"), controls.PLANTS["low rank"].targets
+    x, verdicts = controls.inputs(0), []
+    for strength in (controls.FULL, 0.0):
+        rng = np.random.default_rng(0)
+        judged = controls.PLANTS["low rank"].build(rng, strength, x)
+        initial = ds.nulls.random_counterpart(judged, rng)
+        result = ds.interpret(
+            judged, x, initial, nulls=20, random_state=1, threads=1, detectors=looked_for
+        )
+        told = {(f.what, f.where) for f in result.findings if f.verdict == "present"}
+        found = controls.present(judged, x, initial, 1, looked_for)
+        assert set(found) == told
+        verdicts.append(targets[0] in told)
+    assert verdicts == [True, False]
 
 
 def test_every_detector_has_a_planted_effect(controls):

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # its submodules load at first use: scipy.stats and scipy.optimize are slow to import
+import scipy  # its submodules load at first use
 from numpy.typing import ArrayLike
 
 from .._util.tables import brief
 from .._util.threads import computes
 from .._util.validate import Array, matrix, own_unit, real_array
+from ._order import ranks
 
 _PADDING = 8
 _BLOCKS = 10
@@ -205,8 +206,7 @@ def _positions(name: str, value: ArrayLike, n: int) -> Array:
 def _correlations(a: Array, b: Array) -> tuple[float, float]:
     if min(np.ptp(a), np.ptp(b)) == 0:
         return np.nan, np.nan
-    ranks = scipy.stats.rankdata(a), scipy.stats.rankdata(b)
-    return float(np.corrcoef(a, b)[0, 1]), float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(a, b)[0, 1]), float(np.corrcoef(ranks(a), ranks(b))[0, 1])
 
 
 def _line(x: Array, y: Array) -> tuple[float, float]:

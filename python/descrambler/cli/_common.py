@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
+DPI = 200
 NETWORKS = ".npz, .mat, .onnx, .keras, .h5, .safetensors or .pt file"
 
 
@@ -153,26 +154,39 @@ def each(step: Callable[[str], None]) -> Callable[[Step], None]:
 
 def save_figure(figure: Figure, stem: Path) -> None:
     """Write a figure as .png and .svg."""
-    save_png(figure, stem.with_suffix(".png"))
-    # Laid out once: the second format need not do it again.
-    figure.set_layout_engine("none")
-    # Fixed metadata and ids: the same figure gives the same file.
-    _write(figure, stem.with_suffix(".svg"), metadata={"Date": None})
+    with _laid_out(figure):
+        _write(figure, stem.with_suffix(".png"))
+        # Fixed metadata and ids: the same figure gives the same file.
+        _write(figure, stem.with_suffix(".svg"), metadata={"Date": None})
 
 
 def save_png(figure: Figure, path: Path) -> None:
     """Write a figure as .png."""
-    _write(figure, path)
+    with _laid_out(figure):
+        _write(figure, path)
 
 
-def _write(figure: Figure, path: Path, **options: Any) -> None:
+@contextmanager
+def _laid_out(figure: Figure) -> Iterator[None]:
+    """Lay a figure out once and for all: one with a layout engine is drawn twice for each file."""
     import matplotlib
     from matplotlib.text import Text
 
-    stream = io.BytesIO()
     # A matplotlibrc may ask for LaTeX, which need not be installed, and no label here needs.
     for text in figure.findobj(Text):
         text.set_usetex(False)
-    with matplotlib.rc_context({"text.usetex": False}):
-        figure.savefig(stream, format=path.suffix[1:], dpi=200, **options)
+    fixed: Any = {"text.usetex": False, "svg.hashsalt": "descrambler"}
+    no_layout = {"figure.autolayout": False, "figure.constrained_layout.use": False}
+    with matplotlib.rc_context(fixed | no_layout):
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            figure.set_dpi(DPI)
+            engine.execute(figure)
+            figure.set_layout_engine(None)
+        yield
+
+
+def _write(figure: Figure, path: Path, **options: Any) -> None:
+    stream = io.BytesIO()
+    figure.savefig(stream, format=path.suffix[1:], dpi=DPI, **options)
     write_bytes(path, stream.getvalue())
