@@ -211,10 +211,10 @@ def of_plants(options: argparse.Namespace) -> str:
     random = ["| size | random networks with something present | what |", "|---|---|---|"]
     for widths in options.widths or SIZES:
         effects += planted(widths, options.plants, options.weak, options.only, outcomes)
-    for widths in options.widths or SIZES:
+    for widths in (options.widths or SIZES) if options.random else ():
         plants_of.set_size(widths[0], widths[1])
         random.append(chance(widths, options.random))
-    return "\n".join([*effects, "", *random])
+    return "\n".join([*effects, "", *random] if options.random else effects)
 
 
 def main() -> None:
@@ -232,7 +232,9 @@ def main() -> None:
     parser.add_argument(
         "--keep", type=Path, metavar="FILE", help="outcomes of planted effects: go on from there"
     )
-    parser.add_argument("--random", type=int, default=100, help="random networks of each size")
+    parser.add_argument(
+        "--random", type=int, default=100, help="random networks of each size; 0 for none"
+    )
     parser.add_argument("--only", nargs="*", default=list(plants_of.PLANTS), metavar="EFFECT")
     parser.add_argument("--train", action="store_true")
     parser.add_argument("--write", type=Path, metavar="PAGE")
