@@ -84,8 +84,8 @@ def compared(family: Sequence[Claim], observed: Array, draws: Array) -> dict[int
     numbers = np.stack([np.nanmean(sizes, axis=0), np.nanstd(sizes, axis=0), t, p], axis=1)
     drawn = draws.T.tolist()
     return {
-        j: KindSummary(*row, len(draws), tuple(drawn[j]))
-        for j, row in zip(columns, numbers.tolist(), strict=True)
+        j: KindSummary(mean, sd, effect, corrected, len(draws), tuple(drawn[j]))
+        for j, (mean, sd, effect, corrected) in zip(columns, numbers.tolist(), strict=True)
     }
 
 
