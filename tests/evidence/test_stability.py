@@ -101,4 +101,4 @@ def test_a_bias_is_one_more_column():
     )
     layer = result.layers[1]
     np.testing.assert_allclose(layer.bias, layer.before.rotation.matrix @ first.bias)
-    assert "its bias is a constant line too" in result.findings[3].sentence
+    assert "as its response to a constant input of 1" in result.findings[3].sentence

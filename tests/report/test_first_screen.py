@@ -17,6 +17,7 @@ from descrambler.cli._main import main
 from descrambler.report import Record, compare_page, page, record
 from descrambler.report._html import _svg as svg
 from descrambler.report._html._first import cards, unit_tables
+from descrambler.report._html._render import short
 
 
 def low_pass(seed):
@@ -154,3 +155,8 @@ def test_two_networks_side_by_side(kept, study, tmp_path, capsys):
 def _folder(path):
     path.mkdir()
     return path
+
+
+def test_numbers_of_a_table_are_short_and_plain():
+    values = (None, -1320.4, 0.0322, 8.57e-06, 2.5e7, float("inf"))
+    assert [short(v) for v in values] == ["–", "-1320", "0.0322", "8.57e-06", "2.5e+07", "inf"]

@@ -101,9 +101,7 @@ def _bias_line(study: Study, layer: int) -> str:
     weights = study.raw(layer)
     constant = float(np.linalg.norm(weights.sum(axis=1))) or 1.0
     share = float(np.linalg.norm(bias)) / constant
-    return (
-        f"; its bias is a constant line too, {share:.2g} times what an input of 1 everywhere gives"
-    )
+    return f"; its bias is {share:.2g} times as large as its response to a constant input of 1"
 
 
 def _notch_sentence(study: Study, layer: int, axes: Axes) -> str:

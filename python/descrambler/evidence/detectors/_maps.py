@@ -49,7 +49,7 @@ def _frequency_map_sentence(study: Study, layer: int, axes: Axes) -> str:
     power = ""
     if (position > 0).all():
         slope = np.polyfit(np.log(position), np.log(frequency), 1)[0]
-        power = f", as its power {slope:.2f}"
+        power = f", about as {axes.outputs.name} to the power {slope:.2f}"
     return (
         f"The {axes.inputs.frequency_name} that excites an output {direction} with its {axes.outputs.name}"
         f"{power} (rank correlation {_order(study):+.2f}, mean Jacobian)"

@@ -215,7 +215,10 @@ def _p(finding: dict[str, Any]) -> str:
 
 def short(value: float | str | None) -> str:
     """Return a value as tables show it."""
-    return "–" if value is None else f"{float(value):.3g}"
+    if value is None:
+        return "–"
+    number = float(value)
+    return f"{number:.0f}" if 1000 <= abs(number) < 1e6 else f"{number:.3g}"
 
 
 def _findings_csv(record: Record) -> str:
