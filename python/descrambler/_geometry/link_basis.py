@@ -8,9 +8,9 @@ from typing import cast
 
 import numpy as np
 import scipy.fft
-import scipy.linalg
 from numpy.typing import NDArray
 
+from .._util import lapack
 from .._util.threads import threads_here
 from .._util.validate import Array
 
@@ -132,7 +132,7 @@ def analytic_basis(n: int, order: float, boundary: str) -> LinkBasis:
 def operator_basis(operator: Array) -> LinkBasis:
     """Return the modes of a user's derivative operator D, shape (any, n)."""
     d = operator.astype(np.float64, copy=False)
-    eigenvalues, vectors = scipy.linalg.eigh(d.T @ d, driver="evd", check_finite=False)
+    eigenvalues, vectors = lapack.eigh(d.T @ d)
     return LinkBasis("operator", np.maximum(eigenvalues, 0), np.ascontiguousarray(vectors))
 
 
@@ -147,5 +147,5 @@ def circulant_basis(n: int, spectrum: Array) -> LinkBasis:
 
 def matrix_basis(a: Array) -> LinkBasis:
     """Return the modes of any symmetric A, shape (n, n)."""
-    eigenvalues, vectors = scipy.linalg.eigh(a, driver="evd", check_finite=False)
+    eigenvalues, vectors = lapack.eigh(a)
     return LinkBasis("operator", eigenvalues, np.ascontiguousarray(vectors))

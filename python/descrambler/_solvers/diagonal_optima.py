@@ -18,6 +18,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from .._geometry.rotation import has_negative_determinant, nearest_completion
+from .._util import lapack
 from .._util.validate import Array
 from ..errors import ConvergenceWarning
 from .outcome import MESSAGES, Outcome, Status, depth_of_the_package
@@ -31,10 +32,6 @@ LEAST_SQUARE = 1e-10
 NEAR, SMALL_CHANGE = 0.02, 0.02
 
 
-def _svd(m: Array) -> tuple[Array, Array, Array]:
-    return scipy.linalg.svd(m, check_finite=False)
-
-
 def _polar_rotation(u: Array, s: Array, vt: Array) -> Array:
     """P = V U^T; where singular values vanish, the free part turns as little as possible."""
     n = len(u)
@@ -46,7 +43,7 @@ def _polar_rotation(u: Array, s: Array, vt: Array) -> Array:
 
 def greatest_sum(w: Array, proper: bool = True) -> Outcome:
     """Maximize tr(P W) over rotations; over reflections too unless `proper`."""
-    u, s, vt = _svd(w)
+    u, s, vt = lapack.svd(w)
     rotation = _polar_rotation(u, s, vt)
     bound = float(s.sum())
     if proper and has_negative_determinant(rotation):
@@ -68,10 +65,10 @@ class _Parts:
     def of(cls, m: Array, by_squares: bool) -> _Parts:
         """Decompose M: by the eigenvectors of M M^T, a third of the work, as long as no digits that count are lost."""
         if by_squares:
-            squares, u = scipy.linalg.eigh((m @ m.T).T, driver="evd", check_finite=False)
+            squares, u = lapack.eigh(m @ m.T)
             if squares[0] > LEAST_SQUARE * squares[-1]:
                 return cls(u[:, ::-1], np.sqrt(squares[::-1]), None)
-        return cls(*scipy.linalg.svd(m, full_matrices=False, check_finite=False))
+        return cls(*lapack.svd(m, full_matrices=False))
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-import scipy.linalg
 
 from .._geometry.link_basis import LinkBasis
 from .._signals.factor import with_factor
 from .._signals.gram import Gram, rounding_level
 from .._signals.leading_modes import Leading
 from .._signals.sources import Source
+from .._util import lapack
 from .._util.validate import Array
 from ..criteria import Smoothness
 from ..criteria._forms import QuadraticForm
@@ -128,8 +128,7 @@ def all_pairs(gram: Gram, dtype: type[np.floating[Any]]) -> Leading:
     if gram.factor is not None:
         return _singular_pairs(gram, gram.factor)
     b = gram.matrix.astype(dtype, copy=False)
-    # Transposed it has the order of LAPACK, which need not turn it around: a tenth of the time.
-    values, vectors = scipy.linalg.eigh(b.T, driver="evd", check_finite=False)
+    values, vectors = lapack.eigh(b)
     # What rounding in single precision may leave below zero is accepted.
     negative = max(1e-6, rounding_level(1, gram.n, dtype)) * abs(values[-1])
     if values[0] < -(negative + gram.uncertainty):
@@ -154,7 +153,7 @@ def all_pairs(gram: Gram, dtype: type[np.floating[Any]]) -> Leading:
 
 def _singular_pairs(gram: Gram, factor: Array) -> Leading:
     """Return all eigenpairs from the singular value decomposition of the factor."""
-    _, singular, modes = scipy.linalg.svd(factor, check_finite=False)
+    _, singular, modes = lapack.svd(factor)
     values = np.zeros(gram.n)
     values[: len(singular)] = singular**2
     zero = np.zeros(gram.n)
