@@ -32,6 +32,7 @@ REASONS = {
     "two threads": "threads wait for each other after every loop, processes do not; the second processor is a virtual one",
     "L-BFGS step": "inner products and copies of vectors between the loops, at the speed of the memory",
     "Cayley value": "the smallest halves of the inverse, and passes between products, on one thread",
+    "default threads": "two virtual processors of one core: threads that wait for each other gain nothing",
     "varimax": "the singular value decomposition, by LAPACK on one thread",
 }
 MISSED = "| missed | measured | target | reason |\n|---|---|---|---|"
