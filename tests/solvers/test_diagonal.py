@@ -71,6 +71,14 @@ def test_certified_on_both_sides_of_where_squares_lose_digits(condition, seed):
     assert again.objective == pytest.approx(1e12 * result.objective, rel=1e-9)
 
 
+@pytest.mark.parametrize("unit", [1e-140, 1e-40, 1e40, 1e140])
+def test_units_far_from_one(unit):
+    w = weights("random", 12)
+    result, scaled = (ds.diagonalize(m, "norm_square") for m in (w, unit * w))
+    assert scaled.optimality == "certified"
+    assert scaled.objective / unit / unit == pytest.approx(result.objective, rel=1e-9)
+
+
 @pytest.mark.parametrize("n", [3, 8, 24])
 def test_columns_that_decay_in_any_order(n):
     for seed in range(30):

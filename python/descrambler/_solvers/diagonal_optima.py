@@ -65,9 +65,11 @@ class _Parts:
     def of(cls, m: Array, by_squares: bool) -> _Parts:
         """Decompose M: by the eigenvectors of M M^T, a third of the work, as long as no digits that count are lost."""
         if by_squares:
-            squares, u = lapack.eigh(m @ m.T)
+            unit = float(np.abs(m).max()) or 1.0  # else squares may leave the range of float64
+            one = m / unit
+            squares, u = lapack.eigh(one @ one.T)
             if squares[0] > LEAST_SQUARE * squares[-1]:
-                return cls(u[:, ::-1], np.sqrt(squares[::-1]), None)
+                return cls(u[:, ::-1], unit * np.sqrt(squares[::-1]), None)
         return cls(*lapack.svd(m, full_matrices=False))
 
 
@@ -149,15 +151,15 @@ def _curvature(here: _Point, damping: float) -> tuple[Array, bool] | None:
     s, near = here.parts.s, np.abs(here.gradient).max() < NEAR
     # Right to one per cent; near the optimum, where the factor serves for several steps, to 0.1 per cent.
     step = 1.0 if near else 1.5
-    scaled = here.coordinates * np.sqrt(here.d / s[:, None])
-    if (
-        here.parts.vt is None
-    ):  # within the range of singular values for which single precision will do
+    unit = np.sqrt(here.d.max())  # single precision holds no very large or small weights
+    scaled = here.coordinates / unit * np.sqrt(here.d / s[:, None])
+    # Here the range of singular values is one for which single precision will do.
+    if here.parts.vt is None:
         scaled, damping = scaled.astype(np.float32), max(damping, LEAST_DAMPING_FLOAT32)
     hessian = np.zeros((len(here.d), len(here.d)), scaled.dtype)
     for log_t in np.arange(-np.log(200 * s[0]), np.log(2.5 / s[-1]) + step, step):
         t = float(np.exp(log_t))
-        weight = (step * t) ** 0.25 * np.exp(-0.5 * t * s)
+        weight = unit * (step * t) ** 0.25 * np.exp(-0.5 * t * s)
         root = scaled * weight.astype(scaled.dtype)[:, None]
         product = root.T @ root
         hessian += np.square(product, out=product)
@@ -170,8 +172,9 @@ def _curvature(here: _Point, damping: float) -> tuple[Array, bool] | None:
 
 def _newton_step(here: _Point, factor: tuple[Array, bool]) -> Array:
     """Return the d after a Newton step in e, each e_j changed by a factor of 20 at most."""
-    slope = (here.d * here.gradient).astype(factor[0].dtype)
-    change = scipy.linalg.cho_solve(factor, slope, check_finite=False) / here.d
+    relative = here.d / here.d.max()
+    slope = (relative * here.gradient).astype(factor[0].dtype)
+    change = scipy.linalg.cho_solve(factor, slope, check_finite=False) / relative
     moved: Array = here.d * np.sqrt(np.clip(1 + change, 0.05, 20))
     np.maximum(moved, 1e-100 * moved.max(), out=moved)  # an entry at zero would stay there
     return moved

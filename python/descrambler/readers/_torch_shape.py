@@ -24,18 +24,32 @@ def start(program: Any, given: Sequence[int] | None) -> Start:
     """
     layers, axis_first = _first_layers(program)
     if given is not None:
-        shape = tuple(operator.index(n) for n in given)
-        if not 1 <= len(shape) <= 2 or min(shape) < 1:
-            raise ValueError(
-                f"input_shape must be (channels, places) or (entries,), positive, got {given}"
-            )
+        shape = _checked(given)
         if not layers:
             return None, shape
-        return (layers[0].in_channels, math.prod(shape) // layers[0].in_channels), shape
+        channels, length = layers[0].in_channels, math.prod(shape) // layers[0].in_channels
+        if channels * length != math.prod(shape) or len(shape) == 2 and shape[0] != channels:
+            raise ValueError(
+                f"input_shape must have {channels} channels, as its first convolution, got {given}"
+            )
+        return (channels, length), shape
     if not layers:
         return None, ()
     channels, length = layers[0].in_channels, _length(layers)
     return (channels, length), () if axis_first else (channels, length)
+
+
+def _checked(given: Sequence[int]) -> tuple[int, ...]:
+    """Return a shape of one or two axes; ValueError for anything else."""
+    try:
+        shape = tuple(operator.index(n) for n in given)
+    except TypeError:
+        shape = ()
+    if not 1 <= len(shape) <= 2 or min(shape) < 1:
+        raise ValueError(
+            f"input_shape must be (channels, places) or (entries,), positive integers, got {given!r}"
+        )
+    return shape
 
 
 def _first_layers(program: Any) -> tuple[list[Any], bool]:
