@@ -237,8 +237,8 @@ def test_signals_serve_as_well_as_grams():
 @pytest.mark.parametrize(
     ("layers", "error", "message"),
     [
-        ("0", ValueError, "must end in"),
-        ("0:inside", ValueError, "must end in"),
+        ("0", ValueError, 'must end in.*write "0:output"'),
+        ("0:inside", ValueError, 'must end in.*write "0:output"'),
         ("1:input", TypeError, "1 must be an nn.Linear or nn.Conv1d, got Tanh"),
         ("7:input", ValueError, "no linear layer or Conv1d named '7'; it has 0"),
         ("*.*:input", ValueError, "no linear layer or Conv1d named"),

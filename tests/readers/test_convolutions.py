@@ -152,8 +152,12 @@ class TestModules:
         for source in (tmp_path / "net.onnx", {"a.weight": np.eye(2)}):
             with pytest.raises(ValueError, match="input_shape must be None"):
                 load(source, input_shape=(1, 2))
-        with pytest.raises(WeightFileError, match="must be .channels, places"):
-            load(network_of({})[0], input_shape=(1, 2, 3))
+        for shape in ((1, 2, 3), 23, (2, 23.5), ()):
+            with pytest.raises(WeightFileError, match="must be .channels, places.*got"):
+                load(network_of({})[0], input_shape=shape)
+        for shape in ((1, 46), (47,)):
+            with pytest.raises(WeightFileError, match="must have 2 channels.*got"):
+                load(network_of({})[0], input_shape=shape)
 
 
 def onnx_file(path, weight, bias, shape, last=None, **options):

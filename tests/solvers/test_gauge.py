@@ -75,6 +75,11 @@ def test_degenerate_eigenvalues_are_not_resolved():
     assert ds.descramble(signals).resolved.tolist() == [True, False, False, True, False, False]
 
 
+def test_constant_signals_are_no_arithmetic_error():
+    """Their second moments differ by rounding of rounding, whose inverse squares overflow."""
+    assert not ds.descramble(np.ones((4, 5))).resolved.any()
+
+
 def test_fewer_samples_than_units():
     generator = np.random.default_rng(2)
     spikes = generator.standard_normal((40, 2)) * [100, 30]

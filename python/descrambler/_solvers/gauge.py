@@ -116,7 +116,7 @@ def _resolved(leading: Leading, largest: float, moments: HigherMoments | None) -
         gap = np.subtract.outer(b[rows], b)
         gap[np.arange(len(gap)), np.arange(len(b))[rows]] = np.inf
         gap *= gap
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             closeness = np.divide(1, gap, out=gap)
             mixing[rows] = residual[rows] ** 2 * closeness.sum(axis=1)
             mixing[rows] += _weighted(closeness, rounding, rows)

@@ -31,9 +31,8 @@ def resolve(model: torch.nn.Module, layers: Sequence[str]) -> dict[str, Tapped]:
     for pattern in layers:
         name, _, side = pattern.rpartition(":")
         if side not in ("input", "output"):
-            raise ValueError(
-                f'a tap must end in ":input" or ":output", got {pattern!r}: write "{pattern}:output"'
-            )
+            advice = f'write "{pattern.partition(":")[0]}:output"'
+            raise ValueError(f'a tap must end in ":input" or ":output", got {pattern!r}: {advice}')
         fitting = {known: modules[known] for known in modules if _fits(known, name)}
         matches: dict[Tapped, str] = {}
         for known, module in fitting.items():
