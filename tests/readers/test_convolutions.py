@@ -217,6 +217,14 @@ class TestOnnx:
         [
             (("n", 2, LENGTH), {"group": 2}, r"'conv' \(Conv\): .*group=1"),
             (("n", 2, "length"), {}, "'conv'.*does not declare how long"),
+            (("n", 2, "length"), {"auto_pad": "SAME_UPPER"}, "'conv'.*does not declare how long"),
+            (("n", 2, LENGTH), {"auto_pad": "VALID", "pads": [1, 1]}, "padding is given twice"),
+            (
+                ("n", 2, LENGTH),
+                {"kernel_shape": [5]},
+                r"kernel_shape \[5\] is not that of its weight, 4",
+            ),
+            (("n", 2, LENGTH), {"strides": [1, 1]}, r"strides \[1, 1\] do not go with 1 dimension"),
             (("n", 3, LENGTH), {}, r"'conv'.*\(samples, 2, places\), but gets"),
         ],
     )

@@ -158,5 +158,13 @@ def _folder(path):
 
 
 def test_numbers_of_a_table_are_short_and_plain():
-    values = (None, -1320.4, 0.0322, 8.57e-06, 2.5e7, float("inf"))
-    assert [short(v) for v in values] == ["–", "-1320", "0.0322", "8.57e-06", "2.5e+07", "inf"]
+    values = (None, -1320.4, 999.6, 0.0322, 8.57e-06, 2.5e7, float("inf"))
+    assert [short(v) for v in values] == [
+        "–",
+        "-1320",
+        "1000",
+        "0.0322",
+        "8.57e-06",
+        "2.5e+07",
+        "inf",
+    ]

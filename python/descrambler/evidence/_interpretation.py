@@ -101,7 +101,7 @@ class Interpretation(Showing):
 
     @cached_property
     def pictured(self) -> Study:
-        """The network on the inputs from which all pictures are drawn: at most 10 000."""
+        """The network on the inputs of all pictures: up to 10 000, or as many as the verdicts rest on."""
         inputs = self._pictured_setting.inputs
         return self.study if inputs is self.study.inputs else Study(self.study.network, inputs)
 

@@ -35,6 +35,8 @@ class Convolution:
 
     def __post_init__(self) -> None:
         real_array("weight", self.kernel, 3)
+        if 0 in self.kernel.shape:
+            raise ValueError(f"its weight is empty: shape {self.kernel.shape}")
         if min(self.stride, self.dilation) < 1 or min(self.padding) < 0:
             raise ValueError(
                 f"stride {self.stride}, dilation {self.dilation} and padding {self.padding} "

@@ -218,7 +218,7 @@ def short(value: float | str | None) -> str:
     if value is None:
         return "–"
     number = float(value)
-    return f"{number:.0f}" if 1000 <= abs(number) < 1e6 else f"{number:.3g}"
+    return f"{number:.0f}" if 999.5 <= abs(number) < 1e6 else f"{number:.3g}"
 
 
 def _findings_csv(record: Record) -> str:
