@@ -123,7 +123,7 @@ class TestModules:
     @pytest.mark.parametrize(
         ("layers", "message"),
         [
-            ([nn.Conv1d(2, 4, 3, groups=2)], r"'0' \(Conv1d.*only those with groups=1"),
+            ([nn.Conv1d(2, 4, 3, groups=2)], r"'0' \(Conv1d.*only convolutions with groups=1"),
             ([nn.Conv1d(2, 4, 3, padding=1, padding_mode="circular")], "'0'.*not 'circular'"),
             ([nn.Conv1d(2, 4, 3), nn.MaxPool1d(2)], r"'1' \(MaxPool1d"),
             ([nn.Conv1d(2, 4, 3), nn.AdaptiveAvgPool1d(1)], r"'1' \(AdaptiveAvgPool1d"),
@@ -235,7 +235,9 @@ class TestOnnx:
 
     def test_refuses_two_dimensions_and_pools(self, tmp_path, weights):
         onnx_file(tmp_path / "n.onnx", np.ones((3, 2, 2, 2), "f4"), weights[1], ("n", 2, 5, 5))
-        with pytest.raises(WeightFileError, match="only those in 1 dimension are read, not in 2"):
+        with pytest.raises(
+            WeightFileError, match="only convolutions in 1 dimension are read, not in 2"
+        ):
             load(tmp_path / "n.onnx")
         pool = helper.make_node("GlobalMaxPool", ["f"], ["y"], name="pool")
         onnx_file(tmp_path / "n.onnx", *weights, ("n", 2, LENGTH), last=pool)

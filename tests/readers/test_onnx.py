@@ -288,7 +288,7 @@ class TestRefuses:
     @pytest.mark.parametrize(
         ("steps", "message"),
         [
-            ([op("Conv", "x", "W1")], r"'node0' \(Conv\): of convolutions only those in 1 dim"),
+            ([op("Conv", "x", "W1")], r"'node0' \(Conv\): only convolutions in 1 dim"),
             ([op("MaxPool", "x")], r"'node0' \(MaxPool\): not a dense layer.*onnx.utils.extract_model"),
             ([GEMM, op("LayerNormalization", "x", "b1")], "'node1' .LayerNormalization"),
             ([op("Gemm", "x", "W1", transA=1)], "Gemm"),

@@ -11,7 +11,7 @@ from .._util.validate import Array, real_array
 from ..network._layers import Linear
 
 MAX_ENTRIES = 2**26
-"""Most entries of all unrolled matrices together, which a file of few numbers can ask for."""
+"""Largest number of entries of all unrolled matrices together: a small file can demand huge ones."""
 
 
 @dataclass(frozen=True, eq=False)

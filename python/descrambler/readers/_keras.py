@@ -50,7 +50,7 @@ def _read(path: Path, activations: Activations) -> tuple[Network, State]:
             with blame(path, str(layer)):
                 known = add(state, layer)
             if not known:
-                raise refuse_keras(path, f"{layer}: not a dense layer or an activation as known")
+                raise refuse_keras(path, f"{layer}: not a dense layer or a known activation")
         state.chain.notes.extend(weights.check_all_used())
     with blame(path):
         return Network(state.chain.layers(), notes=state.chain.notes), state

@@ -14,13 +14,9 @@ def convolution(node: Node, kernel: Array, bias: Array | None, length: int | Non
     """Return what a Conv node does to signals of a length; ValueError names what is not read."""
     options = node.options
     if kernel.ndim != 3:
-        raise ValueError(
-            f"of convolutions only those in 1 dimension are read, not in {kernel.ndim - 2}"
-        )
+        raise ValueError(f"only convolutions in 1 dimension are read, not in {kernel.ndim - 2}")
     if options.get("group", 1) != 1:
-        raise ValueError(
-            f"of convolutions only those with group=1 are read, not {options['group']}"
-        )
+        raise ValueError(f"only convolutions with group=1 are read, not {options['group']}")
     mode = options.get("auto_pad", "NOTSET")
     _check_options(node, int(kernel.shape[2]), mode)
     (stride,), (dilation,) = options.get("strides", [1]), options.get("dilations", [1])

@@ -61,7 +61,7 @@ def step(state: State, node: Node, value: str) -> None:
         state.signal = shape
     elif not (_drops(state, node) or _changes(state, node, value)):
         raise refuse_onnx(
-            state.graph.path, f"{node}: not a dense layer or an activation as known{_hint(node)}"
+            state.graph.path, f"{node}: not a dense layer or a known activation{_hint(node)}"
         )
 
 

@@ -142,7 +142,7 @@ class _Forward:
             with blame(self._name, place):
                 steps = of_function(kind, given, options, before, chain)
         if steps is None:
-            what = "not a dense layer or an activation that is known"
+            what = "not a dense layer or a known activation"
             raise refuse_layer(self._name, f"{place}: {what}{self._hint()}")
         return steps
 

@@ -230,13 +230,11 @@ def convolution(part: Any) -> Convolution:
     """Return what a convolution of PyTorch does; ValueError names what is not read."""
     nn = require_extra("torch.nn", "torch", "reading a PyTorch module")
     if not isinstance(part, nn.Conv1d):
-        raise ValueError(f"of convolutions only Conv1d is read, not {type(part).__name__}")
+        raise ValueError(f"only Conv1d is read, not {type(part).__name__}")
     if part.groups != 1:
-        raise ValueError(f"of convolutions only those with groups=1 are read, not {part.groups}")
+        raise ValueError(f"only convolutions with groups=1 are read, not {part.groups}")
     if part.padding_mode != "zeros":
-        raise ValueError(
-            f"of convolutions only those padded with zeros are read, not {part.padding_mode!r}"
-        )
+        raise ValueError(f"only convolutions padded with zeros are read, not {part.padding_mode!r}")
     kernel = _weights("weight", part.weight)
     bias = None if part.bias is None else _weights("bias", part.bias)
     (stride,), (dilation,) = part.stride, part.dilation
