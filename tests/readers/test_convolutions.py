@@ -277,10 +277,13 @@ class TestEvidence:
     def test_an_ensemble_needs_untrained_weights(self):
         x = np.random.default_rng(0).standard_normal((60, 12))
         networks = [self.network(seed) for seed in range(2)]
-        with pytest.raises(ValueError, match="must bring their untrained weights"):
+        with pytest.raises(ValueError, match="must bring their untrained weights.*provenance"):
             ds.ensemble(networks, x)
         start = self.network(5)
-        assert ds.ensemble([ds.Network(n.layers, start) for n in networks], x).trained
+        given = [ds.Network(n.layers, start, provenance=n.provenance) for n in networks]
+        assert ds.ensemble(given, x).trained
+        with pytest.raises(ValueError, match="initial must be a function"):
+            ds.interpret(given[0], x, nulls=20)
 
     def test_is_not_refitted(self):
         x = np.ones((60, 12))
