@@ -44,7 +44,7 @@ def interpretation(n: int, layers: int) -> Interpretation:
         findings=(),
         axes=Axes(index_axis("input", n), index_axis("output", n)),
         n_nulls=0,
-        n_controls={},
+        controls={},
         kinds=tuple(kind for kind in KINDS if kind is not UNTRAINED),
         setting=Setting(network, inputs, None),
         seed=0,

@@ -124,7 +124,7 @@ def test_notebook_table_of_an_interpretation(study):
         findings=(missing, found),
         axes=None,
         n_nulls=200,
-        n_controls={},
+        controls={},
         kinds=(),
         setting=Setting(study.network, study.inputs, None),
         seed=0,

@@ -98,6 +98,15 @@ def test_helpers_end_with_the_call():
     assert running() == before
 
 
+@pytest.fixture
+def ctrl_c_is_heard():
+    """As in a terminal: programs that a shell starts in the background have it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_ctrl_c_stops_threads_soon():
     x = np.random.default_rng(0).standard_normal((40_000, 100))
     asked = []

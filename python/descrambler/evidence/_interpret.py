@@ -245,7 +245,7 @@ def _interpret(
         findings=findings,
         axes=axes,
         n_nulls=nulls,
-        n_controls={kind: len(networks) for kind, networks in given.items()},
+        controls=given,
         kinds=kinds,
         setting=setting,
         seed=entropy,

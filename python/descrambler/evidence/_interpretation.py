@@ -16,11 +16,14 @@ from .._util.files import check_new, write_arrays, write_bytes
 from .._util.tables import brief
 from .._util.validate import Array
 from ..analysis import two_sided_spectrum
+from ..network._network import Network
+from ._beside import as_null
 from ._findings import Finding, ordered
 from ._showing import Showing
 from ._study import Study
 from ._table import columns_of
 from ._telling import headline
+from ._verdicts import TRUE
 from .detectors import Axes
 from .nulls import Null, Setting, draw
 
@@ -73,7 +76,7 @@ class Interpretation(Showing):
     axes : Axes
     n_nulls : int
         Largest number of draws of each null kind.
-    n_controls : mapping of str to int
+    controls : mapping of str to sequence of Network
         Trained controls by kind.
     kinds : tuple of Null
         The null kinds that were drawn.
@@ -89,14 +92,25 @@ class Interpretation(Showing):
     findings: tuple[Finding, ...]
     axes: Axes
     n_nulls: int
-    n_controls: Mapping[str, int]
+    controls: Mapping[str, Sequence[Network]]
     kinds: tuple[Null, ...]
     setting: Setting
     seed: int
     prediction_error: float | None = None
 
+    @property
+    def n_controls(self) -> dict[str, int]:
+        """Number of trained controls by kind."""
+        return {kind: len(networks) for kind, networks in self.controls.items()}
+
+    @cached_property
+    def counterparts(self) -> tuple[Null, ...]:
+        """What stands beside the network in pictures: controls on shuffled targets, then the null kinds."""
+        given = self.controls.items()
+        return (*(as_null(*item) for item in given if item[0] != TRUE), *self.kinds)
+
     def draw(self, kind: Null, number: int = 0) -> Study:
-        """Return one draw of a null kind, as the findings were held against it."""
+        """Return one draw of a kind, as the findings were held against it."""
         return draw(self.setting, kind, self.seed, number)
 
     @cached_property
@@ -106,7 +120,7 @@ class Interpretation(Showing):
         return self.study if inputs is self.study.inputs else Study(self.study.network, inputs)
 
     def pictured_draw(self, kind: Null) -> Study:
-        """Return a draw of a null kind on the inputs of `pictured`, for a picture beside it."""
+        """Return a draw of a kind on the inputs of `pictured`, for a picture beside it."""
         # Every picture shows them: descrambled once instead of once per layer.
         if kind.name not in self._pictured_draws:
             self._pictured_draws[kind.name] = draw(self._pictured_setting, kind, self.seed, 0)
@@ -146,7 +160,7 @@ class Interpretation(Showing):
         return len(self.setting.inputs)
 
     def look_alike(self, layer: int) -> tuple[Null, float, Study]:
-        """Return the null whose descrambled layer looks most like the trained one.
+        """Return the null or control whose descrambled layer looks most like the trained one.
 
         Similarity is the correlation of ``|F+ P W P^T F-|`` with one draw of each kind, each link frequency
         scaled to the same energy. It ignores phases of link modes and singular values.
@@ -177,7 +191,7 @@ class Interpretation(Showing):
                 return 0.0
             return float(np.corrcoef(own, other)[0, 1])
 
-        draws = [(kind, self.pictured_draw(kind)) for kind in self.kinds]
+        draws = [(kind, self.pictured_draw(kind)) for kind in self.counterparts]
         return max(((kind, likeness(study), study) for kind, study in draws), key=lambda d: d[1])
 
     @cached_property

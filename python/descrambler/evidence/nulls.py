@@ -290,6 +290,7 @@ KINDS = (UNTRAINED, RANDOM, HAAR, SMOOTH, NOISE, COMPONENTS, WHITE, WEIGHTS_ALON
 
 
 def draw(setting: Setting, kind: Null, seed: int, number: int) -> Study:
-    """Return one draw of a null kind: each has a seed of its own."""
-    sequence = np.random.SeedSequence(seed, spawn_key=(KINDS.index(kind), number))
+    """Return one draw of a kind: each has a seed of its own."""
+    place = KINDS.index(kind) if kind in KINDS else len(KINDS)
+    sequence = np.random.SeedSequence(seed, spawn_key=(place, number))
     return kind.draw(setting, np.random.default_rng(sequence))

@@ -74,18 +74,17 @@ def pictures(result: Interpretation) -> dict[str, Callable[[Place], Figure]]:
 def _pair(result: Interpretation, layer: int) -> Pair:
     null, correlation, study = result.look_alike(layer)
     note = (
-        f"Lower row: one draw of '{null.name}', the most similar of {len(result.kinds)} null kinds (correlation of the spectra's "
-        f"shapes {correlation:.2f}). Its weights: {null.weights}; its inputs: {null.inputs}."
+        f"Lower row: '{null.name}', the most similar of {len(result.counterparts)} kinds of null and control networks (correlation of "
+        f"the spectra's shapes {correlation:.2f}). Its weights: {null.weights}; its inputs: {null.inputs}."
     )
     return Pair((result.pictured, study), ("trained", null.name), note)
 
 
 def _closest(result: Interpretation, what: str) -> Null:
-    """Return the null kind that a finding on the whole network is nearest to."""
+    """Return the kind that decided on a finding on the whole network."""
     finding = next(f for f in result.findings if f.what == what and f.where == "network")
-    nearest = max(finding.nulls, key=lambda name: finding.nulls[name].p, default="")
-    kinds = [null for null in result.kinds if null.name == nearest]
-    return kinds[0] if kinds else result.kinds[0]
+    kinds = [kind for kind in result.counterparts if kind.name == finding.strongest]
+    return kinds[0] if kinds else result.counterparts[0]
 
 
 def response_figure(result: Interpretation, *, ax: Place = None) -> Figure:

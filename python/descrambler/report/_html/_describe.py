@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def network_record(interpretation: Interpretation, place: int) -> dict[str, str]:
-    """Return what is said of the trained network (place 0) or of a null kind."""
+    """Return what is said of the trained network (place 0) or of a counterpart."""
     if place == 0:
         return {"name": "trained", "weights": "", "inputs": "", "purpose": ""}
-    kind = interpretation.kinds[place - 1]
+    kind = interpretation.counterparts[place - 1]
     return {name: getattr(kind, name) for name in ("name", "weights", "inputs", "purpose")}
 
 

@@ -88,13 +88,18 @@ def _jacobian(record: Record) -> Made:
     values = [unpacked(record, name) for name in names]
     limit = float(np.quantile(np.abs(values[0]), TOP)) or 1.0
     x, y = (svg.Scale(low, high, label) for label, low, high in (first["inputs"], first["outputs"]))
-    titles = ("Mean Jacobian of this network", f"Mean Jacobian of a null: {first['null']}")
+    titles = ("Mean Jacobian of this network", f"Mean Jacobian beside it: {first['null']}")
     made = [
         svg.chart(x, y, [svg.image(v, limit)], title)
         for v, title in zip(values, titles, strict=False)
     ]
-    null = f" Second picture: the same of a null, {first['null']}." if len(made) > 1 else ""
-    return made, f"Which input moves which output: blue down, orange up (mean Jacobian).{null}"
+    second = _second(record) if len(made) > 1 else ""
+    return made, f"Which input moves which output: blue down, orange up (mean Jacobian). {second}"
+
+
+def _second(record: Record) -> str:
+    other = record.text["networks"][1]
+    return f"Second picture: the same for '{other['name']}' (its weights: {other['weights']}). "
 
 
 def _map(record: Record) -> Made:
@@ -125,18 +130,19 @@ def _singular(record: Record, layer: int) -> Made:
 def _layer(record: Record, layer: int) -> Made:
     return (
         layer_stills(record, layer),
-        f"Layer {layer} after the rotation, and a null beside it. The rotation makes the waves; read what the null does not have.",
+        f"Layer {layer} after the rotation. {_second(record)}The rotation makes the waves: what the second picture shows too is no finding.",
     )
 
 
 def layer_stills(record: Record, layer: int) -> list[str]:
-    """Return small pictures of a layer's descrambled weights, and of the first null's."""
+    """Return small pictures of a layer's descrambled weights, and of the first counterpart's."""
     text = next(part for part in record.text["layers"] if part["number"] == layer)
     sides = record.text["sides"][f"0/{layer}"]
     stride = record.text["stride"]
     keys = [f"{place}/{layer}/descrambled" for place in (0, 1)]
+    names = ["this network", *(other["name"] for other in record.text["networks"][1:2])]
     made = []
-    for key, who in zip(keys, ("this network", "a null"), strict=True):
+    for key, who in zip(keys, names, strict=False):
         if key not in record.pictures:
             continue
         values = unpacked(record, key)

@@ -40,7 +40,7 @@ def first_screen(
     result: Interpretation,
 ) -> tuple[dict[str, Any], dict[str, Packed], dict[str, NDArray[Any]]]:
     """Return text, pictures and numbers of the first screen."""
-    null = result.kinds[0] if result.kinds else None
+    null = result.counterparts[0] if result.counterparts else None
     study = result.measured
     jacobian = study.jacobian / rms(study.jacobian)
     stride = [-(-n // LARGEST) for n in jacobian.shape]

@@ -116,7 +116,7 @@ def record(interpretation: Interpretation, files: Sequence[str | os.PathLike[str
         Where network and inputs came from; their SHA-256 is noted.
     """
     network = interpretation.study.network
-    names = ["trained", *(kind.name for kind in interpretation.kinds)]
+    names = ["trained", *(kind.name for kind in interpretation.counterparts)]
     stride = _stride(network, len(names))
     pictures: dict[str, Packed] = {}
     numbers: dict[str, NDArray[Any]] = {}
@@ -172,7 +172,7 @@ def _count(study: Study) -> int:
 
 def _studies(interpretation: Interpretation) -> Iterator[Study]:
     yield interpretation.pictured
-    for kind in interpretation.kinds:
+    for kind in interpretation.counterparts:
         yield interpretation.pictured_draw(kind)
 
 
@@ -195,6 +195,8 @@ def _pictures(seen: View, stride: int, trained: bool) -> Iterator[tuple[str, Pac
     if trained:
         yield "raw", pack(picked(seen.raw, stride))
     yield "descrambled", pack(picked(seen.descrambled, stride))
+    if seen.bias is not None:
+        yield "bias", pack(picked(seen.bias, stride))
     yield "spectrum", pack(blocks(seen.spectrum, stride))
     yield "singular", pack(_decades(seen.singular), np.int16)
     yield "output_vectors", pack(seen.output_vectors, np.int16)

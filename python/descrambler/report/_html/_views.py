@@ -48,6 +48,8 @@ class View:
         Root mean square of the layer's weights, in units of which the weights are given.
     raw, descrambled : ndarray, shape (n_out, n_in)
         ``W_k`` and ``P_k W_k P_{k-1}^T``.
+    bias : ndarray, shape (1, n_out), or None
+        ``P_k b_k``, in units of the weights.
     spectrum : ndarray, shape (n_out // 2 + 1, n_in // 2 + 1)
         ``|F+ P W P^T F-|``, mean over the signs of frequency, from zero up on both axes.
     singular : ndarray, shape (r,)
@@ -61,6 +63,7 @@ class View:
     unit: float
     raw: Array
     descrambled: Array
+    bias: Array | None
     spectrum: Array
     singular: Array
     output_vectors: Array
@@ -71,7 +74,7 @@ class View:
 
 def view(study: Study, layer: int) -> View:
     """Return what the page shows of a layer, counted from 1."""
-    raw, descrambled = study.raw(layer), study.weights(layer)
+    raw, descrambled, bias = study.raw(layer), study.weights(layer), study.bias(layer)
     unit = rms(raw)
     n_out, n_in = raw.shape
     # Of the descrambled weights: a rotation changes neither the values nor what they say.
@@ -82,6 +85,7 @@ def view(study: Study, layer: int) -> View:
         unit=unit,
         raw=raw / unit,
         descrambled=descrambled / unit,
+        bias=None if bias is None else bias[None] / unit,
         spectrum=spectrum[: n_out // 2 + 1, : n_in // 2 + 1],
         singular=singular,
         output_vectors=left.T[:N_VECTORS],

@@ -1,4 +1,4 @@
-// The pictures of one layer, trained on the left, a null on the right.
+// The pictures of one layer, trained on the left, a null or a control on the right.
 "use strict";
 
 const { ndarray } = Bokeh.require("core/util/ndarray");
@@ -17,7 +17,7 @@ const who = (right) => (right ? content.networks[beside].name : "trained");
 async function drawPair(parent, key, draw) {
   const pair = make("div", { class: "pair" });
   parent.append(pair);
-  const title = (right) => (right ? make("span", {}, "null: ", make("span", { class: "null-name" }, who(1))) : null);
+  const title = (right) => (right ? make("span", {}, "beside it: ", make("span", { class: "null-name" }, who(1))) : null);
   await draw(pair, 0, await unpacked(key(0)), title(0));
   const name = title(1);
   const put = await draw(pair, 1, await unpacked(key(beside)), name);
@@ -69,7 +69,7 @@ function matrixRows({ values, shape: [height, width] }, { x, y }) {
   return [head, ...positions(y, height).map((at, i) => [at, ...values.subarray(i * width, (i + 1) * width)])];
 }
 
-async function heatPair(layer, parent, { name, title, made, axes, scale, hatched }) {
+async function heatPair(layer, parent, { name, title, made, axes, scale, hatched, low }) {
   const key = (network) => `${network}/${layer.number}/${name}`;
   const [height, width] = content.pictures[key(0)].shape;
   const [across, up] = [cellRanges(axes.x, width), cellRanges(axes.y, height)];
@@ -83,6 +83,7 @@ async function heatPair(layer, parent, { name, title, made, axes, scale, hatched
       caption: caption ?? make("b", {}, title),
       made,
       label: `${title}, layer ${layer.number}, ${right ? "null" : "trained"}`,
+      low,
       figure,
       ranges,
       name: () => `layer${layer.number}_${name}_${who(right)}`,
@@ -262,6 +263,11 @@ async function drawLayer(layer, section) {
   section.append(make("p", { class: "soft" },
     `Weights in units of the layer's r.m.s. weight, ${unit.toPrecision(3)} for the trained network. Hatched: link frequencies that the inputs do not resolve.`));
   await heatPair(layer, section, { name: "descrambled", title: `${weights}, descrambled`, made: true, axes: { x, y }, scale: { limit, signed: true } });
+  if (content.pictures[`0/${k}/bias`]) {
+    const line = { label: "bias", start: 0, step: 1 };
+    const title = `${layer.outputs.link ? `P${k} ` : ""}b${k}, the bias: one more input, always 1`;
+    await heatPair(layer, section, { name: "bias", title, made: true, axes: { x: y, y: line }, scale: { limit, signed: true }, low: true });
+  }
   await heatPair(layer, section, {
     name: "spectrum",
     title: `|F ${weights} F|, spectrum`,

@@ -97,7 +97,7 @@ for (const place of document.querySelectorAll(".save")) {
   stills.forEach((still, i) => {
     const name = `${place.dataset.name}${i ? "_null" : ""}`;
     const about = still.getAttribute("aria-label");
-    const which = i ? "Null " : "";
+    const which = i ? "Second " : "";
     place.append(
       toolButton(`${which}SVG`, about, () => make("a", { download: `${name}.svg`, href: standalone(still) }).click()),
       " ",
