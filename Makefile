@@ -127,7 +127,7 @@ weights: $(VENV)/extra-train
 	$(BIN)/descrambler train -o build/weights --seeds 0-1 --weight-decay 0
 	$(BIN)/descrambler train -o build/weights --seeds 0-1 --widths 256 80 80 256
 	$(BIN)/descrambler train -o build/weights --seeds 0-0 --widths 256 80 80 256 --weight-decay 0
-	cp build/weights/*.npz python/descrambler/deer/weights/
+	$(BIN)/python benchmarks/ship_weights.py build/weights/*.npz
 	for kind in once anew; do $(ONE_THREAD) \
 	  $(BIN)/python benchmarks/make_controls.py train $$kind -o build/controls --pool build/controls/pool.npy & done; wait
 	$(BIN)/python benchmarks/make_controls.py pack -o build/controls

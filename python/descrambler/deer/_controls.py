@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from .._util.files import read_arrays
 from .._util.validate import choice
 from ..network._network import Network
+from ._pretrained import untrained
 from ._stream import SHUFFLES, Shuffle
-from ._train import as_network, initial_weights
+from ._train import as_network
 
 SCHEMA = "descrambler.controls.v1"
 
@@ -76,6 +77,6 @@ def unpack(arrays: dict[str, NDArray[Any]]) -> list[Network]:
             arrays[f"weight_{layer}"][k].astype(np.float32)
             for layer in range(1, len(settings["widths"]))
         ]
-        start = as_network(initial_weights(settings["widths"], settings["random_state"]))
-        networks.append(as_network(weights, initial=start, provenance=provenance))
+        network = as_network(weights, provenance=provenance)
+        networks.append(Network(network.layers, untrained(network), network.provenance))
     return networks

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..network._network import Network
 from ..readers import load
+from ._train import as_network, initial_weights
 
 
 class Pretrained(NamedTuple):
@@ -64,4 +65,11 @@ def pretrained(n_layers: int = 2, weight_decay: float = 1e-6, seed: int = 0) -> 
     widths = "_".join(map(str, [256, *[80] * (n_layers - 1), 256]))
     name = f"deernet_{widths}_wd{weight_decay:g}_seed{seed}.npz"
     with as_file(files(__package__) / "weights" / name) as path:
-        return load(path)
+        network = load(path)
+    return Network(network.layers, untrained(network), network.provenance)
+
+
+def untrained(network: Network) -> Network:
+    """Draw the first weights of a network that `train` made again, from its recorded seed."""
+    settings = network.provenance["settings"]
+    return as_network(initial_weights(settings["widths"], settings["random_state"]))

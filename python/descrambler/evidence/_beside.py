@@ -16,7 +16,7 @@ def as_null(kind: str, networks: Sequence[Network]) -> Null:
     """Return a kind of controls as a kind to draw from: every draw is one of its networks."""
 
     def draw(setting: Setting, rng: np.random.Generator) -> Study:
-        return Study(networks[rng.integers(len(networks))], setting.inputs)
+        return Study(networks[int(rng.integers(len(networks)))], setting.inputs)
 
     weights = f"one of {len(networks)} control networks, trained as this one was, but on targets without meaning"
     return Null(label(kind), weights, "the same", "what training makes of any targets", draw)
