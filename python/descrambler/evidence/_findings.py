@@ -24,6 +24,7 @@ from ._verdicts import (
     kind_of,
     label,
     p_text,
+    t_text,
 )
 from .detectors import Axes
 from .nulls import Null
@@ -218,7 +219,7 @@ def _ending(claim: Claim, verdict: Verdict, decisive: KindSummary, detectable: f
             f"power of 80 %; {against}"
         )
     parts = [verdict.note] if verdict.note else []
-    t = f"t = {decisive.effect:.1f}"
+    t = f"t = {t_text(decisive.effect)}"
     return "; ".join([*parts, f"closest: {against}, {t}", f"p {_equal(decisive)}"])
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._findings import Finding
-from ._verdicts import KindSummary
+from ._verdicts import KindSummary, t_text
 
 HEADER = (
     "finding",
@@ -57,6 +57,6 @@ def _row(finding: Finding) -> tuple[str, ...]:
         f"{finding.value:.3g}{sure}{unit}",
         f"{finding.threshold:.3g}{unit}",
         f"{finding.strongest} {null.mean:.3g} ± {null.sd:.2g}",
-        f"{finding.effect:.1f}",
+        t_text(finding.effect),
         finding.p_text,
     )

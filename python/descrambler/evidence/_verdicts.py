@@ -61,6 +61,11 @@ class KindSummary(NamedTuple):
         return 1 / (1 + self.n)
 
 
+def t_text(t: float) -> str:
+    """Return Student's t as a reader should see it: where draws hardly scatter, its size says nothing."""
+    return f"{t:.1f}" if not abs(t) >= 1e4 else "> 9999" if t > 0 else "< -9999"
+
+
 def label(kind: str) -> str:
     """Return the name of a kind of controls in tables."""
     return LABELS.get(kind, kind)
