@@ -546,5 +546,5 @@ class TestMutants:
         cells = np.array([np.eye(2), "text"], object)
         record = {"noise": 1.0, "cells": cells}
         savemat(path, {"W1": W1, "b1": W1[:, 0], "W2": W2, "note": "text", "tr": record})
-        outcomes = self.survive(tmp_path, path.read_bytes(), 200, ["tanh", "logistic"])
+        outcomes = self.survive(tmp_path, path.read_bytes(), 120, ["tanh", "logistic"])
         assert any("exit code -11" in outcome for outcome in outcomes)
