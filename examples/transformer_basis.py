@@ -8,13 +8,10 @@ sparse directions in the whitened stream. They are found on one half of the text
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from transformer_seeds import CONTEXT, docstrings, loss, trained
+from transformer_seeds import CONTEXT, docstrings, loss, size_parser, trained
 
 import descrambler as ds
 
@@ -50,13 +47,7 @@ def sparse(signals: np.ndarray, criterion: str) -> dict[str, float]:
 
 def main() -> None:
     """Train, test, print and draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)  # fmt: skip
-    parser.add_argument("-o", "--output", type=Path, default=Path())
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--width", type=int, default=48)
-    parser.add_argument("--layers", type=int, default=2)
-    parser.add_argument("--characters", type=int, default=300_000)
-    options = parser.parse_args()
+    options = size_parser(__doc__).parse_args()
     torch.set_num_threads(1)
 
     text = docstrings(options.characters)

@@ -181,15 +181,21 @@ def draw(result: ds.Alignment, rows: dict[str, tuple[float, float]], chance: flo
     return figure
 
 
-def main() -> None:
-    """Train, align, probe, print and draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)  # fmt: skip
+def size_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser of the output folder and of the size of the training."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)  # fmt: skip
     parser.add_argument("-o", "--output", type=Path, default=Path())
-    parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--width", type=int, default=48)
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--characters", type=int, default=300_000)
+    return parser
+
+
+def main() -> None:
+    """Train, align, probe, print and draw."""
+    parser = size_parser(__doc__)
+    parser.add_argument("--seeds", type=int, default=4)
     options = parser.parse_args()
     torch.set_num_threads(1)
 
