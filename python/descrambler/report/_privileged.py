@@ -31,6 +31,7 @@ def privileged_basis_figure(found: PrivilegedBasis, *, ax: Place = None) -> Figu
     figure, axes = panel_axes(ax, (1, 2), (9, 3.6))
     order = np.arange(len(found.places))
     for j, panel in enumerate(axes[0]):
+        shown = np.vstack([found.values[None, :, j], found.draws[:, :, j]])
         if len(found.draws):
             low, high = found.draws[:, :, j].min(axis=0), found.draws[:, :, j].max(axis=0)
             panel.fill_between(order, low, high, color="0.75", label="random rotations (range)")
@@ -42,7 +43,9 @@ def privileged_basis_figure(found: PrivilegedBasis, *, ax: Place = None) -> Figu
             panel.plot(order[mask], found.values[mask, j], "o", mec="#15529b", mfc=face, label=name)
         panel.set_xticks(order, found.places, rotation=45, ha="right", fontsize=8)
         panel.set_ylabel(LABELS[j])
-        panel.set_yscale("log")
-    axes[0, 0].legend(fontsize=8)
+        if shown.max() > 10 * shown.min():
+            panel.set_yscale("log")
+    # Above the panel: within, it would cover points or their range.
+    axes[0, 0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8, frameon=False)
     caption = f"{found.n} coordinates, {len(found.draws)} random rotations of the same signals; p over all places."
     return finished(ax, figure, caption)
