@@ -91,7 +91,7 @@ def test_controls_of_both_kinds_make_a_claim_learnt():
     assert finding.strongest in ("shuffled once", "shuffled anew")
     assert result.table()[1][0] == finding.what
     assert "1 learnt" in result.summary()
-    assert "19 controls of shuffled once, 19 controls of shuffled anew" in result.summary()
+    assert "19 controls (shuffled once), 19 controls (shuffled anew)" in result.summary()
     again = finding.to_dict()
     assert again["controls"]["once"]["values"] == list(finding.controls["once"].values)
 

@@ -53,7 +53,7 @@ class LayerInterpretation:
     def summary(self) -> str:
         """Return how many claims have which verdict, and against what, in a sentence."""
         words = ", ".join(f"{n} {word}" for word, n in counts(self.findings).items() if n)
-        against = ", ".join(f"{n} controls of {label(k)}" for k, n in self.n_controls.items())
+        against = ", ".join(f"{n} controls ({label(k)})" for k, n in self.n_controls.items())
         return (
             f"{len(self.findings)} claims: {words or 'none'}. {self.n_nulls} draws of each of {len(self.kinds)} null "
             f"kinds, {against or 'no trained controls'}, each layer on its captured signals; p corrected for the family"

@@ -26,7 +26,9 @@ COLUMNS = (
 
 def headline(result: Interpretation) -> str:
     """Return how many claims have which verdict, and against what, in a sentence."""
-    words = ", ".join(f"{n} {word}" for word, n in counts(result.findings).items() if n)
+    words = ", ".join(
+        f"{n} {word.removesuffix(' by')}" for word, n in counts(result.findings).items() if n
+    )
     return (
         f"{len(result.findings)} claims: {words or 'none'}. Up to {result.n_nulls} draws of each of "
         f"{len(result.kinds)} null kinds, {_controls(result)}, all on the same {result.n_null_inputs} inputs; p "
@@ -37,7 +39,7 @@ def headline(result: Interpretation) -> str:
 def _controls(result: Interpretation) -> str:
     if not result.n_controls:
         return "no trained controls"
-    return ", ".join(f"{n} controls of {label(kind)}" for kind, n in result.n_controls.items())
+    return ", ".join(f"{n} controls ({label(kind)})" for kind, n in result.n_controls.items())
 
 
 def description(result: Interpretation) -> str:

@@ -116,7 +116,7 @@ def response_figure(result: Interpretation, *, ax: Place = None) -> Figure:
         levels = np.stack([level(of(study, column)) for study in draws])
         panel.fill_between(
             frequency, levels.min(axis=0), levels.max(axis=0), color="0.75", lw=0,
-            label=f"{null.name}, {len(draws)} draws",
+            label=f"{null.name}, range of {len(draws)} draws",
         )  # fmt: skip
         panel.plot(
             frequency, level(of(result.measured, column)), color="black", lw=1.2, label="trained"
@@ -130,7 +130,7 @@ def response_figure(result: Interpretation, *, ax: Place = None) -> Figure:
         ax,
         figure,
         f"Response to cosines along the {inputs.name} axis, r.m.s. over outputs, each against its own peak. Neither depends on P. "
-        f"Null: {null.name} ({null.weights}).",
+        f"Grey: {null.name} (weights: {null.weights}).",
     )
 
 
