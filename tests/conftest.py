@@ -121,3 +121,15 @@ def pytest_runtest_call(item):
         return (yield)
     except MissingExtraError as error:
         pytest.skip(str(error))
+
+
+FIRST_STATES = {}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Start a module's RNG anew for every test: workers run them in another order each time."""
+    generator = getattr(getattr(item, "module", None), "RNG", None)
+    if generator is not None:
+        state = FIRST_STATES.setdefault(id(generator), generator.bit_generator.state)
+        generator.bit_generator.state = state
