@@ -1,7 +1,7 @@
 """Time, memory and drift of a rotation at the shapes of a Llama with d = 2048.
 
-``python -m benchmarks.streams_large LAYERS VOCABULARY [verify]`` makes random weights; 22 layers and 32000 words are a model of 1.1 billion
-parameters. Times are those of the processor, so that other processes do not matter; run it with one thread.
+``python -m benchmarks.streams_large LAYERS VOCABULARY [verify]`` makes random weights in bf16, then in fp16; 22 layers and 32000 words are a
+model of 1.1 billion parameters. Times are those of the processor, so that other processes do not matter; run it with one thread.
 """
 
 from __future__ import annotations

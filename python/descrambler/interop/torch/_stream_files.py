@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..._util.validate import require_extra
+from ._stream_disk import INDEX, Held, opened, read, skeleton
 from ._stream_group import lifted, orthogonal, random_from
 from ._stream_known import known
 from ._stream_parts import find
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 else:
     torch = require_extra("torch", "torch", "descrambler.interop.torch")
 
-ONE, INDEX = "model.safetensors", "model.safetensors.index.json"
 # Weights that are read again from the new files and rotated back.
 SAMPLES = 5
 
@@ -53,6 +53,14 @@ class RotatedCheckpoint:
     rotated: int
     untied: tuple[str, ...]
     sampled: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class _Turned:
+    """A tensor of the new files: the old one that it is made of, and what happens to it."""
+
+    source: str
+    steps: Steps
 
 
 def rotate_checkpoint(
@@ -94,8 +102,7 @@ def rotate_checkpoint(
     full = output.exists() and any(output.iterdir())
     if output.resolve() == folder.resolve() or (full and not overwrite):
         raise ValueError(f"output must be a new or an empty folder, got {output} with files in it")
-    places = _places(folder)
-    model = _skeleton(folder, places)
+    model, held = skeleton(folder)
     parts = find(model, known(model), numbers=False)
     if P is None:
         turn = random_from(parts.width, parts.centers, random_state)
@@ -105,88 +112,53 @@ def rotate_checkpoint(
     output.mkdir(parents=True, exist_ok=True)
     for path in (output / "config.json", output / INDEX, *output.glob("model*.safetensors")):
         path.unlink(missing_ok=True)
-    written = _write(folder, output, places, _sources(model, places, todo), todo)
-    _copy_rest(folder, output, places, written, todo)
+    turned = _turned(model, held, todo)
+    written = _write(folder, output, held, turned, todo)
+    _copy_rest(folder, output, held, written, todo)
     group = "O(d-1)" if parts.centers else "O(d)"
     files = tuple(sorted(set(written.values())))
-    steps = {job.weight.name: job.steps for job in todo.jobs}
-    sampled = _check(folder, output, places, written, _sources(model, places, todo), steps)
+    sampled = _check(folder, output, held, written, turned)
     return RotatedCheckpoint(output, group, files, len(todo.jobs), todo.untied, sampled)
 
 
-def _safetensors() -> Any:
-    return require_extra("safetensors", "safetensors", "rotating a checkpoint")
-
-
-def _places(folder: Path) -> dict[str, str]:
-    """Return the file of each weight."""
-    if (folder / INDEX).exists():
-        return dict(json.loads((folder / INDEX).read_text("utf-8"))["weight_map"])
-    if not (folder / ONE).exists():
-        raise ValueError(f"{folder} must hold {ONE} or {INDEX}, as save_pretrained writes them")
-    with _safetensors().safe_open(str(folder / ONE), "pt") as file:
-        return dict.fromkeys(file.keys(), ONE)
-
-
-def _skeleton(folder: Path, places: dict[str, str]) -> Any:
-    """Return the model without numbers, but for its vectors: gains, shifts and biases."""
-    transformers = require_extra("transformers", "transformers", "rotating a checkpoint")
-    config = transformers.AutoConfig.from_pretrained(folder)
-    kind = (config.architectures or ["none"])[0]
-    if not hasattr(transformers, kind):
-        raise ValueError(
-            f"{folder} must name a class of transformers in its config.json, got {kind}"
-        )
-    if getattr(config, "quantization_config", None) is not None:
-        raise ValueError(f"{folder} must hold the model before quantization, got a quantized one")
-    with torch.device("meta"):
-        model = getattr(transformers, kind)(config).eval()
-    names = dict(model.named_parameters(remove_duplicate=False))
-    held = {id(names[name]) for name in places if name in names}
-    lost = [name for name, p in names.items() if id(p) not in held]
-    unknown = [name for name in places if name not in names]
-    if lost or unknown:
-        raise ValueError(
-            f"the files must have the weights of {kind} under its names, got {', '.join((unknown or lost)[:3])} "
-            f"{'beside them' if unknown else 'missing'}: "
-            "rotate the model in memory (residual_stream) and save it; some classes are saved under other names"
-        )
-    for name, file in places.items():
-        if names[name].ndim == 1:
-            owner, _, attribute = name.rpartition(".")
-            value = _read(folder / file, name)
-            model.get_submodule(owner)._parameters[attribute] = torch.nn.Parameter(value)
-    return model
-
-
-def _read(path: Path, name: str) -> Any:
-    with _safetensors().safe_open(str(path), "pt") as file:
-        return file.get_tensor(name)
-
-
-def _sources(model: Any, places: dict[str, str], todo: Plan) -> dict[str, str]:
-    """Return for each weight that is rotated the name under which it is in the old files."""
-    by_parameter: dict[int, list[str]] = {}
+def _turned(model: Any, held: dict[str, Held], todo: Plan) -> dict[str, _Turned]:
+    """Return by name in the new files what is rotated, from which old tensor, and how."""
+    places: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        by_parameter.setdefault(id(parameter), []).append(name)
-    found = {}
+        places.setdefault(id(parameter), []).append(name)
+    stored: dict[str, list[str]] = {}
+    for name, place in held.items():
+        stored.setdefault(place.weight, []).append(name)
+    moving = {job.weight.name for job in todo.jobs}
+    turned = {}
     for job in todo.jobs:
-        names = by_parameter[id(job.weight.parameter)]
-        own = job.weight.name
-        found[own] = own if own in places else next(name for name in names if name in places)
-    return found
+        own, tied = job.weight.name, places[id(job.weight.parameter)]
+        # A tie that stays may be stored under any of its names, or under all of them.
+        same = [own] if job.apart else [own, *(name for name in tied if name not in moving)]
+        for name in (n for weight in same for n in stored.get(weight, ())):
+            split = held[name].split
+            turned[name] = _Turned(name, {axis - split: step for axis, step in job.steps.items()})
+        if not any(weight in stored for weight in same):
+            source = next(name for name in tied if name in stored)
+            turned[own] = _Turned(source, job.steps)
+    return turned
 
 
 def _write(
-    folder: Path, output: Path, places: dict[str, str], sources: dict[str, str], todo: Plan
+    folder: Path,
+    output: Path,
+    held: dict[str, Held],
+    turned: dict[str, _Turned],
+    todo: Plan,
 ) -> dict[str, str]:
-    """Write all files of weights; return the file of each weight."""
+    """Write all files of weights; return the file of each tensor."""
     save_file = require_extra("safetensors.torch", "safetensors", "saving").save_file
+    vectors = {name: values for _, _, name, values in todo.vectors}
     written: dict[str, str] = {}
-    for file in sorted(set(places.values())):
-        with _safetensors().safe_open(str(folder / file), "pt") as old:
+    for file in sorted({place.file for place in held.values()}):
+        with opened(folder / file) as old:
             metadata = old.metadata()
-            new = dict(_rewritten(old, sources, todo))
+            new = dict(_rewritten(old, held, turned, vectors))
         part = output / f"{file}.part"
         save_file(new, part, metadata=metadata or {"format": "pt"})
         part.replace(output / file)
@@ -194,37 +166,25 @@ def _write(
     return written
 
 
-def _rewritten(old: Any, sources: dict[str, str], todo: Plan) -> Iterator[tuple[str, Any]]:
-    vectors = {name: values for _, _, name, values in todo.vectors}
-    steps = {job.weight.name: job.steps for job in todo.jobs}
-    shared = {
-        id(job.weight.parameter): steps[job.weight.name] for job in todo.jobs if not job.apart
-    }
-    places = {job.weight.name: id(job.weight.parameter) for job in todo.jobs}
+def _rewritten(
+    old: Any, held: dict[str, Held], turned: dict[str, _Turned], vectors: dict[str, Any]
+) -> Iterator[tuple[str, Any]]:
     here = set(old.keys())
-    for name in here:
-        value = old.get_tensor(name)
-        if name in vectors:
-            value = vectors[name].to(value.dtype).reshape(value.shape)
-        elif name in steps:
-            value = transformed(value, steps[name])
-        else:
-            # A tie that stays may be stored under the name of its other place.
-            mine = [p for n, p in places.items() if sources[n] == name and p in shared]
-            value = transformed(value, shared[mine[0]]) if mine else value
-        yield name, value.contiguous()
-    for name, source in sources.items():
-        apart = places[name] not in shared or name in todo.untied
-        if source != name and source in here and apart:
-            yield name, transformed(old.get_tensor(source), steps[name])
+    for name in here - turned.keys():
+        value, vector = old.get_tensor(name), vectors.get(held[name].weight)
+        yield name, value if vector is None else vector.to(value.dtype).reshape(value.shape)
+    for name, work in turned.items():
+        if work.source in here:
+            yield name, transformed(old.get_tensor(work.source), work.steps)
 
 
 def _copy_rest(
-    folder: Path, output: Path, places: dict[str, str], written: dict[str, str], todo: Plan
+    folder: Path, output: Path, held: dict[str, Held], written: dict[str, str], todo: Plan
 ) -> None:
     """Copy tokenizer and configuration, which must say what is not tied any longer."""
+    old = {place.file for place in held.values()}
     for path in folder.iterdir():
-        if path.is_file() and path.name not in {*places.values(), INDEX, "config.json"}:
+        if path.is_file() and path.name not in {*old, INDEX, "config.json"}:
             shutil.copy2(path, output / path.name)
     if (folder / INDEX).exists():
         size = sum((output / file).stat().st_size for file in set(written.values()))
@@ -241,27 +201,26 @@ def _copy_rest(
 def _check(
     folder: Path,
     output: Path,
-    places: dict[str, str],
+    held: dict[str, Held],
     written: dict[str, str],
-    sources: dict[str, str],
-    steps: dict[str, Steps],
+    turned: dict[str, _Turned],
 ) -> dict[str, float]:
     """Read some of the weights again, rotate them back, and compare them with the old ones."""
-    names = [name for name in steps if name in written]
-    chosen = names[:: max(1, len(names) // SAMPLES)][:SAMPLES]
+    names = list(turned)
     found = {}
-    for name in chosen:
-        old = _read(folder / places[sources[name]], sources[name])
-        new = _read(output / written[name], name)
+    for name in names[:: max(1, len(names) // SAMPLES)][:SAMPLES]:
+        source, steps = turned[name].source, turned[name].steps
+        old = read(folder / held[source].file, source)
+        new = read(output / written[name], name)
         wide = old.to(torch.float64)
-        again = back(new.to(torch.float64), steps[name])
-        for axis, step in steps[name].items():
+        again = back(new.to(torch.float64), steps)
+        for axis, step in steps.items():
             if step.gain is not None:  # what a gain of zero silenced is gone, and was not heard
                 kept = torch.nonzero(step.gain != 0)[:, 0]
                 wide, again = wide.index_select(axis, kept), again.index_select(axis, kept)
         found[name] = float((wide - again).abs().max() / wide.abs().max())
         # Rounding of the dtype, enlarged where a small gain is divided out again.
-        gains = [s.gain for s in steps[name].values() if s.gain is not None]
+        gains = [s.gain for s in steps.values() if s.gain is not None]
         small = min(
             (float(g[g != 0].abs().min()) for g in gains if bool((g != 0).any())), default=1.0
         )
