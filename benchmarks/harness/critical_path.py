@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sysconfig
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from descrambler import _core as core
 from descrambler._solvers.settings import METHODS
 from descrambler._util.threads import blas_threads
 
+from .measure import median_seconds
 from .run import ROOT
 
 TITLE = "Critical path: what more threads give"
@@ -114,7 +114,7 @@ def measure(sizes: Sequence[int], signals: int, repeats: int) -> list[Work]:
     found: list[Work] = []
     square = np.random.default_rng(0).standard_normal((256, 256))
     with blas_threads(1):
-        svd = _seconds(lambda: scipy.linalg.svd(square))
+        svd = _warm_seconds(lambda: scipy.linalg.svd(square))
     with tempfile.TemporaryDirectory() as folder:
         for scalar, precision in (("double", "float64"), ("float", "float32")):
             program = _compile(scalar, Path(folder))
@@ -167,18 +167,14 @@ def machine() -> Machine:
         for precision in ("float64", "float32"):
             a = np.asfortranarray(generator.standard_normal((1024, 1024)), dtype=precision)
             gemm = scipy.linalg.get_blas_funcs("gemm", (a,))
-            peak[precision] = 2 * 1024**3 / _seconds(lambda gemm=gemm, a=a: gemm(1.0, a, a))
+            peak[precision] = 2 * 1024**3 / _warm_seconds(lambda gemm=gemm, a=a: gemm(1.0, a, a))
     x, y = np.ones(2**24), np.empty(2**24)
-    return Machine(peak, 2 * x.nbytes / _seconds(lambda: np.copyto(y, x)))
+    return Machine(peak, 2 * x.nbytes / _warm_seconds(lambda: np.copyto(y, x)))
 
 
-def _seconds(work: Callable[[], object], repeats: int = 7) -> float:
-    times = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times[1:]))
+def _warm_seconds(work: Callable[[], object]) -> float:
+    work()
+    return median_seconds(work, 7)
 
 
 def limit(work: Work) -> float | None:

@@ -12,7 +12,7 @@ import numpy as np
 import descrambler as ds
 from descrambler._util.validate import Array
 
-from .measure import Row, Scale, seconds_of
+from .measure import Row, Scale, median_seconds
 from .peers import PEERS, Peer, warm_up
 from .problems import NormSquare, weight_families
 from .race import Watch
@@ -95,7 +95,7 @@ class NormSquareOf:
 
     def _races(self, best: float, scale: Scale) -> Iterator[Row]:
         warm_up()
-        ours = float(np.median([seconds_of(self.ours) for _ in range(3)]))
+        ours = median_seconds(self.ours, 3)
         problem = NormSquare(self.w, best)
         watches = {}
         for peer in self.peers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -15,7 +15,7 @@ from descrambler.evidence._claims import claims, measure
 from descrambler.evidence.detectors import DETECTORS, Axes
 from descrambler.evidence.nulls import KINDS, Null, Setting, draw
 
-from .measure import Case, Row, Scale
+from .measure import Case, Row, Scale, seconds_of
 
 TITLE = "Interpreting with nulls"
 ABOUT = """\
@@ -127,16 +127,12 @@ class Drawing:
         draws: dict[str, list[float]] = {kind.name: [] for kind in kinds}
         for _ in range(self.number):
             for kind in kinds:
-                passes.append(_seconds(partial(self.network, self.inputs)))
-                draws[kind.name].append(_seconds(partial(self._measured, kind)))
+                passes.append(seconds_of(partial(self.network, self.inputs), time.process_time))
+                draws[kind.name].append(
+                    seconds_of(partial(self._measured, kind), time.process_time)
+                )
         one, cost = min(passes), float(np.mean([min(times) for times in draws.values()]))
         yield Row(
             f"{self.case}, forward passes", "interpret", ours_seconds=cost, theirs_seconds=one,
             value=cost / one, limit=PASSES,
         )  # fmt: skip
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.process_time()
-    work()
-    return time.process_time() - start

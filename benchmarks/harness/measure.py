@@ -175,11 +175,16 @@ def side_by_side(ours: Work, theirs: Work, seconds: float) -> tuple[float, float
     return float(np.median(a)), float(np.median(b)), float(np.median(a / b))
 
 
-def seconds_of(work: Work) -> float:
+def seconds_of(work: Work, clock: Callable[[], float] = time.perf_counter) -> float:
     """Time one call."""
-    start = time.perf_counter()
+    start = clock()
     work()
-    return time.perf_counter() - start
+    return clock() - start
+
+
+def median_seconds(work: Work, repeats: int) -> float:
+    """Return the median time of several calls."""
+    return float(np.median([seconds_of(work) for _ in range(repeats)]))
 
 
 def cost_exponent(points: Sequence[tuple[float, float]]) -> tuple[float, float]:

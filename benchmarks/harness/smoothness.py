@@ -5,11 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 
-import numpy as np
-
 import descrambler as ds
 
-from .measure import Row, Scale, seconds_of
+from .measure import Row, Scale, median_seconds
 from .peers import PEERS, warm_up
 from .problems import Smoothness
 from .race import ROUNDING, Watch
@@ -66,7 +64,7 @@ class Races:
         """Run all in turn."""
         self.check()
         warm_up()
-        seconds = float(np.median([seconds_of(self.ours) for _ in range(5)]))
+        seconds = median_seconds(self.ours, 5)
         yield self._exact_row(seconds)
         cap = self.share * scale.cap
         watches = {method: self._iterative(method, cap) for method in OURS}

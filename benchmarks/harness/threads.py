@@ -130,7 +130,7 @@ def compare(names: Sequence[str], pairs: int, seconds: float) -> dict[str, Ratio
     times = np.empty((pairs, 2, len(names)))
     for pair in range(pairs):
         for which in ((0, 1), (1, 0))[pair % 2]:
-            times[pair, which] = _seconds(names, seconds, (default, one)[which])
+            times[pair, which] = _in_fresh_process(names, seconds, (default, one)[which])
     ratios = np.sort(times[:, 0] / times[:, 1], axis=0)
     medians, middle, below = np.median(times, axis=0), np.median(ratios, axis=0), _interval(pairs)
     bounds = ratios[below], ratios[pairs - 1 - below]
@@ -144,7 +144,9 @@ def _interval(count: int) -> int:
     return max(0, int(np.searchsorted(binom.cdf(np.arange(count), count, 0.5), 0.025, "right")) - 1)
 
 
-def _seconds(names: Sequence[str], seconds: float, environment: dict[str, str]) -> list[float]:
+def _in_fresh_process(
+    names: Sequence[str], seconds: float, environment: dict[str, str]
+) -> list[float]:
     """Time every call in a process of its own."""
     given = json.dumps([[ROWS[name] for name in names], seconds])
     done = subprocess.run(

@@ -48,9 +48,7 @@ class Axis:
             name = f"{self.name} frequency" if plain else f"reciprocal {self.name}"
             object.__setattr__(self, "frequency_name", name)
         if not self.frequency_unit:
-            # Along wavenumbers in 1/cm the frequencies are in cm.
-            inverse = self.unit[2:] if self.unit.startswith("1/") else f"1/{self.unit}"
-            unit = inverse if self.unit else "cycles per point"
+            unit = _inverse(self.unit) if self.unit else "cycles per point"
             object.__setattr__(self, "frequency_unit", unit)
 
     @property
@@ -82,6 +80,39 @@ class Axis:
         """Outer edges of n shifted frequency cells, zero frequency at index n // 2."""
         step = 1 / (n * self.step(n)) if n > 1 else 1.0
         return (-(n // 2) - 0.5) * step, (n - n // 2 - 0.5) * step
+
+
+def _inverse(unit: str) -> str:
+    """Return the unit of frequencies: cm for 1/cm or cm^-1, cm s for 1/(cm s), s/m for m/s."""
+    above, *below = (_without_brackets(part) for part in _quotients(unit))
+    for power in ("^-1", "⁻¹"):
+        if not below and above.endswith(power) and " " not in above:
+            return above.removesuffix(power)
+    if not below:
+        return f"1/({above})" if " " in above else f"1/{above}"
+    product = " ".join(below)
+    if above in ("1", ""):
+        return product
+    return f"{product}/({above})" if " " in above else f"{product}/{above}"
+
+
+def _quotients(unit: str) -> list[str]:
+    """Split a unit at the slashes that are not within brackets."""
+    parts, depth = [""], 0
+    for letter in unit:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "/" and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
+
+
+def _without_brackets(part: str) -> str:
+    part = part.strip()
+    inner = part[1:-1]
+    whole = part[:1] == "(" and part[-1:] == ")" and not {"(", ")"} & set(inner)
+    return inner if whole else part
 
 
 def index_axis(name: str, n: int) -> Axis:

@@ -120,6 +120,21 @@ class TestModules:
         network.save(tmp_path / "n.npz")
         assert load(tmp_path / "n.npz").provenance == network.provenance
 
+    def test_layers_taken_alone_are_still_convolutions(self, tmp_path):
+        model, _ = network_of({}, nn.BatchNorm1d(4))
+        network = load(model)
+        inputs = np.random.default_rng(0).standard_normal((40, network.n_in))
+        network.save(tmp_path / "n.npz")
+        size = network.linear(1).n_out
+        for layers in (
+            network.layers,
+            load(tmp_path / "n.npz").layers,
+            network.reduce(2).layers,
+            network.with_rotation(np.eye(size), 1).layers,
+        ):
+            with pytest.raises(ValueError, match="this network has convolutions"):
+                ds.interpret(ds.Network(layers), inputs)
+
     @pytest.mark.parametrize(
         ("layers", "message"),
         [

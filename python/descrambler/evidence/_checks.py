@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._util.validate import Array
+from ..network._layers import Unrolled
 from ..network._network import Network
 from ..readers import is_source
 from ._given import as_network
@@ -111,8 +112,9 @@ def _check_convolutions(network: Network, initial: Any) -> None:
 
 
 def has_convolutions(network: Network) -> bool:
-    """Tell whether linear layers of a network are convolutions, as `load` notes in its provenance."""
-    return bool(network.provenance.get("convolutions"))
+    """Tell whether linear layers of a network are convolutions, by the layers or by its provenance."""
+    unrolled = any(isinstance(layer, Unrolled) for layer in network.linears)
+    return unrolled or bool(network.provenance.get("convolutions"))
 
 
 def other_recipe(network: Network, controls: Mapping[str, Sequence[Network]]) -> str:

@@ -157,8 +157,8 @@ def ensemble(
     _check(given, layer, tap)
     if any(has_convolutions(network) and network.initial is None for network in given):
         raise ValueError(
-            "networks with convolutions must bring their untrained weights, as ds.Network(net.layers, initial=untrained, "
-            "provenance=net.provenance): random matrices, which stand in for them, are not banded"
+            "networks with convolutions must bring their untrained weights, as ds.Network(net.layers, initial=untrained): "
+            "random matrices, which stand in for them, are not banded"
         )
     x = as_inputs("inputs", inputs, given[0].n_in)
     untrained = [

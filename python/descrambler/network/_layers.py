@@ -76,7 +76,7 @@ class Linear:
         if rank >= min(self.weight.shape):
             return self
         left, values, right = np.linalg.svd(self.weight, full_matrices=False)
-        return Linear((left[:, :rank] * values[:rank]) @ right[:rank], self.bias)
+        return type(self)((left[:, :rank] * values[:rank]) @ right[:rank], self.bias)
 
     def __call__(self, x: Array) -> Array:
         """Return the outputs, shape (m, n_out), for the rows of `x`, shape (m, n_in)."""
@@ -88,6 +88,13 @@ class Linear:
     def __repr__(self) -> str:
         bias = "" if self.bias is None else ", bias"
         return f"Linear({self.n_in} -> {self.n_out}{bias}, {self.weight.dtype})"
+
+
+class Unrolled(Linear):
+    """A convolution as a matrix, which is banded before any training.
+
+    A class of its own, so that a network made of another one's layers is still known to have convolutions.
+    """
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)

@@ -256,7 +256,7 @@ class Network:
         dtype = following.weight.dtype
         replaced = [
             Linear(rotation.astype(dtype)),
-            Linear((following.weight @ rotation.T).astype(dtype), following.bias),
+            type(following)((following.weight @ rotation.T).astype(dtype), following.bias),
         ]
         place = self._place(layer + 1)
         layers = (*self.layers[:place], *replaced, *self.layers[place + 1 :])

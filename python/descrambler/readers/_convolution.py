@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._util.validate import Array, real_array
-from ..network._layers import Linear
+from ..network._layers import Unrolled
 
 MAX_ENTRIES = 2**26
 """Largest number of entries of all unrolled matrices together: a small file can demand huge ones."""
@@ -64,7 +64,7 @@ class Convolution:
         shortest, longest = ((n - 1) * self.stride + fixed for n in (low, high))
         return max(shortest, 1), longest + self.stride - 1
 
-    def unrolled(self, length: int) -> Linear:
+    def unrolled(self, length: int) -> Unrolled:
         """Return the linear layer over signals of a length; entry (c, t) stands at c * length + t."""
         n_out, n_in, width = self.kernel.shape
         places = self.places(length)
@@ -74,7 +74,7 @@ class Convolution:
             inside = np.flatnonzero((taken >= 0) & (taken < length))
             matrix[:, inside, :, taken[inside]] = self.kernel[:, :, point]
         bias = None if self.bias is None else np.repeat(self.bias, places)
-        return Linear(matrix.reshape(n_out * places, n_in * length), bias)
+        return Unrolled(matrix.reshape(n_out * places, n_in * length), bias)
 
     def record(self, layer: int, length: int) -> dict[str, Any]:
         """Return what a network's provenance says of linear layer number `layer`."""

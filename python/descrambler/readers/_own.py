@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import WeightFileError
+from ..network._layers import Unrolled
 from ..network._network import Activation, Linear, Network, Renormalize
 from ..network._saving import SCHEMA, entries
 from ._build import Get, blame, linear, listing
@@ -40,6 +41,7 @@ def _network(
         raise WeightFileError(
             f"{path}, {prefix}layers: names {len(described)} layers, more than {_MAX_LAYERS}"
         )
+    convolutions = _convolutions(provenance)
     layers: list[Linear | Activation | Renormalize] = []
     k = 0
     for number, entry in enumerate(described, 1):
@@ -49,7 +51,8 @@ def _network(
                 k += 1
                 name = f"{prefix}linear_{k}"
                 bias = f"{name}.bias" if f"{name}.bias" in keys else None
-                layers.append(linear(path, get, f"{name}.weight", bias))
+                layer = linear(path, get, f"{name}.weight", bias)
+                layers.append(Unrolled(layer.weight, layer.bias) if k in convolutions else layer)
             case {"type": "activation", "name": str(name)}:
                 with blame(path, what):
                     layers.append(Activation(name, entry.get("slope")))
@@ -59,6 +62,14 @@ def _network(
                 raise WeightFileError(f"{path}, {what}: {entry!r} is not a known layer")
     with blame(path, f"{prefix}layers"):
         return Network(layers, initial, provenance)
+
+
+def _convolutions(provenance: dict[str, Any]) -> set[Any]:
+    """Return the numbers of the linear layers that are convolutions."""
+    noted = provenance.get("convolutions")
+    entries = noted if isinstance(noted, list) else []
+    numbers = (entry.get("layer") for entry in entries if isinstance(entry, dict))
+    return {number for number in numbers if isinstance(number, int)}
 
 
 def check_text(path: Path, key: str, length: int) -> None:

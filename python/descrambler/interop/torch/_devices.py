@@ -29,11 +29,6 @@ def wide_at_home(tensor: Any) -> Any:
 
 def cast(tensor: Any, like: Any) -> Any:
     """Return a tensor on the device and in the dtype of another, in the order that never asks a GPU for float64."""
-    return moved(tensor, like.device, like.dtype)
-
-
-def moved(tensor: Any, device: Any, dtype: Any) -> Any:
-    """Return a tensor on a device, in a dtype that this device has."""
-    if dtype == torch.float64:
-        return tensor.to(device).to(dtype)
-    return tensor.to(dtype).to(device)
+    if like.dtype == torch.float64:
+        return tensor.to(like.device).to(like.dtype)
+    return tensor.to(like.dtype).to(like.device)

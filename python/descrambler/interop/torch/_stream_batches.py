@@ -1,4 +1,4 @@
-"""Batches: random ones for tracing a model, and any ones moved to another dtype or device."""
+"""Batches: random ones for tracing a model, and given ones on another device or in another dtype."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..._util.validate import require_extra
-from ._devices import moved as moved_to
+from ._devices import cast
 from ._stream_parts import Parts
 
 if TYPE_CHECKING:
@@ -41,12 +41,12 @@ def stand_in(model: Any, parts: Parts) -> Any:
     return {main: ids} | ({"decoder_input_ids": ids} if encoder_decoder else {})
 
 
-def moved(batch: Any, device: Any, dtype: Any) -> Any:
-    """Return a batch on a device, its real numbers in a dtype."""
+def cast_batch(batch: Any, like: Any) -> Any:
+    """Return a batch on the device of a tensor, its real numbers in the dtype of that tensor."""
     if isinstance(batch, torch.Tensor):
-        return moved_to(batch, device, dtype) if batch.dtype.is_floating_point else batch.to(device)
+        return cast(batch, like) if batch.dtype.is_floating_point else batch.to(like.device)
     if isinstance(batch, Mapping):
-        return {key: moved(value, device, dtype) for key, value in batch.items()}
+        return {key: cast_batch(value, like) for key, value in batch.items()}
     if isinstance(batch, tuple | list):
-        return [moved(item, device, dtype) for item in batch]
+        return [cast_batch(item, like) for item in batch]
     return batch

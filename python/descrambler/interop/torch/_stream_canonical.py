@@ -11,7 +11,7 @@ import numpy as np
 from ..._signals.gram import Gram
 from ..._util.tables import Tabulated
 from ..._util.validate import require_extra
-from ._stream_batches import moved
+from ._stream_batches import cast_batch
 from ._stream_exact import Casts
 from ._stream_gram import grams
 from ._stream_group import after_ones
@@ -112,7 +112,7 @@ def canonical(
         model = as_float64(model)
         parts = find(model, spec)
     parameter = parts.writers[0].parameter
-    given = (moved(batch, parameter.device, parameter.dtype) for batch in batches)
+    given = (cast_batch(batch, parameter) for batch in batches)
     with (
         torch.autocast(parameter.device.type, enabled=False),
         Casts(True, model.buffers()),

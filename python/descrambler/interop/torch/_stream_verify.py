@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..._util.tables import brief
 from ..._util.validate import require_extra
 from ._devices import cast, wide
-from ._stream_batches import moved
+from ._stream_batches import cast_batch
 from ._stream_exact import Casts
 from ._stream_parts import find
 from ._stream_spec import Stream
@@ -153,7 +153,7 @@ class Pair:
             stack.enter_context(torch.autocast(parameter.device.type, enabled=False))
             casts = stack.enter_context(Casts(keep, model.buffers()))
             for batch in batches:
-                batch = moved(batch, parameter.device, parameter.dtype)
+                batch = cast_batch(batch, parameter)
                 result = (self.forward or call)(model, batch)
                 seen.results += [wide(x) for x in outputs(result)]
         seen.casts = casts.count
