@@ -292,7 +292,9 @@ class TestEvidence:
     def test_an_ensemble_needs_untrained_weights(self):
         x = np.random.default_rng(0).standard_normal((60, 12))
         networks = [self.network(seed) for seed in range(2)]
-        with pytest.raises(ValueError, match="must bring their untrained weights.*provenance"):
+        with pytest.raises(
+            ValueError, match="must bring their untrained weights.*initial=untrained"
+        ):
             ds.ensemble(networks, x)
         start = self.network(5)
         given = [ds.Network(n.layers, start, provenance=n.provenance) for n in networks]
