@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from descrambler._util import lapack
+from descrambler._util import lapack, symmetric
 from descrambler._util.threads import blas_libraries, blas_threads
 
 
@@ -69,3 +69,35 @@ def test_failure_is_raised_to_the_caller():
 
     with pytest.raises(np.linalg.LinAlgError, match="no convergence"):
         lapack.apart(fail, 1)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("n", [1, 2, 40])
+@pytest.mark.parametrize("by_numpy", [False, True])
+def test_pairs_of_a_symmetric_matrix(n, dtype, by_numpy, monkeypatch):
+    if by_numpy:
+        monkeypatch.setattr(symmetric, "_routine", lambda: None)
+    a = np.random.default_rng(n).standard_normal((n, n)).astype(dtype)
+    a = a + a.T
+    before, eps = a.copy(), np.finfo(dtype).eps
+    (rising, columns), (falling, rows) = lapack.eigh(a), lapack.falling_pairs(a)
+    assert np.array_equal(a, before)
+    assert {x.dtype for x in (rising, columns, falling, rows)} == {np.dtype(dtype)}
+    np.testing.assert_allclose(rising, np.linalg.eigvalsh(before), atol=50 * eps)
+    np.testing.assert_allclose(falling, rising[::-1], atol=50 * eps)
+    for values, vectors in ((rising, columns), (falling, rows.T)):
+        np.testing.assert_allclose(vectors.T @ vectors, np.eye(n), atol=50 * eps)
+        np.testing.assert_allclose(a @ vectors, vectors * values, atol=200 * eps)
+
+
+def test_routine_of_scipy_is_the_one_that_is_called():
+    assert symmetric._routine() is not None
+
+
+def test_no_convergence_is_an_error(monkeypatch):
+    def fails(*arguments):
+        arguments[-1]._obj.value = 3
+
+    monkeypatch.setattr(symmetric, "_routine", lambda: fails)
+    with pytest.raises(np.linalg.LinAlgError, match="did not converge"):
+        lapack.eigh(np.eye(3))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import cast
 
 import numpy as np
 import scipy.fft
+import scipy.fftpack
 from numpy.typing import NDArray
 
 from .._util import lapack
+from .._util.symmetric import padded
 from .._util.threads import threads_here
-from .._util.validate import Array
+from .._util.validate import Array, frozen
 
 BOUNDARIES = ("periodic", "neumann", "dirichlet")
 # Entries from which on a matrix is transformed by several threads.
@@ -39,7 +42,7 @@ class LinkBasis:
         """Number of points on the link axis, and of modes."""
         return len(self.eigenvalues)
 
-    @property
+    @cached_property
     def norm(self) -> float:
         """Spectral norm of A."""
         return float(np.abs(self.eigenvalues[[0, -1]]).max())
@@ -59,22 +62,25 @@ class LinkBasis:
         modes = _real_fourier(matrix)
         return modes if self.order is None else modes[self.order]
 
-    def from_modes(self, matrix: Array) -> Array:
-        """V matrix, for a matrix with n rows."""
+    def from_modes(self, matrix: Array, factors: Array | float = 1.0) -> Array:
+        """V diag(factors) matrix, for a matrix with n rows."""
+        if self.vectors is None and self.boundary == "periodic":
+            return self._from_periodic(matrix, factors)
+        if not isinstance(factors, float):
+            matrix = _column(factors, matrix) * matrix
         if self.vectors is not None:
             return self.vectors @ matrix
+        workers = _workers(matrix)
         if self.boundary == "neumann":
-            return cast(
-                Array, scipy.fft.idct(matrix, axis=0, norm="ortho", workers=_workers(matrix))
-            )
-        if self.boundary == "dirichlet":
-            return cast(
-                Array,
-                scipy.fft.idst(matrix, type=1, axis=0, norm="ortho", workers=_workers(matrix)),
-            )
+            return cast(Array, scipy.fft.idct(matrix, axis=0, norm="ortho", workers=workers))
+        return cast(Array, scipy.fft.idst(matrix, type=1, axis=0, norm="ortho", workers=workers))
+
+    def _from_periodic(self, matrix: Array, factors: Array | float) -> Array:
         if self.order is not None:
-            matrix = matrix[np.argsort(self.order)]
-        return _inverse_real_fourier(matrix)
+            back = np.argsort(self.order)
+            matrix = matrix[back]
+            factors = factors if isinstance(factors, float) else factors[back]
+        return _inverse_real_fourier(matrix, factors)
 
     def degenerate_blocks(self) -> Iterator[slice]:
         """Yield runs of modes with one eigenvalue, within which the criterion fixes no axes."""
@@ -93,40 +99,49 @@ def _workers(matrix: Array) -> int:
 
 
 def _real_fourier(matrix: Array) -> Array:
-    n = len(matrix)
-    spectrum = scipy.fft.rfft(matrix, axis=0, norm="ortho", workers=_workers(matrix))
-    modes = np.empty_like(matrix)
-    modes[0] = spectrum[0].real
-    last = (n + 1) // 2
-    modes[1 : 2 * last - 1 : 2] = spectrum[1:last].real
-    modes[2 : 2 * last - 1 : 2] = -spectrum[1:last].imag
-    modes[1 : 2 * last - 1] *= np.sqrt(2, dtype=matrix.dtype)
-    if n % 2 == 0:
-        modes[-1] = spectrum[-1].real
+    modes = _transformed(scipy.fftpack.rfft, matrix)
+    modes *= _column(1 / _lengths(len(matrix)), modes)
     return modes
 
 
-def _inverse_real_fourier(modes: Array) -> Array:
-    n = len(modes)
-    complex_dtype = np.complex64 if modes.dtype == np.float32 else np.complex128
-    spectrum = np.zeros((n // 2 + 1, *modes.shape[1:]), complex_dtype)
-    spectrum[0] = modes[0]
-    last = (n + 1) // 2
-    half = np.sqrt(0.5, dtype=modes.dtype)
-    np.multiply(modes[1 : 2 * last - 1 : 2], half, out=spectrum[1:last].real)
-    np.multiply(modes[2 : 2 * last - 1 : 2], -half, out=spectrum[1:last].imag)
+def _inverse_real_fourier(modes: Array, factors: Array | float) -> Array:
+    return _transformed(scipy.fftpack.irfft, modes, _column(factors * _lengths(len(modes)), modes))
+
+
+def _transformed(
+    transform: Callable[..., Array], matrix: Array, factors: Array | float = 1.0
+) -> Array:
+    """Transform the columns of ``factors * matrix``: in place, where rows are padded."""
+    work = padded(matrix.shape, matrix.dtype)
+    np.multiply(matrix, factors, out=work)
+    with scipy.fft.set_workers(_workers(matrix)):
+        return np.ascontiguousarray(transform(work, axis=0, overwrite_x=True))
+
+
+def _lengths(n: int) -> Array:
+    """Return what FFTPACK's coefficients are of ours: its sines have the other sign, none is normalized."""
+    lengths = np.full(n, np.sqrt(n / 2))
+    lengths[2::2] *= -1
+    lengths[0] = np.sqrt(n)
     if n % 2 == 0:
-        spectrum[-1] = modes[-1]
-    return cast(Array, scipy.fft.irfft(spectrum, n, axis=0, norm="ortho", workers=_workers(modes)))
+        lengths[-1] = np.sqrt(n)
+    return lengths
 
 
+def _column(factors: Array, matrix: Array) -> Array:
+    """Return factors of the rows of a matrix, or of the entries of a vector."""
+    shape = (-1, *[1] * (matrix.ndim - 1))
+    return factors.astype(matrix.dtype, copy=False).reshape(shape)
+
+
+@lru_cache(maxsize=8)
 def analytic_basis(n: int, order: float, boundary: str) -> LinkBasis:
     """Return the modes of a spectral derivative of the given order on n equispaced points."""
+    first = 1 if boundary == "dirichlet" else 0
+    frequency = np.arange(first, first + n) / 2
     if boundary == "periodic":
-        frequency = (np.arange(n) + 1) // 2
-        return LinkBasis(boundary, frequency.astype(np.float64) ** (2 * order))
-    first = 0 if boundary == "neumann" else 1
-    return LinkBasis(boundary, (np.arange(first, first + n) / 2) ** (2 * order))
+        frequency = np.ceil(frequency)
+    return LinkBasis(boundary, frozen(frequency ** (2 * order)))
 
 
 def operator_basis(operator: Array) -> LinkBasis:

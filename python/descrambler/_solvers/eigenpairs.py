@@ -128,14 +128,14 @@ def all_pairs(gram: Gram, dtype: type[np.floating[Any]]) -> Leading:
     if gram.factor is not None:
         return _singular_pairs(gram, gram.factor)
     b = gram.matrix.astype(dtype, copy=False)
-    values, vectors = lapack.eigh(b)
+    values, modes = lapack.falling_pairs(b)
     # What rounding in single precision may leave below zero is accepted.
-    negative = max(1e-6, rounding_level(1, gram.n, dtype)) * abs(values[-1])
-    if values[0] < -(negative + gram.uncertainty):
+    negative = max(1e-6, rounding_level(1, gram.n, dtype)) * abs(values[0])
+    if values[-1] < -(negative + gram.uncertainty):
         raise ValueError(
-            f"gram must be positive semidefinite, got eigenvalues from {values[0]:.3g} to {values[-1]:.3g}"
+            f"gram must be positive semidefinite, got eigenvalues from {values[-1]:.3g} to {values[0]:.3g}"
         )
-    values, modes = values[::-1].astype(np.float64), vectors.T[::-1].copy()
+    values = values.astype(np.float64)
     is_rounding = np.abs(values) <= rounding_level(values[0], gram.n) + gram.uncertainty
     uncertain = 0.0 if dtype == np.float64 else rounding_level(values[0], gram.n, dtype)
     uncertain = max(uncertain, gram.uncertainty)

@@ -118,8 +118,9 @@ def _resolved(leading: Leading, largest: float, moments: HigherMoments | None) -
         gap *= gap
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             closeness = np.divide(1, gap, out=gap)
-            mixing[rows] = residual[rows] ** 2 * closeness.sum(axis=1)
-            mixing[rows] += _weighted(closeness, rounding, rows)
+            number = closeness.sum(axis=1)
+            mixing[rows] = residual[rows] ** 2 * number
+            mixing[rows] += _weighted(closeness, number, rounding, rows)
             if moments is not None and count is not None:
                 moment = np.einsum("ij,ij->i", moments.fourth[rows], closeness)
                 mixing[rows] += moment / (count * more)
@@ -138,10 +139,13 @@ def _resolved(leading: Leading, largest: float, moments: HigherMoments | None) -
     return np.logical_and(judged & (b > rounding + residual), mixing <= MIXING_LIMIT)
 
 
-def _weighted(closeness: Array, rounding: Array, rows: slice) -> Array:
-    """Sum the closeness of each of some modes to all, weighted with the square of the larger rounding."""
+def _weighted(closeness: Array, number: Array, rounding: Array, rows: slice) -> Array:
+    """Sum the closeness of each of some modes to all, weighted with the square of the larger rounding.
+
+    `number` is the plain sum.
+    """
     if rounding[0] == rounding[-1]:  # of all modes, which it falls along
-        weighted: Array = rounding[0] ** 2 * closeness.sum(axis=1)
+        weighted: Array = rounding[0] ** 2 * number
     else:
         weighted = np.einsum("ij,ij->i", np.maximum.outer(rounding[rows], rounding) ** 2, closeness)
     return weighted
@@ -217,12 +221,16 @@ def in_gauge(
 ) -> Rotation:
     """P from its modes; those beyond `kept` carry no signal and turn as little as possible."""
     gauge, aim = settings.gauge, settings.aim
-    if gauge != "none":
-        modes = np.multiply(modes, sign[:, None].astype(modes.dtype), out=modes)
+    if gauge == "none":
+        sign = np.ones(len(modes))
+    if settings.rank is not None or kept < basis.n:
+        # In place, as the result may keep them.
+        modes *= sign[:, None].astype(modes.dtype)
+        sign = np.ones(len(modes))
     if kept < basis.n:
         return place(modes[:kept], basis, gauge, aim)
-    rotation = basis.from_modes(modes)
-    reflect_last_mode_if_needed(rotation, modes, basis)
+    rotation = basis.from_modes(modes, sign)
+    reflect_last_mode_if_needed(rotation, float(sign[-1]) * modes[-1], basis)
     if gauge in ("identity", "align"):
         other = np.eye(basis.n) if aim is None else aim.matrix
         other = basis.to_modes(other.astype(np.float64, copy=False))
@@ -267,7 +275,7 @@ def aligned(
     return turned
 
 
-def reflect_last_mode_if_needed(rotation: Array, modes: Array, basis: LinkBasis) -> None:
+def reflect_last_mode_if_needed(rotation: Array, mode: Array, basis: LinkBasis) -> None:
     """Change the sign of P's last mode, in place, where det P = -1."""
     if has_negative_determinant(rotation):
         last = np.zeros((basis.n, 1), rotation.dtype)
@@ -275,4 +283,4 @@ def reflect_last_mode_if_needed(rotation: Array, modes: Array, basis: LinkBasis)
         column = basis.from_modes(last)[:, 0]
         (update,) = scipy.linalg.get_blas_funcs(("ger",), (rotation,))
         # BLAS sees a matrix in rows as its transpose, and changes it in place; in another order, a copy.
-        rotation.T[...] = update(-2, modes[-1], column, a=rotation.T, overwrite_a=True)
+        rotation.T[...] = update(-2, mode, column, a=rotation.T, overwrite_a=True)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import scipy.linalg
 
+from .symmetric import rows_of_pairs
 from .threads import blas_limit, blas_threads
 from .validate import Array
 
@@ -20,12 +21,15 @@ PATIENCE = 0.1
 
 
 def eigh(matrix: Array) -> tuple[Array, Array]:
-    """Return eigenvalues, ascending, and eigenvectors, in columns, by divide and conquer.
+    """Return eigenvalues, ascending, and eigenvectors, in columns, by divide and conquer."""
+    values, rows = _by_size(matrix, lambda: rows_of_pairs(matrix))
+    return values, rows.T
 
-    NumPy's, as SciPy's keeps other threads of Python waiting until it ends.
-    """
-    values, vectors = _by_size(matrix, lambda: np.linalg.eigh(matrix))
-    return values, vectors
+
+def falling_pairs(matrix: Array) -> tuple[Array, Array]:
+    """Return eigenvalues, descending, and eigenvectors, in rows."""
+    values, rows = _by_size(matrix, lambda: rows_of_pairs(matrix, -1))
+    return np.negative(values), rows
 
 
 def svd(matrix: Array, *, full_matrices: bool = True) -> tuple[Array, Array, Array]:
