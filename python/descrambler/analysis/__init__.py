@@ -1,4 +1,4 @@
-"""Measurements on networks and descrambled weights: numbers first, pictures elsewhere.
+"""Measurements on networks and descrambled weights, without pictures.
 
 ``docs/analysis.md`` has the table of them: formula, units, and whether P matters.
 """

@@ -20,7 +20,7 @@ Loss = Callable[[Array], float]
 
 
 def layer_loss(network: Network, layer: int, inputs: ArrayLike, targets: ArrayLike) -> Loss:
-    """Mean squared error of a network as a function of one layer's weights.
+    """Return the mean squared error of a network as a function of one layer's weights.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def layer_loss(network: Network, layer: int, inputs: ArrayLike, targets: ArrayLi
     Returns
     -------
     callable
-        From weights of that layer's shape to the loss; what comes before the layer is computed once.
+        From weights of that layer's shape to the loss; the signals before the layer are computed once.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def layer_loss(network: Network, layer: int, inputs: ArrayLike, targets: ArrayLi
 def without_band(
     weights: ArrayLike, low: float, high: float = np.inf, transform: Transform = "dct"
 ) -> Array:
-    """Weights that no longer respond to frequencies ``low <= f < high`` of the input axis.
+    """Return weights that do not respond to frequencies ``low <= f < high`` of the input axis.
 
     ``W (1 - C^T M C)``, C the orthonormal transform and M the mask of the band. P does not matter.
 
@@ -78,7 +78,7 @@ def without_band(
     low, high : float
         Cycles per length of the input axis. The upper half is from ``n_in / 4``.
     transform : {"dct", "fourier"}
-        On one-sided signals a Fourier cut also cuts what is smooth, at the ends: use the DCT.
+        For one-sided signals use the DCT: a Fourier cut also removes smooth parts near the ends.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def band_cut(
     high: float = np.inf,
     transform: Transform = "dct",
 ) -> float:
-    """Relative change of the loss when a layer no longer responds to a band.
+    """Return the relative change of the loss when a layer no longer responds to a band.
 
     ``loss(without_band(W)) / loss(W) - 1``: 0 where the network does not use the band. P does not
     matter.
@@ -137,7 +137,7 @@ def band_cut(
 
 @computes
 def functional_rank(weights: ArrayLike, loss: Loss, ratio: float = 1.05) -> int:
-    """Smallest rank from which up a truncated singular value decomposition keeps the loss.
+    """Return the smallest rank from which on a truncated singular value decomposition keeps the loss.
 
     The least r with ``loss(W_s) < ratio * loss(W)`` for all s >= r, W_s the best approximation of
     rank s. P does not matter.

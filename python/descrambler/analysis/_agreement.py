@@ -69,7 +69,7 @@ class Agreement:
         The matrices in the canonical gauge, in mode coordinates: V^T P W, one link mode in a row.
         Here the last mode, too, has a positive mean response, whatever the determinant of P.
     resolved : ndarray of bool, shape (n_networks, n)
-        Which modes the inputs resolve.
+        Modes that the inputs resolve.
     similarity, bound : ndarray, shape (n_networks, n_networks)
         Cosine over the modes that both resolve, in the canonical gauge and in the best (Procrustes
         over the gauge group: signs, and rotations of cos k with sin k). NaN for two networks that
@@ -130,10 +130,10 @@ class Agreement:
 
     @property
     def threshold(self) -> float:
-        """Least `typical` value of a network that is no outlier.
+        """Smallest `typical` value of a network that is not an outlier.
 
-        The median of `typical` less 3.5 times its scaled median absolute deviation (Iglewicz and
-        Hoaglin 1993), which is taken as at least 0.01.
+        The median of `typical` minus 3.5 times its scaled median absolute deviation (Iglewicz and
+        Hoaglin 1993); the deviation is taken as at least 0.01.
         """
         typical = self.typical[np.isfinite(self.typical)]
         if not typical.size:
@@ -146,7 +146,7 @@ class Agreement:
     def outliers(self) -> tuple[int, ...]:
         """Networks, counted from 0, that no gauge brings as near to the others as `threshold`.
 
-        A network that shares no resolved mode with any other is one too.
+        A network that shares no resolved mode with any other is an outlier, too.
         """
         ordinary = self.typical >= self.threshold
         return tuple(int(index) for index in np.flatnonzero(~ordinary))
@@ -174,8 +174,8 @@ class Agreement:
         Parameters
         ----------
         align : bool
-            Whether each is turned, within the gauge group, to its best fit with the medoid. Of
-            random matrices, too, that makes a mean that looks somewhat like the medoid.
+            Whether each picture is aligned with the medoid's within the gauge group. The mean of
+            aligned random matrices, too, resembles the medoid.
 
         Returns
         -------
@@ -195,8 +195,8 @@ class Agreement:
 def similarities(modes: Array, counted: Array) -> tuple[Array, Array]:
     """Compare descrambled matrices of networks, each with each, modulo gauge.
 
-    As `compare`, but over chosen modes, and with gauges of either determinant: where the units of one
-    network are listed in another order, its P may have the other.
+    Like `compare`, but over chosen modes and with gauges of either determinant: another order of the
+    units may change the sign of det P.
 
     Parameters
     ----------

@@ -91,7 +91,7 @@ class BasisMatch:
     def rival(self, name: str) -> tuple[str, Array]:
         """Best other basis, by the mean of `best_r2` over vectors, and its `best_r2`.
 
-        Name a basis only where it beats this one.
+        Name a basis only if it exceeds this one.
         """
         own = self._index(name)
         if len(self.names) < 2:
@@ -115,24 +115,24 @@ def match_bases(
 ) -> BasisMatch:
     """Fit vectors by single members of several bases, the constant removed from both.
 
-    R^2 of the least-squares fit of member (or pair cos, sin) and constant, about the vector's mean:
-    the squared correlation, where a member is one column. Amey et al. 2021, Fig. 4, fits singular
-    vectors by T_0 .. T_4 alone.
+    R^2, about the vector's mean, of the least-squares fit of a constant and a member (or pair cos, sin).
+    For a member of one column it is the squared correlation. Amey et al. 2021, Fig. 4, fit singular
+    vectors by T_0 .. T_4 only.
 
-    P does not matter for singular vectors on the side of inputs or outputs; it does on the link side,
-    where the smoothness criterion itself makes waves.
+    P does not matter for singular vectors on the side of inputs or outputs. It does on the link side,
+    where the smoothness criterion itself produces waves.
 
     Parameters
     ----------
     vectors : array_like, shape (n, n_vectors)
-        In columns, on n equispaced points: the output side of `singular_vectors`, say.
+        In columns, on n equispaced points, such as the output side of `singular_vectors`.
     bases : sequence of {"chebyshev", "dct", "fourier", "legendre"}
         Polynomials of degree 1, 2, ... on [-1, 1]; half cycles 1, 2, ... of a cosine over n cells; pairs
         cos, sin of 1, 2, ... whole cycles.
     others : mapping from name to array_like, shape (n, any), optional
-        Further bases in columns, by rising order: `principal_components` of data or targets, say.
+        Further bases in columns, in rising order, such as `principal_components` of data or targets.
     count : int, optional
-        Members of each of `bases`: (n - 1) // 2 or 32, whichever is less, by default.
+        Members per basis of `bases`; by default (n - 1) // 2, at most 32.
 
     Returns
     -------

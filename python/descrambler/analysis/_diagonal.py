@@ -13,7 +13,7 @@ from . import _marchenko_pastur as marchenko_pastur
 
 
 def diagonal_share(weights: ArrayLike) -> float:
-    """Share of a matrix's energy on its diagonal, ``sum_i W_ii^2 / ||W||^2``.
+    """Return the share of a matrix's energy on its diagonal, ``sum_i W_ii^2 / ||W||^2``.
 
     P matters: compare P W under Eq. 14 (Amey et al. 2021) with `random_diagonal_share`.
 
@@ -37,10 +37,10 @@ def diagonal_share(weights: ArrayLike) -> float:
 
 
 def expected_diagonal_share(values: ArrayLike) -> float:
-    """Diagonal share that the maximum diagonal sum gives to a matrix with these singular values.
+    """Return the diagonal share that the maximum diagonal sum gives to a matrix with these singular values.
 
-    The rotation makes V S V^T of a square W = U S V^T. For Haar-random V the expected share of energy on
-    the diagonal is ``(2 + (sum s)^2 / sum s^2) / (n + 2)``: built in, not learnt.
+    The rotation turns a square W = U S V^T into V S V^T. For Haar-random V the expected share of energy on
+    the diagonal is ``(2 + (sum s)^2 / sum s^2) / (n + 2)``, without any learning.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def expected_diagonal_share(values: ArrayLike) -> float:
 
 @computes
 def random_diagonal_share(n_out: int, n_in: int | None = None) -> float:
-    """Diagonal share that the maximum diagonal sum gives to P W, W random: built in, not learnt.
+    """Return the diagonal share that the maximum diagonal sum gives to P W for random W, without any learning.
 
     P W has the singular values of W as the eigenvalues of its (square) upper part, so its diagonal
     entries tend to their mean: ``(E s)^2 / E s^2`` for n_out >= n_in, times n_out / n_in else, s

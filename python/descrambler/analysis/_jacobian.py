@@ -1,6 +1,6 @@
 """Exact derivatives of a network's outputs by its inputs.
 
-No rotation of an inner dimension changes them: whatever is read from a Jacobian needs no descrambling.
+No rotation of an inner dimension changes a Jacobian, so it needs no descrambling.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Known: TypeAlias = Mapping[int, Array]
 
 @computes
 def jacobians(network: Network, inputs: ArrayLike) -> Array:
-    """Jacobian at each input: ``J_s[i, j]``, derivative of output i by input j at sample s.
+    """Return the Jacobian at each input: ``J_s[i, j]`` is the derivative of output i by input j at sample s.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def mean_jacobian_from(network: Network, x: Array, known: Known) -> Array:
 
 @computes
 def directional_gain(network: Network, inputs: ArrayLike, directions: ArrayLike) -> Array:
-    """Gain along each direction, root mean square over inputs: ``sqrt(E_s ||J_s d||^2) / ||d||``.
+    """Return the gain along each direction, r.m.s. over inputs: ``sqrt(E_s ||J_s d||^2) / ||d||``.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def directional_gain(network: Network, inputs: ArrayLike, directions: ArrayLike)
     inputs : array_like, shape (m, n_in)
         Samples in rows.
     directions : array_like, shape (k, n_in)
-        The same at every input; not zero.
+        Directions in rows, the same for every input; not zero.
 
     Returns
     -------
@@ -164,7 +164,7 @@ def _steps(
 
 
 def _batches(network: Network, x: Array, vectors: int | None = None) -> Iterator[slice]:
-    """Cut the inputs so that `vectors` signals a sample fit the caches.
+    """Cut the inputs so that `vectors` signals per sample fit the caches.
 
     Default: as many as the mean Jacobian keeps, which is one, or n_out in a deep network.
     """

@@ -1,4 +1,4 @@
-"""Order along an axis: whether outputs far along it get faster waves, or slower ones."""
+"""Order along an axis: whether outputs further along it respond to higher or to lower frequencies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEAST_POINTS = 8
 
 @computes
 def output_frequencies(jacobian: ArrayLike) -> tuple[Array, NDArray[np.intp]]:
-    """Mean frequency that excites each output: the energy-weighted mean over cosines of its row.
+    """Return the mean frequency that excites each output: the energy-weighted mean over cosines of its row.
 
     Zero frequency and outputs with less than 1 % of the largest energy are left out. P does not matter.
 
@@ -44,7 +44,7 @@ def output_frequencies(jacobian: ArrayLike) -> tuple[Array, NDArray[np.intp]]:
 
 @computes
 def frequency_order(jacobian: ArrayLike, axis: ArrayLike | None = None) -> float:
-    """Rank correlation (Spearman) of an output's position with its `output_frequencies`.
+    """Return the rank correlation (Spearman) of an output's position with its `output_frequencies`.
 
     P does not matter.
 
@@ -72,7 +72,7 @@ def frequency_order(jacobian: ArrayLike, axis: ArrayLike | None = None) -> float
 def mode_order(
     weights: ArrayLike, axis: ArrayLike | None = None, transform: str = "fourier"
 ) -> float:
-    """Rank correlation (Spearman) of an output's position with the mean link frequency that feeds it.
+    """Return the rank correlation (Spearman) of an output's position with the mean link frequency that feeds it.
 
     The link frequency of a row of ``W P^T`` is the energy-weighted mean over its link frequencies, zero
     left out; rows with less than 1 % of the largest energy are left out. Amey et al. 2021, Fig. 3, read
@@ -133,7 +133,7 @@ def _rank_correlation(x: Array, y: Array) -> float:
 
 
 def ranks(x: Array) -> Array:
-    """Rank of each entry, from 1; equal ones share the mean of theirs. Importing SciPy's takes a second."""
+    """Return the rank of each entry, from 1; ties get their mean rank. Importing SciPy's takes a second."""
     order = np.argsort(x, kind="stable")
     ordered = x[order]
     first = np.concatenate([[True], ordered[1:] != ordered[:-1]])

@@ -15,7 +15,7 @@ TRACY_WIDOM_95 = 0.9793
 
 
 def participation_ratio(values: ArrayLike) -> float:
-    """Effective number of singular values, ``(sum s^2)^2 / sum s^4``.
+    """Return the effective number of singular values, ``(sum s^2)^2 / sum s^4``.
 
     Does not depend on P.
 
@@ -44,7 +44,7 @@ def noise_level(weights: ArrayLike) -> float:
     """Estimate the standard deviation of the noise in a matrix from its median singular value.
 
     ``median(s) / sqrt(n_max mu)``, mu the median of the Marchenko-Pastur law (Gavish and Donoho 2014).
-    Right while fewer than about half of the singular values carry signal. P does not matter.
+    Valid while fewer than about half of the singular values carry signal. P does not matter.
 
     Parameters
     ----------
@@ -68,18 +68,18 @@ def noise_level(weights: ArrayLike) -> float:
 
 @computes
 def values_above_noise(weights: ArrayLike, sigma: float | None = None) -> int:
-    """Return the number of singular values above what noise has.
+    """Return the number of singular values above the noise.
 
     The limit is the 95 % quantile of the largest singular value of noise of the given sigma (Johnstone
     2001), which tends to ``sigma (sqrt(n_out) + sqrt(n_in))``; with the estimated `noise_level` about a tenth of
-    noise matrices pass it. P does not matter. Weight decay shrinks what is not learnt, so
-    a count against the spread of the untrained weights and one against the `noise_level` differ.
+    noise matrices exceed it. P does not matter. Weight decay shrinks what is not learnt, so
+    counts with the spread of the untrained weights and with the `noise_level` differ.
 
     Parameters
     ----------
     weights : array_like, shape (n_out, n_in)
     sigma : float, optional
-        Standard deviation of the noise: that of the untrained weights, say. By default `noise_level`.
+        Standard deviation of the noise, such as that of the untrained weights. By default `noise_level`.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""What a layer, or a whole network by its Jacobian, lets through: bands, notches, gains.
+"""Frequency response of a layer, or of a network by its Jacobian: bands, notches, gains.
 
-No rotation of the outputs changes any of it: P does not matter for the input side of P W.
+No rotation of the outputs changes a response: P does not matter for the input side of P W.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Band(NamedTuple):
 
 @computes
 def aggregate_response(weights: ArrayLike, transform: Transform = "dct") -> Array:
-    """Response along the input axis, root mean square over outputs, frequency by frequency.
+    """Return the response at each frequency of the input axis, r.m.s. over outputs.
 
     ``A(f) = ||W c_f|| / sqrt(n_out)``, c_f the wave of norm 1 and frequency f (Fourier: the mean of
     the squares of cosine and sine). White weights have a flat response: their own r.m.s. value.
@@ -56,7 +56,7 @@ def aggregate_response(weights: ArrayLike, transform: Transform = "dct") -> Arra
 
 
 def pass_band(frequency: ArrayLike, response: ArrayLike, level_db: float = -3.0) -> Band:
-    """Band around the peak in which the response stays within some decibels of it.
+    """Return the band around the peak in which the response stays within some decibels of it.
 
     Between the points of the axis the response in decibels is taken as linear.
 
@@ -87,13 +87,13 @@ def pass_band(frequency: ArrayLike, response: ArrayLike, level_db: float = -3.0)
 
 
 def notch_depth(response: ArrayLike) -> float:
-    """Response at zero frequency against the peak of all others, in dB.
+    """Return the response at zero frequency relative to the peak of all others, in dB.
 
     ``20 log10(A(0) / max_{f > 0} A(f))``: negative for a notch. For random weights it is somewhat
     below 0, because one value is compared with the largest of many.
 
-    P does not matter. If a layer has no biases, a constant input may serve as its bias: then only the
-    Jacobian of the whole network tells whether there is a notch.
+    P does not matter. In a layer without biases, a constant input may serve as the bias. Then only the
+    Jacobian of the whole network shows whether there is a notch.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def notch_depth(response: ArrayLike) -> float:
     Returns
     -------
     float
-        -inf where nothing passes at zero frequency; NaN where nothing passes at all.
+        -inf if nothing passes at zero frequency; NaN if nothing passes at all.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def notch_depth(response: ArrayLike) -> float:
 
 
 def upper_band_level(response: ArrayLike, fraction: float = 0.5) -> float:
-    """Root mean square response of the upper part of the band against the peak, in dB.
+    """Return the r.m.s. response in the upper part of the band relative to the peak, in dB.
 
     Far below 0 for a low-pass filter; somewhat below 0 for white weights, because a mean is compared with
     a maximum.
@@ -126,12 +126,12 @@ def upper_band_level(response: ArrayLike, fraction: float = 0.5) -> float:
     response : array_like, shape (n,)
         From zero frequency up; n >= 2.
     fraction : float
-        How much of the axis counts as its upper part, between 0 and 1.
+        Share of the axis that counts as its upper part, between 0 and 1.
 
     Returns
     -------
     float
-        NaN where nothing passes at all.
+        NaN if nothing passes at all.
 
     Raises
     ------
@@ -146,12 +146,12 @@ def upper_band_level(response: ArrayLike, fraction: float = 0.5) -> float:
 
 
 def band_pass_level(response: ArrayLike) -> float:
-    """Mean response outside the pass band against the peak, in dB: the larger of both sides.
+    """Return the mean response outside the pass band relative to the peak, in dB: the larger of both sides.
 
     The sides are below half the lower edge of the pass band (-3 dB), and above the middle between its
-    upper edge and the end of the axis; root mean square of each, the squared response taken as linear
-    between its points. Edges, unlike a peak, do not hop where a band has a flat top. Band-pass: far
-    below 0. P does not matter.
+    upper edge and the end of the axis. Each mean is an r.m.s. of the squared response, interpolated
+    linearly. Unlike a peak, edges are stable for a band with a flat top. Band-pass: far below 0.
+    P does not matter.
 
     Parameters
     ----------
@@ -161,8 +161,8 @@ def band_pass_level(response: ArrayLike) -> float:
     Returns
     -------
     float
-        Above -3 where the band begins at zero frequency, and 0 where nothing passes at all: there is no
-        band. At least -300.
+        Above -3 if the band begins at zero frequency, and 0 if nothing passes at all: there is no band.
+        At least -300.
 
     Raises
     ------
@@ -195,8 +195,8 @@ def _mean_between(values: Array, start: float, stop: float) -> float:
 def gain(weights: ArrayLike, directions: ArrayLike) -> Array:
     """Gain along each direction, ``||W d|| / ||d||``.
 
-    P does not matter. For the spread of a network's Jacobians over its inputs, which the mean
-    Jacobian does not have, see `directional_gain`.
+    P does not matter. See `directional_gain` for a gain that takes the Jacobian at every input instead
+    of their mean.
 
     Parameters
     ----------
@@ -221,10 +221,10 @@ def gain(weights: ArrayLike, directions: ArrayLike) -> Array:
 
 
 def gain_ratio(nuisance: ArrayLike, signal: ArrayLike) -> float:
-    """Gain on nuisance directions against gain on signal directions, r.m.s. of each, in dB.
+    """Return the gain on nuisance directions relative to that on signal directions, r.m.s. of each, in dB.
 
-    What counts as nuisance (baselines, say) and as signal must come from data or physics, not from
-    the network. 0 for a network that does not tell them apart; negative if it rejects the nuisance.
+    Choose nuisance (such as baselines) and signal from data or physics, not from the network.
+    0 for a network that does not distinguish them; negative if it rejects the nuisance.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ def gain_ratio(nuisance: ArrayLike, signal: ArrayLike) -> float:
     Returns
     -------
     float
-        Infinite where one of both gains is zero; NaN where both are.
+        Infinite if one of the gains is zero; NaN if both are.
 
     Raises
     ------

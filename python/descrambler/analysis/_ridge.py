@@ -58,7 +58,7 @@ class FrequencyMap:
     evidence: float
 
     def __call__(self, link_frequency: ArrayLike) -> Array:
-        """Return the ridge's input frequency, to be laid over a picture of the spectrum."""
+        """Return the ridge's input frequency, to draw over a picture of the spectrum."""
         k = np.asarray(link_frequency, np.float64)
         return np.asarray(self.scale * np.abs(k) ** self.exponent)
 
@@ -69,12 +69,12 @@ def frequency_map(weights: ArrayLike, transform: Transform = "dct") -> Frequency
 
     The power of each link frequency k (Fourier), as a distribution over input frequencies f > 0, is a
     line of Gaussian shape at ``scale * k ** exponent`` on a flat floor. Each k has its own share in the
-    line, so that neither the amplitude along the ridge nor the noise needs to be known; where the line
-    leaves the axis, k says nothing. The error is the sandwich estimate, link frequencies as clusters.
+    line, so that neither the amplitude along the ridge nor the noise needs to be known. A k whose line
+    lies outside the axis does not count. The error is the sandwich estimate, link frequencies as clusters.
 
-    P matters: permuted link frequencies have another ridge. The smoothness criterion sorts principal
-    components by second moment onto rising link frequencies, which makes a ridge by itself: an exponent
-    means something only beside those of nulls.
+    P matters: permuted link frequencies have another ridge. The smoothness criterion assigns principal
+    components, by falling second moment, to rising link frequencies, which by itself produces a ridge.
+    Compare the exponent with those of nulls.
 
     Parameters
     ----------
@@ -206,8 +206,8 @@ class _Ridge:
     def _share(self) -> Array:
         """Maximize over the share in (0, 1), row by row, a concave function: Newton's method.
 
-        It starts where it ended last, since the line moves little from one call to the next, and goes
-        on with those rows alone that still move: most stay at an end.
+        It starts where it ended last, since the line moves little from one call to the next, and continues
+        only for the rows that still move: most stay at an end.
         """
         share, left = self._last_share, np.arange(len(self.spectra))
         excess, spectra = self._excess, self.spectra

@@ -1,9 +1,9 @@
-"""Weights seen between frequency axes.
+"""Weights between frequency axes.
 
 Frequencies are in cycles per length of the axis. On an axis of n points the Fourier transform has
-0, 1, ... n // 2, the cosine transform (DCT-II) 0, 1/2, ... (n - 1) / 2. Signals that do not return to
-where they began, as a trace from time zero, ask for the cosine transform: the Fourier transform takes
-the step at their ends for high frequencies.
+0, 1, ... n // 2, the cosine transform (DCT-II) 0, 1/2, ... (n - 1) / 2. Use the cosine transform for
+signals that do not return to their first value, such as a trace from time zero: the Fourier transform
+shows the step between their ends as high frequencies.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ def amplitudes(signals: Array, transform: str) -> Array:
 
 @computes
 def frequency_response(weights: ArrayLike, transform: Transform = "dct") -> Array:
-    """Magnitude of ``F+ W F-``: how a wave that enters appears among the waves that leave.
+    """Return the magnitude of ``F+ W F-``: the response of output waves to input waves.
 
     ``|C W C^T|`` with the orthonormal DCT-II matrix C; or, with the discrete Fourier transform,
     ``sqrt((|H(k, f)|^2 + |H(k, -f)|^2) / 2)``. Amey et al. 2021, Fig. 2, in one quadrant.
 
-    P matters on an axis that is a link dimension. A Jacobian has no such axis.
+    P matters for an axis that is a link dimension. A Jacobian has no such axis.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def frequency_response(weights: ArrayLike, transform: Transform = "dct") -> Arra
 def two_sided_spectrum(weights: ArrayLike) -> Array:
     """Magnitude of F+ W F-, symmetrized over the sign of frequency (Amey et al. 2021, Fig. 2).
 
-    The part that P makes: of ``P W`` the link side depends on P, the input side does not.
+    For ``P W``, the link side depends on P, the input side does not.
 
     Parameters
     ----------

@@ -32,8 +32,8 @@ class SplitHalf:
     resolved : ndarray, shape (n_sizes, n_splits)
         Number of modes that both resolve.
     resolved_share : ndarray, shape (n_sizes, n_splits)
-        Share of the squared weights in these modes: what of the picture has been
-        compared; NaN of weights that are all zero.
+        Share of the squared weights in these modes, the part of the picture that was
+        compared; NaN if all weights are zero.
     """
 
     sizes: Array
@@ -59,11 +59,11 @@ def split_half(
     signals : array_like, shape (m, n)
         Signals at the link dimension, as `Network.signals` gives them.
     weights : array_like, shape (n, any)
-        What P acts on: the weights before the signals, or the next weights transposed.
+        The weights that P acts on: those before the signals, or the next ones transposed.
     sizes : sequence of int, optional
-        Inputs in a sample; at most m / 2. By default m / 2 and its halves down to 2 n.
+        Inputs per sample, at most m / 2. By default m / 2 and its halves down to 2 n.
     n_splits : int
-        Pairs of samples of each size.
+        Number of pairs of samples per size.
     random_state : int, Generator or None
 
     Returns

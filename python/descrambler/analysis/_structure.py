@@ -1,6 +1,6 @@
-"""Structure of a matrix between two axes: a group of shifts, or none.
+"""Structure of a matrix between two axes: symmetry under shifts, orthogonality, pure waves.
 
-Every number here depends on P where an axis is a link dimension.
+These numbers depend on P if an axis is a link dimension.
 """
 
 from __future__ import annotations

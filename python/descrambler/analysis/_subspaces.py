@@ -1,4 +1,4 @@
-"""Subspaces of vectors: principal components, how far two agree, how smooth a space is."""
+"""Subspaces of vectors: principal components, overlap, smoothness."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .._util.validate import Array, choice, matrix, own_unit
 
 @computes
 def principal_components(data: ArrayLike, count: int) -> Array:
-    """Leading principal components of data, without any network.
+    """Return the leading principal components of data.
 
     P does not matter.
 
@@ -50,7 +50,7 @@ def principal_components(data: ArrayLike, count: int) -> Array:
 
 @computes
 def subspace_overlap(first: ArrayLike, second: ArrayLike, *, centered: bool = True) -> float:
-    """Share of the smaller of two subspaces that lies in the other, ``||Q_1^T Q_2||^2 / k``.
+    """Return the share of the smaller of two subspaces that lies in the other, ``||Q_1^T Q_2||^2 / k``.
 
     The mean squared cosine of the principal angles; k the smaller dimension. Random subspaces of
     dimensions k <= l in n have l / n, or l / (n - 1) if centered. P as for `match_bases`.
@@ -58,9 +58,9 @@ def subspace_overlap(first: ArrayLike, second: ArrayLike, *, centered: bool = Tr
     Parameters
     ----------
     first, second : array_like, shape (n, any)
-        Spanning vectors in columns; those that depend on others add nothing.
+        Spanning vectors in columns; linearly dependent ones add nothing.
     centered : bool
-        Whether the mean of each vector is removed first, so that a constant is no common ground.
+        Whether the mean of each vector is removed first, so that a common constant does not count.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def _orthogonal(columns: Array) -> Array:
 
 @computes
 def shape_share(vectors: ArrayLike, family: str = "polynomials") -> float:
-    """Share of a subspace that polynomials of low degree, or slow cosines, span.
+    """Return the share of a subspace that polynomials of low degree, or slow cosines, span.
 
     The `subspace_overlap`, constants included, of the vectors' span with that of polynomials of degree
     0 ... k - 1 (Chebyshev's and Legendre's span the same space) or of cosines of 0 ... k - 1 half cycles,

@@ -1,7 +1,7 @@
-"""A network as a map between two axes, such as time and distance: read from its Jacobian.
+"""A network as a map between two axes, such as time and distance, read from its Jacobian.
 
-P does not matter for a Jacobian. Every function takes the positions of the axes, and so can be given a
-part of them: an axis has ends near which no map is resolved.
+P does not matter for a Jacobian. Every function takes the positions along the axes, so that the ends
+of an axis, where no map is resolved, can be left out.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class PowerLaw:
     Attributes
     ----------
     exponent, error : float
-        Exponent and its standard error, by a jackknife over contiguous blocks: neighbors are not independent.
+        Exponent and its standard error, by a jackknife over contiguous blocks, since neighbors are not
+        independent.
     scale : float
     """
 
@@ -117,7 +118,7 @@ def power_law(x: ArrayLike, y: ArrayLike) -> PowerLaw:
 def kernel_match(
     jacobian: ArrayLike, kernel: ArrayLike, axis: ArrayLike, kernel_axis: ArrayLike | None = None
 ) -> KernelMatch:
-    """Find the input of a kernel that excites each output most: an inverse of the kernel finds itself.
+    """Find the input of a kernel that excites each output most; for an inverse of the kernel, its own.
 
     ``matched_i = kernel_axis[argmax_j (J K)_ij]``, each column of K minus its mean, because a constant input
     belongs to no position. For DEER: K the dipolar kernel, the axes distances.
@@ -172,7 +173,7 @@ def frequency_law(jacobian: ArrayLike, axis: ArrayLike) -> FrequencyLaw:
     Parameters
     ----------
     jacobian : array_like, shape (n_out, n_in)
-        The result of `mean_jacobian`, or rows of it: near the ends of an output axis there is no peak.
+        The result of `mean_jacobian`, or rows of it without the ends of the output axis, which have no peak.
     axis : array_like, shape (n_out,)
         Positions of the outputs, positive; n_out >= 4.
 

@@ -1,4 +1,4 @@
-"""What the inputs and outputs of a network are, as the command line is told it."""
+"""The axes of a network's inputs and outputs, from options of the command line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def axis_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar=("NAME", "UNIT"),
-        help='what the inputs are, as in --axis time us; given again: what the outputs are. No unit: ""',
+        help='name and unit of the input axis, as in --axis time us; given again: of the output axis. No unit: ""',
     )
     parser.add_argument(
         "--span",

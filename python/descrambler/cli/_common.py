@@ -1,4 +1,4 @@
-"""What several commands share: arguments, inputs, progress, saved figures."""
+"""Shared by several commands: arguments, inputs, progress, saved figures."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def save_png(figure: Figure, path: Path) -> None:
 
 @contextmanager
 def _laid_out(figure: Figure) -> Iterator[None]:
-    """Lay a figure out once and for all: one with a layout engine is drawn twice for each file."""
+    """Lay a figure out once: a figure with a layout engine is otherwise drawn twice per file."""
     import matplotlib
     from matplotlib.text import Text
 

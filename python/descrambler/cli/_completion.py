@@ -34,7 +34,6 @@ complete -o filenames -F _descrambler descrambler
 
 
 def add_to(commands: Commands) -> None:
-    """Add the parser."""
     parser = add_command(
         commands,
         "completion",

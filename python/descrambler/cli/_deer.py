@@ -26,7 +26,6 @@ QUICK = 400
 
 
 def add_to(commands: Commands) -> None:
-    """Add the parser."""
     parser = add_command(
         commands,
         "deer",
@@ -47,7 +46,9 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--experiment", choices=("deer", "ridme"), default="deer")
     reading_arguments(parser)
     model_arguments(parser)
-    parser.add_argument("--seed", type=int, default=0, help="of the 64 points of released networks")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the 64 points of released networks"
+    )
     parser.add_argument(
         "--write",
         nargs="+",

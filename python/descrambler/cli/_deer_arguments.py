@@ -24,7 +24,7 @@ def reading_arguments(parser: argparse.ArgumentParser) -> None:
         "--unit",
         choices=("auto", "s", "ms", "us", "ns"),
         default="auto",
-        help="of the times in a text file (default: as in their title, or by their length)",
+        help="unit of the times in a text file (default: from their title, or by their length)",
     )
     parser.add_argument(
         "--columns",
@@ -70,5 +70,5 @@ def model_arguments(parser: argparse.ArgumentParser) -> None:
         "--calibration",
         type=input_file,
         metavar="FILE",
-        help="of these networks, from descrambler calibrate (default: the one that ships, or a quick one)",
+        help="calibration of these networks by descrambler calibrate (default: the one that ships, or a quick one)",
     )

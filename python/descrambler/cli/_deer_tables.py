@@ -67,7 +67,7 @@ def results_csv(rows: Sequence[dict[str, Any]]) -> str:
 def result_row(
     trace: deer.Trace, result: deer.DistanceDistribution | None, p: float | None = None
 ) -> dict[str, Any]:
-    """Return what is known of a trace, as JSON values; without a result, it is not modulated."""
+    """Return the results of a trace as JSON values; a trace without a result is not modulated."""
     known: dict[str, Any] = {
         "trace": trace.name,
         "points": trace.time.size,

@@ -31,7 +31,6 @@ REPLICA_TRACES = 1000
 
 
 def add_to(commands: Commands) -> None:
-    """Add the parser."""
     parser = add_command(
         commands,
         "demo",
@@ -70,7 +69,7 @@ def demo(options: argparse.Namespace) -> None:
 
 
 def deernet_setting(n: int) -> tuple[Array, Axes, dict[str, Any]]:
-    """Return simulated traces, what both axes are, and what is known of the task."""
+    """Return simulated traces, both axes, and what is known about the task."""
     data = deer.simulate(n, random_state=1)
     axes = Axes(
         Axis("time", "µs", float(data.time[0]), float(data.time[-1]), "frequency", "MHz"),

@@ -36,7 +36,6 @@ N_FIGURES = 4
 
 
 def add_to(commands: Commands) -> None:
-    """Add the parser."""
     parser = add_command(
         commands,
         "ensemble",

@@ -1,4 +1,4 @@
-"""What is known of a network in a second, before any null is drawn."""
+"""Answers that take a second, before any null is drawn."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ NAMES = ("inputs", "traces", "x")
 
 
 def read_inputs(path: Path, network: Network) -> Array:
-    """Read one sample in a row from an .npy, .npz, .mat or .csv file.
+    """Read samples in rows from an .npy, .npz, .mat or .csv file.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def _is_table(path: Path) -> bool:
 
 
 def in_precision(x: Array, networks: Sequence[Network], dtype: str | None) -> Array:
-    """Return inputs of which the networks make signals in this precision."""
+    """Return inputs whose signals in these networks have this precision."""
     if dtype is None:
         return x
     for layer in (layer for network in networks for layer in network.linears):

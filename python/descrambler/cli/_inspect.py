@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 
 def add_to(commands: Commands) -> None:
-    """Add the parsers."""
     parser = add_command(
         commands,
         "inspect",
@@ -38,7 +37,7 @@ def add_to(commands: Commands) -> None:
         commands,
         "info",
         "versions, CPU variant, BLAS, threads",
-        does="Print what this installation is made of, for a report of a fault.",
+        does="Print versions and build options of this installation, for a bug report.",
         writes="nothing; the table is printed",
         takes="a second",
         example="descrambler info --json",
@@ -91,7 +90,7 @@ def _description(layer: Linear | Activation | Renormalize) -> dict[str, Any]:
 
 
 def info(options: argparse.Namespace) -> None:
-    """Print what this installation is made of."""
+    """Print versions and build options of this installation."""
     if options.json:
         print_json("info", configuration())
     else:

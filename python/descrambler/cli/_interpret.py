@@ -41,11 +41,10 @@ if TYPE_CHECKING:
 
 
 def add_to(commands: Commands) -> None:
-    """Add the parser."""
     parser = add_command(
         commands,
         "interpret",
-        "say what a network has learnt, and what only looks so",
+        "say what a network has learnt and what only looks learnt",
         does="Descramble a network, measure what it may have learnt (filters, maps, low rank, ...), and "
         "compare each value with networks that learnt nothing.",
         writes="report.md, figures (.png, .svg), arrays (.npz) and report.npz, for 'descrambler report'; the layers and "
@@ -84,25 +83,25 @@ def add_to(commands: Commands) -> None:
         "--reference",
         type=input_file,
         metavar="K",
-        help="map that the network may invert, one input per row, one output per column: inputs = K outputs",
+        help="matrix that the network may invert, one input per row, one output per column: inputs = K outputs",
     )
     parser.add_argument(
         "--targets",
         type=input_file,
         metavar="Y",
-        help="what the network should give for the inputs: adds the loss without each feature to the table",
+        help="true outputs for the inputs: adds the loss without each feature to the table",
     )
     parser.add_argument(
         "--nulls",
         type=int,
         default=50,
-        help="draws of each null, at most (default: 50); 0: pictures and numbers, no verdicts",
+        help="largest number of draws per null (default: 50); 0: pictures and numbers, no verdicts",
     )
     parser.add_argument(
         "--null-inputs",
         type=int,
         default=2000,
-        help="inputs that findings and nulls share (default: 2000)",
+        help="number of inputs for findings and nulls (default: 2000)",
     )
     for name, other, what in (
         ("nuisance", "wanted", "ignore (e.g. baselines)"),
@@ -121,7 +120,7 @@ def add_to(commands: Commands) -> None:
         help="precision of signals and rotations (default: that of inputs and weights); float64 certifies "
         "optima that float32 leaves open",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of all random draws (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random draws (default: 0)")
     axis_arguments(parser)
     output_argument(parser)
     json_argument(parser)

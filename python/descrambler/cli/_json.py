@@ -1,4 +1,4 @@
-"""What programs are told of an interpretation."""
+"""An interpretation as JSON values for other programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..evidence._verdicts import LEVEL
 
 
 def findings_record(result: Interpretation, options: argparse.Namespace) -> dict[str, Any]:
-    """Return the findings, and all that one needs to judge and to repeat them."""
+    """Return the findings with all that is needed to check and to repeat them."""
     return _common(result, options) | {
         "findings": [finding.to_dict() for finding in result.findings]
     }
@@ -30,7 +30,7 @@ def panel_record(panel: Panel, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _common(result: Interpretation, options: argparse.Namespace) -> dict[str, Any]:
-    """Return what was judged, on what, against what, by what."""
+    """Return network, inputs, nulls and controls, and versions."""
     inputs = result.study.inputs
     assert inputs is not None
     network = result.study.network

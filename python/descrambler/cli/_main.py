@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
 def _signals() -> Iterator[None]:
     """Let SIGTERM end a command as Ctrl-C does: with its files whole, its checkpoints written.
 
-    Where no exception can be raised, in a finalizer for one, Python drops the interrupt: it is raised again.
+    Python drops an interrupt where no exception can be raised (in a finalizer, for example); it is then raised again.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may handle signals
@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
 def run_command(action: Callable[[], None], options: Mapping[str, Any]) -> int:
     """Run what a command does; return its exit code.
 
-    Errors are told in the words of the command line: `options` are what was given there.
+    Error messages use the words of the command line; `options` are those given there.
     """
     for stream in (sys.stdout, sys.stderr):
         console.adapt(stream)

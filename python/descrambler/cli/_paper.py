@@ -49,7 +49,6 @@ class Panel(NamedTuple):
 
 
 def add_to(commands: Commands) -> None:
-    """Add the parser."""
     parser = add_command(
         commands,
         "paper",

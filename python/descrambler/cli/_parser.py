@@ -1,4 +1,4 @@
-"""The parser: help of one form, and errors of one line that suggest what was meant."""
+"""The parser: help in one form, and errors in one line that suggest what was meant."""
 
 from __future__ import annotations
 

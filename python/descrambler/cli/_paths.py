@@ -1,4 +1,4 @@
-"""Files named on the command line: what is not there, or no file, is told in one plain line."""
+"""Files named on the command line; the error for a missing one is a single line."""
 
 from __future__ import annotations
 

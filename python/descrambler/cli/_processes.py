@@ -1,4 +1,4 @@
-"""Trainings side by side, each a process that runs the command for one seed."""
+"""Parallel trainings, each a process that runs the command for one seed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _POLL = 0.1  # seconds
 
 
 def orphaned() -> bool:
-    """Whether the command that started this process for one of its networks has gone."""
+    """Tell whether the command that started this process for one of its networks has ended."""
     return _PARENT in os.environ and processes.is_gone(int(os.environ[_PARENT]))
 
 

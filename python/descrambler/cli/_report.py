@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 
 def add_to(commands: Commands) -> None:
-    """Add the parser."""
     parser = add_command(
         commands,
         "report",

@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 
 
 def add_to(commands: Commands) -> None:
-    """Add the parser."""
     parser = add_command(
         commands,
         "rotate",
         "rotate the residual stream of a checkpoint (extra: transformers)",
         does="Fold the norms of a transformer into its weights and rotate its residual stream, file by file. The "
-        "model computes what it did.",
-        writes="a folder that loads with from_pretrained as the old one does",
+        "outputs of the model do not change.",
+        writes="a folder that from_pretrained loads like the old one",
         takes="for a billion parameters and d = 2048 a few minutes on one core",
         example="descrambler rotate checkpoint -o rotated --seed 0",
     )
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="with config.json and safetensors files"
+        "folder",
+        type=Path,
+        metavar="FOLDER",
+        help="checkpoint folder with config.json and safetensors files",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder to write")
     parser.add_argument(
@@ -38,7 +40,9 @@ def add_to(commands: Commands) -> None:
         metavar="P.npy",
         help="orthogonal matrix, (d, d) or, for models with LayerNorm, (d - 1, d - 1) (default: a random one)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the random rotation (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the random rotation (default: 0)"
+    )
     force_argument(parser)
     json_argument(parser)
     parser.set_defaults(action=rotate)

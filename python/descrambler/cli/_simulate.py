@@ -18,7 +18,6 @@ SCHEMA = "descrambler.traces.v1"
 
 
 def add_to(commands: Commands) -> None:
-    """Add the parser."""
     parser = add_command(
         commands,
         "simulate",
@@ -30,7 +29,7 @@ def add_to(commands: Commands) -> None:
         example="descrambler simulate 10000 -o traces.npz",
     )
     parser.add_argument("n", type=int, metavar="N", help="number of traces")
-    parser.add_argument("--points", type=int, default=256, help="of each trace (default: 256)")
+    parser.add_argument("--points", type=int, default=256, help="points per trace (default: 256)")
     parser.add_argument("--duration", type=float, default=2.0, metavar="US", help="default: 2")
     parser.add_argument("--experiment", choices=("deer", "ridme"), default="deer")
     parser.add_argument(
@@ -46,7 +45,7 @@ def add_to(commands: Commands) -> None:
         type=int,
         default=0,
         metavar="STEPS",
-        help="largest error of the zero time, in steps (default: 0)",
+        help="largest error of the zero time, in time steps (default: 0)",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-o", "--output", type=Path, required=True, help=".npz or .mat file")

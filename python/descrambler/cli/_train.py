@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 
 def add_to(commands: Commands) -> None:
-    """Add the parser."""
     parser = add_command(
         commands,
         "train",
@@ -60,7 +59,9 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--steps", type=int, default=150_000, help="default: 150000, three to seven minutes"
     )
-    parser.add_argument("--minutes", type=float, help="stop earlier than the steps would")
+    parser.add_argument(
+        "--minutes", type=float, help="stop after this many minutes, if the steps take longer"
+    )
     parser.set_defaults(action=train)
 
 

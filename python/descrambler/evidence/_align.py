@@ -1,4 +1,4 @@
-"""Bring one network's signals to another's by a rotation or an assignment, beside what chance reaches."""
+"""Align one network's signals with another's by a rotation or an assignment, and compare with chance."""
 
 from __future__ import annotations
 
@@ -51,32 +51,32 @@ def align(
     threads: int | None = 1,
     progress: Progress = False,
 ) -> Alignment:
-    """Find the P that brings the signals of network b nearest to those of network a.
+    """Find the P that brings the signals of network b closest to those of network a.
 
     P maximizes ``tr(P B^T A)``. For equal widths, and if a is wider, this is the smallest
-    ``|A - B P^T|``; if b is wider, the smallest ``|A P - B|``. Only moments are kept: memory is of the
-    order of ``2 (n_a + n_b)^2 + 2 nulls n_a n_b``.
+    ``|A - B P^T|``; if b is wider, the smallest ``|A P - B|``. Only second moments are kept, about
+    ``2 (n_a + n_b)^2 + 2 nulls n_a n_b`` numbers.
 
     Parameters
     ----------
-    signals_a, signals_b : array_like, shape (m, n_a) and (m, n_b), or what is read in blocks of rows
-        Signals of the two networks on the same inputs in the same order, one per row: whatever
-        :func:`descrambler.gram` reads. Two iterators are read in step; two Dask arrays are summed where
-        they lie. The widths may differ.
+    signals_a, signals_b : array_like, shape (m, n_a) and (m, n_b), or blocks of rows
+        Signals of the two networks for the same inputs in the same order, one sample per row; anything
+        that :func:`descrambler.gram` reads. Two iterators are read in step; two Dask arrays are summed
+        by their workers. The widths may differ.
     group : {"SO", "O", "permutation", "signed permutation"}
-        What P may be. "SO" (rotations) and "O" (reflections too): orthogonal Procrustes, as by
-        ``diagonalize(..., "sum")``, certified. Permutations: the exact assignment of SciPy; for hidden units
-        between elementwise activations.
+        Allowed P. "SO" (rotations) and "O" (rotations and reflections): the orthogonal Procrustes problem,
+        solved with a certificate as by ``diagonalize(..., "sum")``. Permutations: SciPy's exact assignment,
+        for hidden units between elementwise activations.
     center : bool
-        Compare the signals less their means. Without it, the means take part in the fit.
+        Subtract the means of the signals first. Otherwise the means are part of the fit.
     untrained : pair of signals, optional
-        Signals of the same two networks before training, on the same inputs. Without them, the result
-        cannot tell what training made alike from what the inputs alone make alike.
+        Signals of the same two networks before training, on the same inputs. Without them, similarity
+        due to training cannot be told from similarity due to the inputs.
     rows_per_sample : int
-        Rows that belong together, such as the tokens of one text of fixed length: they stay in one half,
-        and are shuffled as one.
+        Number of consecutive rows that belong together, such as the tokens of one text of fixed length.
+        They stay in the same half and are shuffled as one block.
     nulls : int
-        Number of draws of each null; 19 are the fewest that reach p = 0.05, fewer are not tested.
+        Number of draws per null. At least 19 are needed to reach p = 0.05; with fewer, nothing is tested.
     random_state : int, Generator or None
         Seed of the draws.
     threads : int or None
@@ -87,8 +87,8 @@ def align(
     Returns
     -------
     Alignment
-        P is fitted to all samples. R^2 is held out: P and one scale are fitted on the even samples and judged
-        on the odd ones, and the other way round.
+        P is fitted to all samples. R^2 is held out: P and one scale are fitted on the even samples and
+        tested on the odd ones, and vice versa.
 
     Raises
     ------

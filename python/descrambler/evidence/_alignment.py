@@ -1,4 +1,4 @@
-"""What aligning two networks found: P, held-out R^2, the nulls, and a verdict."""
+"""The result of an alignment: P, held-out R^2, null distributions and a verdict."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Alignment(Tabulated):
     Attributes
     ----------
     rotation : Rotation
-        P, of the larger width n. Its block `matrix` acts on b; for equal widths it is the whole of P.
+        P, of shape (n, n), n the larger width. `matrix` is the block that acts on b; for equal widths it is P.
     scale : float
-        s, by which the signals of b are larger or smaller than those of a; 0 where nothing is alike.
+        s, the factor from the size of b's signals to that of a's; 0 if they have nothing in common.
     shift : ndarray, shape (n_a,)
         Added to s B P^T, so that the means agree; zero if the signals were not centered.
     group : str
@@ -53,8 +53,8 @@ class Alignment(Tabulated):
     unaligned : float or None
         R^2 with P = 1; None for different widths.
     ceiling : float
-        R^2 on the half to which P was fitted, mean of both: no P that serves all inputs is expected to do
-        better.
+        R^2 on the half that P was fitted to, mean of both: no single P is expected to reach more on all
+        inputs.
     modes : ndarray, shape (n_a,)
         Held-out R^2 along each principal axis of a, by falling variance; NaN without variance.
     share : ndarray, shape (n_a,)
@@ -74,7 +74,7 @@ class Alignment(Tabulated):
     verdict : str
         "present" (beyond all nulls), "explained by ...", "not found" (R^2 <= 0) or "not testable".
     note : str
-        What the verdict leaves open; empty if nothing.
+        What was not tested; empty if everything was.
     """
 
     rotation: Rotation
@@ -133,7 +133,7 @@ class Alignment(Tabulated):
         return mask
 
     def transform(self, signals_b: ArrayLike) -> Array:
-        """Signals of b in the basis and the size of a, ``s B P^T + shift``, shape (m, n_a)."""
+        """Return the signals of b in the basis and the size of a, ``s B P^T + shift``, shape (m, n_a)."""
         rows = matrix("signals_b", signals_b)
         if rows.shape[1] != self.n_b:
             raise ValueError(f"signals_b must have {self.n_b} columns, got shape {rows.shape}")
@@ -156,15 +156,15 @@ class Alignment(Tabulated):
         Returns
         -------
         Network
-            Permutations exchange units, without scale and shift, and no layer is added. Other P do not commute
-            with the activation: an extra `Linear` puts in ``s P`` and the shift, as `transform` does, and the
-            next weights, or one more `Linear`, undo it.
+            A permutation exchanges units, without scale and shift, and adds no layer. Any other P does not
+            commute with the activation: an extra `Linear` applies ``s P`` and the shift, as `transform` does,
+            and the next weights (or one more `Linear`) undo it.
 
         Raises
         ------
         TypeError, ValueError
-            If it is no network, the layer does not have n_b units or no weights follow; if b is wider than
-            a, since P leaves out directions and the function would change; if the scale is 0.
+            If `network_b` is not a Network, the layer does not have n_b units or is the last, the scale is 0,
+            or b is wider than a: P then drops directions, and the function would change.
         """
         change = self.matrix, self.scale, self.shift
         return in_the_basis(*change, self.group, network_b, layer, tap)
@@ -199,7 +199,7 @@ class Alignment(Tabulated):
         Parameters
         ----------
         ax : Axes, optional
-            Where to; a new figure otherwise.
+            Axes to draw into; a new figure otherwise.
 
         Raises
         ------

@@ -18,5 +18,7 @@ def as_null(kind: str, networks: Sequence[Network]) -> Null:
     def draw(setting: Setting, rng: np.random.Generator) -> Study:
         return Study(networks[int(rng.integers(len(networks)))], setting.inputs)
 
-    weights = f"one of {len(networks)} control networks, trained as this one was, but on targets without meaning"
-    return Null(label(kind), weights, "the same", "what training makes of any targets", draw)
+    weights = (
+        f"one of {len(networks)} control networks, trained as this one was, but on shuffled targets"
+    )
+    return Null(label(kind), weights, "the same", "what training on any targets produces", draw)

@@ -93,7 +93,7 @@ class Captured:
         return study
 
     def axes(self, inputs: Axis | None, outputs: Axis | None) -> Axes:
-        """Return the axes on the sides of the layer: plain numbers where a side is captured or not named."""
+        """Return the axes of the layer: plain numbers for a side that is captured or not named."""
         n_out, n_in = self.linear.weight.shape
         return Axes(
             index_axis("input", n_in) if inputs is None or self.at_input else inputs,
@@ -103,7 +103,7 @@ class Captured:
     def claims(
         self, detectors: Sequence[Detector] | None, inputs: Axis | None, outputs: Axis | None
     ) -> list[Claim]:
-        """Return what can be looked for at the tap: less where nothing is known of the other side."""
+        """Return the claims that can be tested at the tap; fewer if the other side has no axis."""
         if self.at_input:
             applies = (*AT_INPUT, *(WITH_OUTPUTS if outputs is not None and self.is_matrix else ()))
         else:

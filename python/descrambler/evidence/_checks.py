@@ -1,4 +1,4 @@
-"""Inputs and controls that would make verdicts worthless, refused."""
+"""Checks of inputs and controls: what cannot support a verdict is refused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def distinct_rows(inputs: Array) -> int:
 
 
 def check_inputs(inputs: Array) -> None:
-    """Refuse inputs on which a network shows nothing.
+    """Raise an error for inputs that cannot support a verdict.
 
     Raises
     ------
@@ -118,10 +118,10 @@ def has_convolutions(network: Network) -> bool:
 
 
 def other_recipe(network: Network, controls: Mapping[str, Sequence[Network]]) -> str:
-    """Return in what the recorded recipe of the controls differs from the network's, empty if in nothing.
+    """Return a difference between the recorded recipes of the controls and of the network; empty if none.
 
-    Settings of the training that both record in their provenance are compared, but for seeds. Networks trained on the true targets by the controls' recipe answer the question
-    themselves.
+    Compared are the settings of the training that both record in their provenance, except seeds. With
+    networks trained on the true targets by the controls' recipe the comparison is not needed.
     """
     own = network.provenance.get("settings", {})
     if TRUE in controls or not isinstance(own, Mapping):

@@ -18,7 +18,7 @@ from .nulls import Null
 class Claim(NamedTuple):
     """A detector at one place of a network: layer k, or 0 for the network as a whole.
 
-    `barred` says why it is not to be measured there, empty where it is; `floor` is what counts there.
+    `barred` is the reason why it cannot be measured there (empty: it can); `floor` is the threshold there.
     """
 
     detector: Detector
@@ -62,7 +62,7 @@ def _link_widths(network: Network, layer: int) -> list[int]:
 
 
 def flaw(study: Study, claim: Claim) -> str:
-    """Return why a claim has no value on this network and these inputs, empty where it has one."""
+    """Return why a claim has no value for this network and these inputs; empty if it has one."""
     if claim.layer == 0:
         if study.inputs is not None and not study.jacobian.any():
             return "the outputs do not depend on the inputs: the mean Jacobian is zero (saturated or dead units)"
@@ -92,7 +92,7 @@ def replace_barred(claim: Claim, reason: str) -> Claim:
 
 
 def measure(study: Study, family: Sequence[Claim], null: Null | None = None) -> Array:
-    """Values of the claims, NaN where there is none or the null does not apply, shape (d,)."""
+    """Return the values of the claims, shape (d,); NaN if there is none or the null does not apply."""
     values = np.full(len(family), np.nan)
     for index, claim in enumerate(family):
         if claim.barred or (null is not None and claim.detector.reason_against(null)):
@@ -103,12 +103,12 @@ def measure(study: Study, family: Sequence[Claim], null: Null | None = None) -> 
 
 
 def reached(family: Sequence[Claim], values: Array) -> Mask:
-    """Which values, shape (n, d), reach what counts for their claim; NaN does not."""
+    """Return which values, shape (n, d), reach the threshold of their claim; NaN does not."""
     columns = [c.detector.reach(values[:, j], c.floor) for j, c in enumerate(family)]
     return np.stack(columns, axis=1) if columns else np.zeros(values.shape, bool)
 
 
 def strengths(family: Sequence[Claim], values: Array) -> Array:
-    """Values, shape (n, d), on the natural scale of their detectors: larger is more of the effect."""
+    """Return values, shape (n, d), on the natural scale of their detectors: larger is a stronger effect."""
     columns = [c.detector.strength(values[:, j]) for j, c in enumerate(family)]
     return np.stack(columns, axis=1) if columns else values

@@ -1,4 +1,4 @@
-"""Values held against the draws of one kind, and what it would take to be found."""
+"""Values compared with the draws of one kind, and the smallest values that would be detected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._verdicts import LEVEL, KindSummary, Verdict, decide
 
 
 class Judgement(NamedTuple):
-    """One value beside its nulls and controls; the verdict is None where nothing can be said."""
+    """One value with its nulls and controls; the verdict is None if it cannot be tested."""
 
     nulls: dict[str, KindSummary]
     controls: dict[str, KindSummary]
@@ -26,7 +26,7 @@ class Judgement(NamedTuple):
 @brief
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What the values of a family of claims are held against.
+    """Nulls and controls that a family of claims is compared with.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Evidence:
     shown : list of bool or None
         Whether networks trained on the true targets by the controls' recipe show each claim.
     recipe : str
-        In what the recipe of the controls differs from the network's.
+        A difference between the recipes of the controls and of the network; empty if none is known.
     """
 
     family: Sequence[Claim]
@@ -68,7 +68,7 @@ class Evidence:
 
 
 def compared(family: Sequence[Claim], observed: Array, draws: Array) -> dict[int, KindSummary]:
-    """Hold values against draws of one kind by the max-T test with floors; by column.
+    """Compare values with draws of one kind by the max-T test with floors; by column.
 
     Claims without a value in any of the networks leave the family.
     """
@@ -95,7 +95,7 @@ def _with_values(draws: Array) -> list[int]:
 
 
 def shown_by(family: Sequence[Claim], true: Array, controls: Mapping[str, Array]) -> list[bool]:
-    """Which claims most networks trained on the true targets show, against every kind of controls."""
+    """Return which claims most networks trained on the true targets show, against every kind of controls."""
     beyond = reached(family, true)
     for values in controls.values():
         for i, row in enumerate(true):
@@ -106,7 +106,7 @@ def shown_by(family: Sequence[Claim], true: Array, controls: Mapping[str, Array]
 
 
 def detectable_values(family: Sequence[Claim], kinds: Sequence[Array]) -> list[float]:
-    """Value of each claim that every kind's test would find with a power of 80 %."""
+    """Return the value of each claim that the tests of all kinds would detect with a power of 80 %."""
     values = np.array([claim.floor for claim in family])
     strongest = strengths(family, values[None])[0] if family else values
     for draws in kinds:

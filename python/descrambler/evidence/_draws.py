@@ -1,4 +1,4 @@
-"""Draws of every null kind, and controls, measured; no more of them than the verdicts need."""
+"""Measured draws of every null kind, no more than the verdicts need, and measured controls."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def measured_controls(
     executor: Executor | None,
     progress: Progress,
 ) -> dict[str, Array]:
-    """Values of every control network on the shared inputs, each descrambled by its own signals."""
+    """Return the values of every control network on the shared inputs, each descrambled by its own signals."""
     jobs = [(kind, network) for kind, networks in controls.items() for network in networks]
     one = partial(_control, inputs=setting.inputs, family=family)
     rows: dict[str, list[Array]] = {kind: [] for kind in controls}
@@ -61,10 +61,10 @@ def measured_nulls(
     executor: Executor | None,
     progress: Progress,
 ) -> dict[Null, Array]:
-    """Values of the draws of every kind, shape (n, d) each, n at most `count`.
+    """Return the values of the draws of every kind, shape (n, d) each, n at most `count`.
 
-    A kind is drawn no further once no claim can be found beyond every null any more, whatever the
-    draws that are left: see `settled`.
+    Drawing stops once no claim can exceed every null any more, whatever the remaining draws: see
+    `settled`.
     """
     one = partial(_drawn, setting=setting, family=family, seed=seed)
     values: dict[Null, Array] = {kind: np.empty((0, len(family))) for kind in kinds}

@@ -1,4 +1,4 @@
-"""One link dimension of many networks, descrambled and compared, beside what it must beat."""
+"""One link dimension of many networks, descrambled and compared, beside untrained and random ones."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SCHEMA = "descrambler.ensemble.v1"
 @brief
 @dataclass(frozen=True, eq=False)
 class Ensemble(Tabulated):
-    """Networks descrambled on the same inputs, and what their agreement must beat.
+    """Agreement of networks descrambled on the same inputs, and the agreement it must exceed.
 
     Attributes
     ----------
@@ -41,12 +41,12 @@ class Ensemble(Tabulated):
     n_inputs : int
         Number of inputs, the same for every network.
     n_initial : int
-        Networks that brought their untrained weights; for the others random weights stand in.
+        Number of networks given with their untrained weights; random weights replace those of the others.
     trained, untrained : Agreement
-        Agreement of the networks, and of the same before training, which the inputs produce alone.
+        Agreement of the networks after and before training. The inputs alone produce the second.
     random : Agreement
         Agreement of the trained pictures with each mode in a random direction, which the free signs
-        produce alone.
+        alone produce.
     """
 
     layer: int
@@ -113,30 +113,29 @@ def ensemble(
 ) -> Ensemble:
     """Descramble one link dimension of many networks on the same inputs and compare the pictures.
 
-    Each is descrambled for smoothness, exactly, in the canonical gauge; two are compared over the
-    modes that both resolve. Biases are left out.
+    Each network is descrambled for smoothness, exactly, in the canonical gauge. Two networks are
+    compared over the modes that both resolve. Biases are ignored.
 
     Parameters
     ----------
     networks : sequence of Network, or of what `load` reads
-        At least two, alike in the number of inputs and in the shape of the weights that are
-        compared: units of layers of different width have no counterparts.
+        At least two, with the same number of inputs and the same shape of the compared weights.
     inputs : array_like, shape (m, n_in)
-        What every network sees.
+        The inputs of every network.
     layer : int, optional
         Linear layer, counted from 1; by default the one that the tap asks for.
     tap : {"before", "after"}
         "before" compares ``P W_1``, rotated by the signals before the activation of layer 1;
-        "after" compares ``W_n P^T``, by the signals after the activation of layer n - 1, n the
-        last. The other sides of the other weights are link dimensions themselves.
+        "after" compares ``W_n P^T``, rotated by the signals after the activation of layer n - 1, n
+        the last. Other weights have link dimensions on both sides and cannot be compared.
     random_state : int
-        Seed of the random directions, and with the network's number that of the weights which
-        stand in for untrained ones.
+        Seed of the random directions. Seed plus number of the network: the random weights that
+        replace untrained ones.
     threads : int or None
         Threads that share the networks; None for one thread per processor.
     executor : Executor, optional
-        Descrambles the networks instead of threads: anything with the interface of
-        `concurrent.futures`, such as ``client.get_executor()`` of a Dask client.
+        Used instead of threads: any executor with the interface of `concurrent.futures`, such as
+        ``client.get_executor()`` of a Dask client.
     progress : bool or callable
         True shows a bar. A function is called with a step (`done`, `total`, `label`) for each network,
         trained and then untrained.

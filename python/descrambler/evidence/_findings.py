@@ -44,21 +44,21 @@ class Finding:
     value : float
         Value in `unit`; NaN if it cannot be measured.
     uncertainty : float
-        Standard error of the value from the choice of the inputs: its r.m.s. change over halves of them.
+        Standard error due to the choice of the inputs: the r.m.s. change of the value on random halves.
     unit : str
     rotation_matters : bool
         Whether the value depends on the descrambling rotation P.
     threshold : float
-        What the value must reach for the feature to be there at all.
+        What the value must reach for the feature to count at all.
     margin : float
-        Least distance from the mean of every null.
+        Smallest distance from the mean of every null that counts.
     nulls : mapping of str to KindSummary
         By null kind.
     controls : mapping of str to KindSummary
         By kind of trained controls: "once", "anew", or your own names.
     strongest : str
-        The null or the controls that decided the verdict: the one that comes closest, by p and among equals
-        by effect. Empty where none applies.
+        The null or the controls that decided the verdict: as a rule those with the largest p and, among
+        equal p, the smallest effect. Empty if none applies.
     effect, p : float
         Effect size and p against that null. Each p is corrected for the whole family of claims.
     p_floor : float
@@ -66,18 +66,18 @@ class Finding:
     n_draws : int
         Number of draws of that null.
     stability : float
-        Share of resampled nulls and values that give the same kind of verdict: resampled draws, and
-        values within their uncertainty. Below 0.9 the sentence calls the verdict unstable.
+        Share of resamplings (of the draws, and of the value within its uncertainty) that give the same
+        kind of verdict. Below 0.9 `sentence` calls the verdict unstable.
     verdict : str
         "learnt", "present", "explained by ..." (what decided), "not found" or "not testable".
     detectable : float
-        Value that would be found with 80 % power, if the scatter is that of the draws.
+        Value that would be detected with 80 % power if it scatters as the draws do.
     sentence : str
     statement : str
-        What was seen, without the verdict: the first part of the sentence.
+        The observation without the verdict: the first part of `sentence`.
     used : str
-        What the loss does when the feature is removed, and when as much is removed at random; empty
-        where no targets were given or the feature cannot be removed.
+        Change of the loss without the feature, and without random parts of the same size. Empty if no
+        targets were given or the feature cannot be removed.
     """
 
     what: str
@@ -110,7 +110,7 @@ class Finding:
 
     @property
     def p_text(self) -> str:
-        """P as a reader should see it: with ``<=`` where more draws might make it smaller."""
+        """The p value as text: with ``<=`` if more draws might make it smaller."""
         return "-" if np.isnan(self.p) else p_text(self.p, self.p_floor)
 
     def to_dict(self) -> dict[str, Any]:
@@ -135,10 +135,10 @@ def judge(
 ) -> tuple[Finding, ...]:
     """Turn values, their null draws and their controls into findings.
 
-    A row of values is a network, a column a claim; NaN where a claim has no value or a null does not
-    apply. The controls of the kind "true" were trained on the true targets; `recipe` says in what the
-    recipe of the controls differs from the network's. `uncertainty` is that of the values, shape (d,).
-    `places` has, for each claim, the study it was measured on and its axes, for the sentence.
+    Rows of values are networks, columns are claims; NaN if a claim has no value or a null does not
+    apply. The controls of the kind "true" were trained on the true targets; `recipe` is a difference
+    between the recipes of the controls and of the network. `uncertainty` is that of the values, shape
+    (d,). `places` holds the study and the axes of each claim, for the sentence.
     """
     true = controls.get(TRUE)
     kinds = {kind: values for kind, values in controls.items() if kind != TRUE}
@@ -224,7 +224,7 @@ def _ending(claim: Claim, verdict: Verdict, decisive: KindSummary, detectable: f
 
 
 def _rests_on(study: Study, claim: Claim, numbers: Numbers) -> list[str]:
-    """Say on how many link modes a claim rests, how sure its value is, and whether its verdict is stable."""
+    """Return how many link modes a claim rests on, how certain its value is, and whether its verdict is stable."""
     unit = f" {claim.detector.unit}" if claim.detector.unit else ""
     said = [
         f"rests on {result.rotation.n} link modes, {result.resolved.sum()} of them resolved"

@@ -1,4 +1,4 @@
-"""What `interpret` and its kin are given: networks and inputs of many kinds, as a Network and a matrix."""
+"""Networks and inputs of many kinds, as users pass them, turned into a Network and a matrix."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def as_network(name: str, source: Any) -> Network:
 
 
 def are_several(given: Any) -> bool:
-    """Whether networks are given, in a list or one after the other, and not one of them.
+    """Tell whether several networks are given, as a list or an iterable, and not one.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def as_inputs(name: str, value: Any, n_in: int) -> Array:
 
 
 def _is_loader(value: Any) -> bool:
-    """Whether a value gives batches: an iterator, or a DataLoader."""
+    """Tell whether a value yields batches: an iterator, or a DataLoader."""
     return isinstance(value, Iterator) or (
         isinstance(value, Iterable) and hasattr(value, "batch_size") and not hasattr(value, "shape")
     )

@@ -1,4 +1,4 @@
-"""A network interpreted with evidence: descrambled, measured, and held against nulls and controls."""
+"""Interpretation of a network: descrambling, measurements, and comparison with nulls and controls."""
 
 from __future__ import annotations
 
@@ -104,41 +104,42 @@ def interpret(
     executor: Executor | None = None,
     progress: Progress = False,
 ) -> Interpretation | Panel:
-    """Descramble a network, look for what it may have learnt, and test it against nulls and controls.
+    """Descramble a network, measure what it may have learnt, and test it against nulls and controls.
 
     Parameters
     ----------
     network : Network, path, PyTorch module, scikit-learn estimator, or a list of these
-        With at least two linear layers; what is no `Network` is read by `load`, with its checks. Several
-        networks of one shape, such as seeds of one recipe, are interpreted one by one, and each verdict
-        is counted over them.
+        At least two linear layers. Anything but a `Network` is read by `load`, with its checks. Several
+        networks of one shape, such as seeds of one recipe, are interpreted one by one; the result counts
+        their verdicts.
     inputs : array_like, shape (m, n_in), or iterable of batches
-        What the network sees, one sample per row: real data, not noise. At least 30 distinct rows;
-        claims that depend on P need as many as the layer has units. From a loader of
-        (inputs, targets), the inputs are taken.
+        Inputs of the network, one sample per row: real data, not noise. At least 30 distinct rows;
+        claims that depend on P need at least one distinct row per unit of the layer. A loader of
+        (inputs, targets) is accepted; the targets are ignored.
     initial : Network, or what `load` reads, or callable, optional
-        The same network before training; by default ``network.initial``. Or a function from a seed to
-        a network of a fresh initialization, which networks with convolutions need. Without one there is no null of untrained networks. For
-        several networks also a list with one for each, and likewise for `controls`.
+        The same network before training; by default ``network.initial``. Or a function that returns a
+        newly initialized network for a seed; networks with convolutions need it. Without either there
+        is no null of untrained networks. For several networks, a list with one entry per network is
+        accepted too, here and in `controls`.
     controls : mapping of str to sequence of Network, optional
-        Networks of the same shape, trained by the same recipe on targets without meaning: "once", on
-        targets that were permuted once; "anew", on targets permuted anew at every step. At least 19 of
-        each for the verdict "learnt". Further kinds under names of your own must be beaten too.
-        Networks of the kind "true", trained on the true targets by the recipe of the controls, must
-        show a claim that is to be "learnt".
+        Networks of the same shape, trained by the same recipe on shuffled targets: "once", on targets
+        permuted once; "anew", on targets permuted anew at every step. The verdict "learnt" needs at
+        least 19 of each. Further kinds, under names of your own, must be exceeded too. If there are
+        networks of the kind "true", trained on the true targets by the recipe of the controls, they
+        must show a claim before it can be "learnt".
     nulls : int
-        Largest number of draws of each null kind, at least 20. A kind is drawn no further once no verdict
-        depends on it.
+        Largest number of draws per null kind, at least 20. Drawing stops earlier if no verdict depends
+        on it.
     null_inputs : int
-        Number of inputs on which findings, nulls and controls are measured, the same for all of them.
+        Number of inputs on which findings, nulls and controls are measured; the same inputs for all.
     random_state : int, Generator or None
         Seed. The result does not depend on the number of threads.
     input_axis, output_axis : Axis, optional
-        Meaning of inputs and outputs; by default plain numbers. Claims that need an order are not tested
-        along an axis with ``ordered=False``.
+        Axes of the inputs and of the outputs; by default plain numbers. Claims that need an order are not
+        tested along an axis with ``ordered=False``.
     reference : array_like, shape (n_in, n_out), optional
-        A known linear map from outputs to inputs, ``inputs = reference @ outputs``, which the network may
-        have learnt to invert: ``ds.deer.kernel(time, distance)`` for DEER.
+        A known linear map from outputs to inputs, ``inputs = reference @ outputs``, that the network may
+        have learnt to invert, such as ``ds.deer.kernel(time, distance)`` for DEER.
     targets : array_like, shape (m, n_out), or "outputs", optional
         True outputs for these inputs, or the network's own. Each feature that can be removed is then
         removed, and the change of the squared error compared with equal random removals:
@@ -147,16 +148,16 @@ def interpret(
         Directions of the inputs that the network should ignore, such as differences between baselines,
         and those that it should respond to, such as differences between noise-free signals.
     detectors : sequence of Detector, optional
-        What to look for, beside the inverse of the reference and the rejection of the nuisance; by
-        default all of ``evidence.detectors.DETECTORS``.
+        Features to test, in addition to the inverse of the reference and the rejection of the nuisance;
+        by default all of ``evidence.detectors.DETECTORS``.
     threads : int or None
-        Threads of this process that share the draws; None for one thread per processor.
+        Threads for the draws; None for one thread per processor.
     executor : Executor, optional
-        Does the draws instead of threads: anything with the interface of `concurrent.futures`, such as
-        ``client.get_executor()`` of a Dask client.
+        Used for the draws instead of threads: any executor with the interface of `concurrent.futures`,
+        such as ``client.get_executor()`` of a Dask client.
     progress : bool or callable
-        True shows a bar of the draws. A function is called after each with a step, which has `done`,
-        `total` and `label`, the null kind or the kind of controls.
+        True shows a bar. A function is called after each draw with a step (`done`, `total`, `label`);
+        `label` is the null kind or the kind of controls.
 
     Returns
     -------
@@ -285,7 +286,7 @@ def _widest(network: Network) -> int:
 
 
 def _chosen(available: int, count: int, entropy: int) -> NDArray[np.intp] | None:
-    """Numbers of the inputs that findings, nulls and controls share; None for all."""
+    """Return the row numbers of the inputs that findings, nulls and controls share; None for all."""
     if available <= count:
         return None
     rng = _generator(entropy, len(KINDS))

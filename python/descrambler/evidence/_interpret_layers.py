@@ -77,11 +77,11 @@ def interpret_layers(
     output_axis: Axis | None = None,
     detectors: Sequence[Detector] | None = None,
 ) -> LayerInterpretation:
-    """Look for what layers captured from a PyTorch model may have learnt, and test it.
+    """Measure what layers captured from a PyTorch model may have learnt, and test it.
 
     The detectors that apply to one layer: low rank at any tap; orthogonal columns, link sinusoids and (square
     weights) the diagonal at inputs; with an axis also link order and polynomial outputs at inputs, notch and link
-    frequency map at outputs. What needs the Jacobian of a whole network is left to `interpret`.
+    frequency map at outputs. Detectors that need the Jacobian of a whole network are available in `interpret` only.
 
     Nulls redraw the weights of a layer and keep the signals that were captured there: random weights, random
     directions, smooth directions where an axis is given and, with `initial`, untrained weights on the
@@ -92,18 +92,18 @@ def interpret_layers(
     layers : mapping of str to DescrambledLinear
         What ``ds.interop.torch.descramble_module`` returned for smoothness, by tap.
     initial : mapping of str to DescrambledLinear, optional
-        The same of the model before training.
+        The same for the model before training.
     controls : mapping of str to sequence of mappings, optional
-        The same of models trained by the same recipe on targets without meaning, by kind: see `interpret`.
+        The same for models trained by the same recipe on shuffled targets, by kind: see `interpret`.
     nulls : int
-        Draws of each null kind, at least 20.
+        Draws per null kind, at least 20.
     random_state : int, Generator or None
     input_axis : Axis, optional
-        What the inputs of the layers at ``:output`` taps are, where they have an order.
+        Axis of the inputs of the layers at ``:output`` taps, if they are ordered.
     output_axis : Axis, optional
-        What the outputs of the layers at ``:input`` taps are, where they have an order.
+        Axis of the outputs of the layers at ``:input`` taps, if they are ordered.
     detectors : sequence of Detector, optional
-        Only these; by default all that apply.
+        Detectors to use; by default all that apply.
 
     Returns
     -------

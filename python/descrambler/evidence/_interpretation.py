@@ -1,4 +1,4 @@
-"""What an interpretation holds: the descrambled layers, the findings, and how they were tested."""
+"""The result of an interpretation: descrambled layers, findings, and how they were tested."""
 
 from __future__ import annotations
 
@@ -105,12 +105,12 @@ class Interpretation(Showing):
 
     @cached_property
     def counterparts(self) -> tuple[Null, ...]:
-        """What stands beside the network in pictures: controls on shuffled targets, then the null kinds."""
+        """What pictures compare the network with: controls on shuffled targets, then the null kinds."""
         given = self.controls.items()
         return (*(as_null(*item) for item in given if item[0] != TRUE), *self.kinds)
 
     def draw(self, kind: Null, number: int = 0) -> Study:
-        """Return one draw of a kind, as the findings were held against it."""
+        """Return one draw of a kind, as the findings were compared with it."""
         return draw(self.setting, kind, self.seed, number)
 
     @cached_property
@@ -156,7 +156,7 @@ class Interpretation(Showing):
 
     @property
     def n_null_inputs(self) -> int:
-        """Inputs on which the values of the findings and all null draws were measured."""
+        """Number of inputs on which the findings and all null draws were measured."""
         return len(self.setting.inputs)
 
     def look_alike(self, layer: int) -> tuple[Null, float, Study]:
@@ -214,7 +214,7 @@ class Interpretation(Showing):
         ----------
         path : path
         files : sequence of paths
-            Where network and inputs came from: their SHA-256 goes into the methods.
+            Files of the network and the inputs; the methods list their SHA-256.
         overwrite : bool
             Whether a file of this name may be replaced.
 

@@ -1,4 +1,4 @@
-"""Control networks by the user's own training, on targets that mean nothing."""
+"""Control networks made by the user's own training on shuffled targets."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Targets = NDArray[Any]
 
 @dataclass(frozen=True)
 class Sampler:
-    """Targets that are permuted again at every step: call it with rows and the number of the step.
+    """Targets that are permuted anew at every step. Call it with rows and the number of the step.
 
-    ``targets(rows, step)`` returns, for the inputs of these rows, the targets of as many rows drawn at
-    random, the same for the same step.
+    ``targets(rows, step)`` returns the target of a random row for each of the given rows; the same
+    targets whenever it is called for the same step.
     """
 
     targets: Targets
@@ -63,8 +63,8 @@ def controls(
     ----------
     fit : callable or scikit-learn estimator
         Your own training, ``fit(targets, seed)``: returns a `Network`, or a model or file that `load` reads.
-        Inputs, architecture and recipe are those of the network that is to be judged; the start and
-        the order of the batches must follow from the seed. For an estimator, a clone with the seed as
+        Use the inputs, architecture and recipe of the network that is tested, and take the initial
+        weights and the order of the batches from the seed. For an estimator, a clone with the seed as
         `random_state` is fitted to `inputs`.
     targets : array_like, shape (m, ...)
         The true targets.
@@ -74,18 +74,17 @@ def controls(
         Only for an estimator.
     kind : {"once", "anew"}
         "once": `fit` gets the targets with their rows permuted, another permutation for each control.
-        "anew": `fit` gets a function, ``targets(rows, step)``, which returns for the inputs of these rows
-        targets of other rows, drawn anew at every step. Training that takes arrays alone can make
-        "once" only.
+        "anew": `fit` gets a function ``targets(rows, step)``, which returns targets of random rows, drawn
+        anew at every step. Training that takes only arrays can make "once" only.
     random_state : int, Generator or None
         Seed; each control gets its own permutation and seed from it.
     folder : path, optional
-        Where each control is saved when it is trained; those that are there already are read instead.
+        Folder for the controls: each is saved after its training, and those already there are loaded.
     threads : int or None
-        Threads of this process that train; None for one per processor. 1 by default, since training mostly
-        uses all processors.
+        Threads that train; None for one per processor. 1 by default, since most training uses all
+        processors by itself.
     executor : Executor, optional
-        Trains instead of threads: anything with the interface of `concurrent.futures`.
+        Used instead of threads: any executor with the interface of `concurrent.futures`.
     progress : bool or callable
         True shows a bar. A function is called after each control with a step.
 
@@ -96,8 +95,8 @@ def controls(
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind or value, or two controls come out the same: then `fit`
-        ignores its seed.
+        If an argument is of the wrong kind or value, or two controls are equal because `fit` ignores its
+        seed.
     """
     train = _training(fit, inputs, kind)
     if n < 1:

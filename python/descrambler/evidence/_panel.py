@@ -51,7 +51,7 @@ class PanelFinding(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """The most favorable verdict and how often it came about."""
+        """The most favorable verdict, and in how many networks it holds."""
         kind = next(word for word in ORDER if self.count(word))
         low, high = self.interval(kind)
         found = self.values[np.isfinite(self.values)]
@@ -104,7 +104,7 @@ class Panel:
 
     def _headline(self) -> str:
         return (
-            f"{len(self.interpretations)} networks; of each claim, in how many it has which verdict"
+            f"{len(self.interpretations)} networks; number of networks by verdict, for each claim"
         )
 
     def summary(self) -> str:

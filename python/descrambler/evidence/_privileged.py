@@ -1,4 +1,4 @@
-"""Whether the coordinates of a signal are special, or any rotated ones would do as well."""
+"""Test whether the coordinates of signals differ from those after a random rotation."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class PrivilegedBasis(Tabulated):
         Parameters
         ----------
         ax : Figure, SubFigure or two Axes, optional
-            Where to; a new figure otherwise.
+            Axes to draw into; a new figure otherwise.
         """
         from ..report import privileged_basis_figure  # a facade: drawn by the room above
 
@@ -102,23 +102,23 @@ def privileged_basis(
 ) -> PrivilegedBasis:
     """Test whether the coordinates of signals are special, against rotations of the same signals.
 
-    Where a rotation is a symmetry of the network, as in a residual stream, rotated signals are as good as
-    the ones given: they are an exact null for every statistic of the coordinates.
+    If rotations are symmetries of the network, as in a residual stream, then rotated signals are an exact
+    null for every statistic of the coordinates.
 
     Parameters
     ----------
     signals : mapping of str to signals, or signals
-        By place (a layer of a stream) the signals there, one per row, whatever
-        :func:`descrambler.gram` reads; all of one width.
+        Signals by place (such as a layer of a stream), one sample per row; anything that
+        :func:`descrambler.gram` reads. All have the same width.
     draw : callable, optional
-        Returns a random rotation from the symmetry group, shape (n, n), given a NumPy generator;
-        ``stream.random_rotation`` of a residual stream. By default Haar on SO(n).
+        Function from a NumPy generator to a random rotation of the symmetry group, shape (n, n), such as
+        ``stream.random_rotation`` of a residual stream. By default Haar-distributed on SO(n).
     nulls : int
-        Number of rotations; 19 are the fewest that reach p = 0.05.
+        Number of rotations; at least 19 are needed to reach p = 0.05.
     random_state : int, Generator or None
         Seed of the rotations.
     threads : int or None
-        Threads that share the places; None for one thread per processor. The result does not depend on it.
+        Threads for the places; None for one thread per processor. The result does not depend on it.
     progress : bool or callable
         True shows a bar of the places. A function is called with a step (`done`, `total`, `label`).
 

@@ -1,4 +1,4 @@
-"""Control networks for a network whose training is not at hand: the same architecture, a stated recipe."""
+"""Control networks for a network whose training code is not available: same architecture, stated recipe."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def refit_controls(
 ) -> dict[str, list[Network]]:
     """Train networks of the same architecture on shuffled and on true targets, for ``ds.interpret``.
 
-    For a network from a file whose training code you do not have. The recipe is not that of the
-    network, but: Adam, mean squared error, batches drawn with replacement, weights uniform within
-    ``sqrt(6 / (n_in + n_out))`` at the start and biases zero. Because another recipe makes other
-    networks, a few are trained on the true targets too: a claim that most of them do not show is
-    "explained by the recipe". Use `controls` with your own training where you can.
+    For networks whose training code you do not have. The recipe is not that of the network: Adam, mean
+    squared error, batches drawn with replacement, initial weights uniform within
+    ``sqrt(6 / (n_in + n_out))``, initial biases zero. Since another recipe gives other networks, a few
+    are also trained on the true targets. A claim that most of these do not show is "explained by the
+    recipe". Prefer `controls` with your own training.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def refit_controls(
     n_steps, batch, learning_rate
         Training recipe.
     random_state : int, Generator or None
-        Every network has a start, batches and a permutation of its own.
+        Seed. Each network gets its own initial weights, batches and permutation.
     progress : bool or callable
         True shows a bar of the steps.
 
@@ -147,7 +147,7 @@ def _function(torch: Any, layer: Activation) -> Callable[[Any], Any]:
 
 
 class _Batches:
-    """Batches of several networks at once: each has its own rows and its own wrong targets."""
+    """Batches of several networks at once, each with its own rows and its own shuffled targets."""
 
     def __init__(
         self, x: Array, y: Array, kind: str, rngs: list[np.random.Generator], batch: int

@@ -1,4 +1,4 @@
-"""How improbable measured values are under null draws, corrected for how many there are."""
+"""p values of measured values under null draws, corrected for their number."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def standardized(observed: Array, draws: Array) -> tuple[Array, Array]:
 def step_down_max_t(observed: Array, draws: Array, reached: Mask | None = None) -> Array:
     """Return the adjusted p of each value, upper tail, by Westfall and Young's step-down max-T.
 
-    The family-wise error is controlled, and the draws of all statistics being joint, statistics that
-    say the same thing cost nothing. Where the null holds, the observed row and the draws are
-    exchangeable, so the test is exact whatever the tails and the correlations of the statistics.
+    The family-wise error is controlled. All statistics are drawn jointly, so redundant ones do not lower
+    the power. Under the null the observed row and the draws are exchangeable, so the test is exact for
+    any tails and correlations of the statistics.
 
     Parameters
     ----------
@@ -53,8 +53,8 @@ def step_down_max_t(observed: Array, draws: Array, reached: Mask | None = None) 
     draws : ndarray, shape (n, d)
         One row per draw of all statistics. NaN where there is no value.
     reached : ndarray of bool, shape (n + 1, d), optional
-        Which values count: first row the observed ones, then the draws. The others, and NaN, are minus
-        infinity to the test, for observed values and draws alike.
+        Which values count: the observed ones in the first row, then the draws. The test takes all others,
+        and NaN, as minus infinity.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def step_down_max_t(observed: Array, draws: Array, reached: Mask | None = None) 
 
 
 def student_t(observed: Array, draws: Array) -> Array:
-    """Distance of each value from the mean of its draws, in units of the error of one more draw.
+    """Return the distance of each value from the mean of its draws, in standard errors of one more draw.
 
     ``(v - mean) / (sd sqrt(1 + 1 / n))`` with n - 1 degrees of freedom: an effect size, not a verdict,
     since draws have heavier tails than normal ones.
@@ -97,7 +97,7 @@ def found_with_power(draws: Array, reached: Mask, level: float) -> Array:
     """Return the strength of each statistic that would be significant in 80 % of cases.
 
     The single-step critical value of the max-T test, plus the normal 80 % quantile times the
-    draws' spread: a network whose strength scatters as the draws do is found with a power of 80 %.
+    draws' spread: a network whose strength scatters as the draws do is detected with 80 % power.
 
     Parameters
     ----------
@@ -127,10 +127,10 @@ def least_draws(level: float) -> int:
 
 
 def settled(exceeded: Array, draws: int, level: float) -> Mask:
-    """Whether so many draws at least as large already forbid p <= level at the full number of draws.
+    """Tell whether the draws that are at least as large already rule out p <= level at the full number.
 
-    The adjusted p is never below ``(1 + exceeded) / (1 + draws)``, so that drawing no further changes no
-    verdict: the level is kept (curtailed sampling; compare Besag and Clifford, Biometrika 78, 1991).
+    The adjusted p is never below ``(1 + exceeded) / (1 + draws)``, so stopping changes no verdict and
+    keeps the level (curtailed sampling; compare Besag and Clifford, Biometrika 78, 1991).
     """
     forbidden: Mask = (1 + exceeded) / (1 + draws) > level
     return forbidden

@@ -1,4 +1,4 @@
-"""How far values and verdicts depend on which inputs and which null draws happened to be taken."""
+"""How much values and verdicts depend on the choice of the inputs and of the null draws."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def uncertainties(
 ) -> Array:
     """Return the standard error of each value from the choice of the inputs, shape (d,).
 
-    The r.m.s. change of the value on random halves of the inputs: half of the inputs double the variance, and
-    the half shares as much with the whole, so that the difference has the variance of the value
-    (delete-half jackknife). A bias that falls with the number of inputs is in it too.
+    The r.m.s. change of the value on random halves of the inputs. The difference between a half and the
+    whole has the variance of the value (delete-half jackknife). It includes any bias that falls with the
+    number of inputs.
     """
     assert study.inputs is not None
     m = len(study.inputs)
@@ -63,8 +63,8 @@ def stability(
 ) -> Array:
     """Return the share of resamplings in which each claim keeps its kind of verdict, shape (d,); NaN without one.
 
-    Draws are resampled with replacement, kind by kind, and values moved within their uncertainty: what
-    another seed would change, without its draws.
+    Draws are resampled with replacement, kind by kind, and values are moved within their uncertainty.
+    This estimates what another seed would change, without new draws.
     """
     own = [None if j.verdict is None else kind_of(j.verdict.word) for j in judged]
     kept = np.zeros(len(own))

@@ -31,7 +31,7 @@ JACOBIAN_COST = 2_000_000_000
 @brief
 @dataclass(frozen=True, eq=False)
 class Link:
-    """The dimension between linear layer k and the next; each rotation is found when asked for.
+    """The dimension between linear layer k and the next; each rotation is computed on first use.
 
     Attributes
     ----------
@@ -74,9 +74,9 @@ class Study:
     network : Network
         With at least two linear layers; or what `load` reads.
     inputs : ndarray, shape (m, n_in), or None
-        What the network sees; the signals it makes of them decide. Where it is None, the weights
-        decide: the columns of ``W_k`` stand for the signals before the activation, the rows of
-        ``W_{k+1}`` for those after it.
+        Inputs of the network; their signals determine the rotations. None: the weights determine them.
+        The columns of ``W_k`` then replace the signals before the activation, the rows of ``W_{k+1}``
+        those after it.
 
     Raises
     ------
@@ -199,7 +199,7 @@ class Study:
     def jacobian(self) -> Array:
         """Mean over inputs of the derivative of the outputs by the inputs, float64 (n_out, n_in).
 
-        In a deep network over evenly spaced inputs, as many as `JACOBIAN_COST` allows.
+        Deep networks use evenly spaced inputs, as many as `JACOBIAN_COST` allows.
         """
         assert self.inputs is not None
         widths = [self.raw(k + 1).shape[0] for k in range(self.network.n_linear)]
@@ -217,8 +217,8 @@ class Study:
     def response(self, layer: int) -> Array:
         """Return the response to each cosine of the input axis, r.m.s. over outputs, shape (n_in,).
 
-        Layer 0 is the mean Jacobian, 1 the first weights. Cosines (DCT-II), not a periodic transform: a
-        one-sided signal has no reason to end where it began.
+        Layer 0 is the mean Jacobian, 1 the first weights. The transform is the DCT-II, not a periodic one:
+        a one-sided signal need not end at the value where it began.
         """
         if layer not in self._responses:
             matrix = self.jacobian if layer == 0 else self.raw(layer)
@@ -256,7 +256,7 @@ def descramble_network(
     threads : int or None
         Threads that share the link dimensions; None for one thread per processor.
     executor : Executor, optional
-        Descrambles them instead of threads: anything with the interface of `concurrent.futures`.
+        Used instead of threads: any executor with the interface of `concurrent.futures`.
     progress : bool or callable
         True shows a bar. A function is called with a step (`done`, `total`, `label`) for each link.
 
@@ -289,9 +289,9 @@ def _descrambled(link: Link) -> Link:
 
 
 def resolved_part(result: Descrambling) -> Array:
-    """P with the modes that the data do not determine left out, shape (n, n).
+    """Return P without the modes that the data do not determine, shape (n, n).
 
-    ``V_r V_r^T P``: what of P W one may read.
+    ``V_r V_r^T P``: only this part of P W can be read.
     """
     if not isinstance(result.criterion, Smoothness):
         raise TypeError(f"only smoothness has link modes, not {result.criterion}")

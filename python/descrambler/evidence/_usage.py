@@ -1,4 +1,4 @@
-"""Whether a network uses what was found in it: the loss without it, and without as much at random."""
+"""The loss of a network without a feature, and without random parts of the same size."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _told(losses: _Losses, part: Part, variance: float, rng: np.random.Generator
 
 
 class _Losses:
-    """Loss of a network without parts of it; what does not depend on the part is computed once."""
+    """Loss of a network without some of its parts; what does not depend on the part is computed once."""
 
     def __init__(self, study: Study, targets: Array) -> None:
         assert study.inputs is not None
@@ -124,7 +124,7 @@ class _Losses:
 
 
 def _random(part: Part, rng: np.random.Generator) -> Part:
-    """As much in random directions: a subspace of the same dimension, or a map of the same values."""
+    """Return a random part of the same size: a subspace of the same dimension, or a map with the same values."""
     d = part.directions
     if part.layer == 0:
         values = scipy.linalg.svdvals(d, check_finite=False)

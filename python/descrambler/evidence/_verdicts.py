@@ -62,7 +62,7 @@ class KindSummary(NamedTuple):
 
 
 def t_text(t: float) -> str:
-    """Return Student's t as a reader should see it: where draws hardly scatter, its size says nothing."""
+    """Return Student's t as text; beyond 9999 the draws hardly scatter, and its size means nothing."""
     return f"{t:.1f}" if not abs(t) >= 1e4 else "> 9999" if t > 0 else "< -9999"
 
 
@@ -72,7 +72,7 @@ def label(kind: str) -> str:
 
 
 class Verdict(NamedTuple):
-    """A verdict, the null or the controls that decided it, and what is to be said with it."""
+    """A verdict, the null or the controls that decided it, and a note."""
 
     word: str
     decided_by: str
@@ -109,9 +109,10 @@ def decide(
     controls : mapping of str to KindSummary
         By the name of the kind.
     shown_by_true : bool or None
-        Whether networks trained on the true targets by the controls' recipe show it; None without such.
+        Whether networks trained on the true targets by the controls' recipe show it; None without such
+        networks.
     recipe : str
-        In what the recipe of the controls differs from the network's; empty if in nothing known.
+        A difference between the recipes of the controls and of the network; empty if none is known.
     """
     named = {label(kind): comparison for kind, comparison in controls.items()}
     strongest = _largest_p(nulls)

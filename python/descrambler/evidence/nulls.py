@@ -1,7 +1,7 @@
-"""Null kinds: networks in which nothing was learnt, each kind with its own weights and inputs.
+"""Null kinds: networks that learnt nothing, each kind with its own weights and inputs.
 
-A finding counts only if such networks do not show it too. One draw of a null is a network on inputs, a
-:class:`~descrambler.Study`, on which everything is measured as it was on the trained network.
+A finding counts only if such networks do not show it too. One draw of a null is a network with inputs,
+a :class:`~descrambler.Study`, measured in the same way as the trained network.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Setting:
     initial : Network or None
         The same network before training.
     init : callable or None
-        From a seed to a network of a fresh initialization.
+        From a seed to a newly initialized network.
     ordered : pair of bool
         Whether the order of the inputs and of the outputs means something.
     """
@@ -88,7 +88,7 @@ class Null:
     ----------
     name : str
     weights, inputs : str
-        Whose they are.
+        Where they come from.
     purpose : str
         What this null contains instead of learning; a finding must exceed it.
     draw : callable
@@ -253,7 +253,7 @@ SMOOTH = Null(
     "smooth directions",
     "each trained layer's singular values; singular vectors along ordered axes keep their spectrum and get random signs of their cosine components, the others are Haar-random",
     "yours",
-    "smoothness along the axes and the trained singular values (not enough by itself: training on anything makes more)",
+    "smoothness along the axes and the trained singular values (not enough by itself: training on any targets gives more)",
     _smooth,
 )
 NOISE = Null(
@@ -273,8 +273,8 @@ COMPONENTS = Null(
 WHITE = Null(
     "white inputs",
     "Haar-random singular vectors with each trained layer's singular values",
-    "white noise, as strong as yours",
-    "the criterion, on weights that mean nothing and inputs that have no structure",
+    "white noise, as strong as your inputs",
+    "the criterion, on random weights and unstructured inputs",
     _white,
 )
 WEIGHTS_ALONE = Null(

@@ -1,4 +1,4 @@
-"""How much of each mode of a network another network shares, beside what chance reaches."""
+"""Picture of an alignment: R^2 per mode, beside shuffled rows and the untrained pair."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def alignment_figure(alignment: Alignment, *, ax: Axes | None = None) -> Figure:
     alignment : Alignment
         What :func:`descrambler.align` returned.
     ax : Axes, optional
-        Where to; a new figure otherwise.
+        Axes to draw into; a new figure otherwise.
     """
     panel = new_axes(6.4, 3.8) if ax is None else ax
     order = np.arange(1, alignment.n_a + 1)

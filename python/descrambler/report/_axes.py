@@ -1,4 +1,4 @@
-"""Panels that figures are made of: each draws into an axes that it is given."""
+"""Panels of figures, each drawn into given axes."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def show_bias(ax: Axes, image: AxesImage, bias: Array, side: str) -> None:
         The weights.
     bias : ndarray, shape (n,)
     side : {"top", "right"}
-        Where the outputs of the layer lie across, on top; where they lie up, on the right.
+        "top" if the outputs of the layer run across, "right" if they run up.
     """
     x0, x1, y0, y1 = image.get_extent()
     low, high = (y0, y1) if side == "top" else (x0, x1)
@@ -124,7 +124,7 @@ def show_spectrum(
     edges : tuple of float
         Outer edges of the input frequencies.
     resolved_inputs : ndarray of bool, shape (n_in,), optional
-        The same for the inputs, where they are a link dimension too.
+        The same for the inputs, if they are a link dimension, too.
     """
     ends = link_frequency_edges(len(spectrum))
     image = ax.imshow(

@@ -32,7 +32,7 @@ def ensemble_figures(ensemble: Ensemble, axis: Axis | None = None) -> Iterator[t
     ----------
     ensemble : Ensemble
     axis : Axis, optional
-        What the inputs (tap "before") or the outputs (tap "after") are.
+        Axis of the inputs (tap "before") or of the outputs (tap "after").
 
     Yields
     ------
@@ -53,7 +53,7 @@ def similarity_matrices(ensemble: Ensemble, *, ax: Place = None) -> Figure:
     ----------
     ensemble : Ensemble
     ax : Figure, SubFigure or Axes, optional
-        Where to: 2 x 2 axes in reading order; a new figure otherwise.
+        Where to draw: 2 x 2 axes in reading order; a new figure otherwise.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -96,7 +96,7 @@ def pair_histograms(ensemble: Ensemble, *, ax: Place = None) -> Figure:
     ----------
     ensemble : Ensemble
     ax : Figure, SubFigure or Axes, optional
-        Where to: two axes in reading order; a new figure otherwise.
+        Where to draw: two axes in reading order; a new figure otherwise.
     """
     figure, axes = panel_axes(ax, (2, 1), (6.6, 5.0), sharex=True)
     axes = axes[:, 0]
@@ -135,9 +135,9 @@ def consensus_pictures(ensemble: Ensemble, axis: Axis | None = None, *, ax: Plac
     ----------
     ensemble : Ensemble
     axis : Axis, optional
-        What the inputs (tap "before") or the outputs (tap "after") are.
+        Axis of the inputs (tap "before") or of the outputs (tap "after").
     ax : Figure, SubFigure or Axes, optional
-        Where to: 2 x 5 axes in reading order; a new figure otherwise.
+        Where to draw: 2 x 5 axes in reading order; a new figure otherwise.
     """
     n, n_other = ensemble.trained.modes.shape[1:]
     other = axis or index_axis("input" if ensemble.tap == "before" else "output", n_other)
@@ -181,7 +181,7 @@ def mode_agreement(ensemble: Ensemble, *, ax: Place = None) -> Figure:
     ----------
     ensemble : Ensemble
     ax : Figure, SubFigure or Axes, optional
-        Where to: three axes in reading order; a new figure otherwise.
+        Where to draw: three axes in reading order; a new figure otherwise.
     """
     heights = (3, 1.5, 1.5)
     figure, axes = panel_axes(ax, (3, 1), (6.6, 6.6), sharex=True, height_ratios=heights)

@@ -1,4 +1,4 @@
-"""Figures of an interpretation: each picture beside the null that comes closest to it."""
+"""Figures of an interpretation, each beside the null most similar to it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def evidence_figures(result: Interpretation) -> Iterator[tuple[str, Figure]]:
 
 
 def pictures(result: Interpretation) -> dict[str, Callable[[Place], Figure]]:
-    """Return what draws each picture, by its name; inputs without order have no response."""
+    """Return the functions that draw the pictures, by name; unordered inputs have no response."""
     last, axes = result.study.network.n_linear, result.axes
     pairs: dict[int, Pair] = {}
 
@@ -94,7 +94,7 @@ def response_figure(result: Interpretation, *, ax: Place = None) -> Figure:
     ----------
     result : Interpretation
     ax : Figure, SubFigure or two Axes, optional
-        Where to; a new figure otherwise.
+        Axes to draw into; a new figure otherwise.
     """
     null = _closest(result, "low-pass")
     draws = [result.draw(null, number) for number in range(N_DRAWS)]
@@ -141,7 +141,7 @@ def jacobian_figure(result: Interpretation, *, ax: Place = None) -> Figure:
     ----------
     result : Interpretation
     ax : Figure, SubFigure or Axes, optional
-        Where to: 2 x 2 axes in reading order; a new figure otherwise.
+        Where to draw: 2 x 2 axes in reading order; a new figure otherwise.
     """
     null = _closest(result, "frequency map")
     studies = result.measured, result.draw(null)

@@ -81,7 +81,7 @@ def first_layer(
         Lines to draw over the spectra of the first network, by name: input frequency, in cycles per
         length of the axis, as a function of link frequency above zero.
     ax : Figure, SubFigure or Axes, optional
-        Where to: 2 x 5 axes in reading order; a new figure otherwise.
+        Where to draw: 2 x 5 axes in reading order; a new figure otherwise.
     """
     results = [study.links[0].before for study in pair.studies]
     raw = pair.weights(1)
@@ -131,7 +131,7 @@ def inner_layer(pair: Pair, layer: int, *, ax: Place = None) -> Figure:
     layer : int
         Counted from 1.
     ax : Figure, SubFigure or Axes, optional
-        Where to: 2 x 5 axes in reading order; a new figure otherwise.
+        Where to draw: 2 x 5 axes in reading order; a new figure otherwise.
     """
     ins = [study.links[layer - 2].after for study in pair.studies]
     outs = [study.links[layer - 1].before for study in pair.studies]
@@ -170,8 +170,8 @@ def inner_layer(pair: Pair, layer: int, *, ax: Place = None) -> Figure:
         spectrum("the same, near zero", near_zero=True),
     ]
     caption = (
-        f"Layer {layer}, between two link dimensions: outputs across, by the signals before the activation, inputs up, "
-        "by the signals after the one before. The singular values do not depend on P; order along both axes is made by P. "
+        f"Layer {layer}, between two link dimensions. Across: outputs, rotated by the signals before this activation; up: inputs, "
+        "rotated by the signals after the previous one. The singular values do not depend on P; P makes the order along both axes. "
         f"Hatched grey: link frequencies that the inputs do not resolve. {pair.scale(layer)} {pair.bias_note(layer)}"
     )
     return grid(pair, panels, caption, ax)
@@ -187,7 +187,7 @@ def last_layer(pair: Pair, outputs: Axis, *, center: bool = False, ax: Place = N
     center : bool
         Whether to subtract each output's mean over the link, as the paper does.
     ax : Figure, SubFigure or Axes, optional
-        Where to: 2 x 5 axes in reading order; a new figure otherwise.
+        Where to draw: 2 x 5 axes in reading order; a new figure otherwise.
     """
     layer = pair.studies[0].network.n_linear
     raw = pair.weights(layer)

@@ -30,7 +30,7 @@ MAGNITUDE_QUANTILE = 0.9995
 @brief
 @dataclass(frozen=True)
 class Pair:
-    """A trained network and what to hold beside it.
+    """A trained network and the one to compare it with.
 
     Attributes
     ----------

@@ -96,7 +96,7 @@ def plot_weights(
     layer : int
         Counted from 1.
     inputs, outputs : Axis, optional
-        What the network's inputs and outputs are; plain numbers otherwise.
+        Axes of the network's inputs and outputs; plain numbers otherwise.
     ax : matplotlib Axes, optional
         Axes to draw into; by default those of a new figure one column wide.
     """
@@ -120,7 +120,7 @@ def plot_spectrum(
     layer : int
         Counted from 1.
     inputs : Axis, optional
-        What the network's inputs are; plain numbers otherwise.
+        Axis of the network's inputs; plain numbers otherwise.
     ax : matplotlib Axes, optional
         Axes to draw into; by default those of a new figure one column wide.
     """

@@ -26,7 +26,7 @@ def privileged_basis_figure(found: PrivilegedBasis, *, ax: Place = None) -> Figu
     found : PrivilegedBasis
         What :func:`descrambler.evidence.privileged_basis` returned.
     ax : Figure, SubFigure or Axes, optional
-        Where to: 1 x 2 axes; a new figure otherwise.
+        Where to draw: 1 x 2 axes; a new figure otherwise.
     """
     figure, axes = panel_axes(ax, (1, 2), (9, 3.6))
     order = np.arange(len(found.places))

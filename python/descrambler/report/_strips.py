@@ -38,7 +38,7 @@ def panel_figure(panel: Panel, *, ax: Place = None) -> Figure:
     panel : Panel
         What `interpret` returns for several networks.
     ax : Figure, SubFigure or Axes, optional
-        Where to: one axes per claim that has a value; a new figure otherwise.
+        Where to draw: one axes per claim that has a value; a new figure otherwise.
 
     Raises
     ------

@@ -35,7 +35,7 @@ def last_layer_structure(
     center : bool
         Whether to subtract the mean from each vector on the output side, as the authors' code does.
     ax : Figure, SubFigure or Axes, optional
-        Where to: 2 x 4 axes in reading order; a new figure otherwise.
+        Where to draw: 2 x 4 axes in reading order; a new figure otherwise.
     """
     layer = pair.studies[0].network.n_linear
     raw = pair.weights(layer)

@@ -1,4 +1,4 @@
-"""Detectors: what is looked for in a network. Thresholds were fixed on planted and random networks."""
+"""Detectors: the features that are tested. Thresholds were fixed on planted and random networks."""
 
 from ._detector import Axes, Detector, Part
 from ._filters import BAND_PASS, LOW_PASS, NOTCH, rejection

@@ -1,4 +1,4 @@
-"""What a detector is: a number, what it must beat, and the sentence it ends in."""
+"""A detector: a value, the threshold and the nulls it must exceed, and the sentence that reports it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EDGE, MOST = 1e-12, 300.0
 
 
 class Axes(NamedTuple):
-    """What the network's inputs and outputs are."""
+    """Axes of the network's inputs and outputs."""
 
     inputs: Axis
     outputs: Axis
@@ -44,12 +44,12 @@ class Axes(NamedTuple):
 
 @brief
 class Part(NamedTuple):
-    """What of a network a finding speaks of, to be removed.
+    """The part of a network that a finding describes, so that it can be removed.
 
     Attributes
     ----------
     layer : int
-        Layer whose weights lose the directions; 0: a linear map is taken from the network's outputs.
+        Layer whose weights lose the directions; 0: a linear map is subtracted from the network's outputs.
     side : {"inputs", "outputs"}
     directions : ndarray, shape (k, n)
         Orthonormal rows; for layer 0 the map, of shape (n_out, n_in).
@@ -81,7 +81,7 @@ def output_link(study: Study, layer: int) -> tuple[Descrambling, ...]:
 
 
 def nothing_needed(network: Network, layer: int) -> str:
-    """Return what a network lacks for a detector that needs nothing: a function that workers can import."""
+    """Return that nothing is missing: a function, not a lambda, so that workers can import it."""
     return ""
 
 
@@ -104,12 +104,12 @@ class Detector:
     statistic : callable
         From a :class:`~descrambler.study.Study` and a layer to the value, NaN where there is none.
     tail : {"upper", "lower", "both"}
-        Which side of the nulls counts; "both": the absolute value.
+        Side of the null distribution that counts; "both": the absolute value is tested.
     floor : float or callable
-        What the value must reach for the feature to be there at all; a function of the network and the
-        layer where it depends on their widths.
+        What the value must reach for the feature to count at all; a function of the network and the
+        layer if it depends on their widths.
     margin : float
-        Least distance from the mean of every null.
+        Smallest distance from the mean of every null that counts.
     sentence : callable
         From study, layer and axes to the plain sentence.
     excluded : mapping of str to str
@@ -117,18 +117,18 @@ class Detector:
     missing : str
         Why there may be no value.
     along : tuple of str
-        The axes on whose order it rests: "inputs", "outputs".
+        Axes whose order the value depends on: "inputs", "outputs".
     scale : {"plain", "correlation", "share"}
         The natural scale of the value: itself, Fisher's z (atanh), or the logit.
     stand_in : tuple of str
-        Null kinds that do not count where controls of both kinds are given: trained controls show what
-        the null asks for, and show it better.
+        Null kinds that are ignored if controls of both kinds are given: trained controls test the same
+        explanation better.
     needs : callable
-        From a network and a layer to why there can be no value; empty where there is.
+        From a network and a layer to the reason why there can be no value; empty if there can.
     floor_text : str
-        The floor in tables, where it is a function.
+        Text of the floor in tables, if it is a function.
     part : callable
-        From a study and a layer to the :class:`Part` that a finding speaks of; None where it cannot be
+        From a study and a layer to the :class:`Part` that a finding describes; None if it cannot be
         removed.
     link_modes : callable
         From a study and a layer to the descrambled link dimensions that the value rests on.
@@ -195,7 +195,7 @@ class Detector:
         return float(scipy.special.expit(size)) if self.scale == "share" else float(size)
 
     def barred_by(self, axes: Axes) -> str:
-        """Return why the axes leave nothing to measure, empty where they do not."""
+        """Return why the value cannot be measured along these axes; empty if it can."""
         unordered = [name for name in self.along if not getattr(axes, name).ordered]
         return (
             f"it depends on the order of the {unordered[0]}, and the {unordered[0]} are unordered"
@@ -204,7 +204,7 @@ class Detector:
         )
 
     def reason_against(self, null: Null) -> str:
-        """Return why a null does not apply, empty where it does."""
+        """Return why a null does not apply; empty if it does."""
         if null.name in self.excluded:
             return self.excluded[null.name]
         if not self.rotation_matters and null.name in _MADE_BY_ROTATION:
@@ -222,12 +222,12 @@ WORLDS_OF_INPUTS = (NOISE.name, COMPONENTS.name)
 """Nulls whose first weights are sums of inputs, as those of every trained network are, controls too."""
 
 NO_ROTATION = "the value does not depend on P; this null only tests what P and the inputs produce"
-SAME_VALUES = "leaves the singular values, and so the value, as they are"
+SAME_VALUES = "this null keeps the singular values, and with them the value"
 SAME_RESPONSE = (
-    "keeps each layer's response along its ordered axes, and so the value, nearly as they are"
+    "this null nearly keeps each layer's response along its ordered axes, and with it the value"
 )
-LATER_LAYER = "changes the first layer alone: random weights for this one"
-NO_INPUTS = "it has no signals to join with the weights"
+LATER_LAYER = "this null changes only the first layer; here it equals 'random weights'"
+NO_INPUTS = "this null has no signals to combine with the weights"
 TAUTOLOGY = (
     "under this null each layer is smoothed by its own weights, so any weights reach the maximum"
 )

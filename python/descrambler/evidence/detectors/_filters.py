@@ -114,7 +114,7 @@ def _notch_sentence(study: Study, layer: int, axes: Axes) -> str:
 def rejection(nuisance: Array | None, wanted: Array | None) -> Detector:
     """Return the detector of gain on nuisance directions against gain on wanted ones, rows of each.
 
-    Without directions it is not testable: what is a nuisance, no network says.
+    Without directions it is not testable: a network does not show what is a nuisance.
     """
     directions = None if nuisance is None or wanted is None else (nuisance, wanted)
     return Detector(

@@ -1,4 +1,4 @@
-"""Several saved interpretations on one page: verdicts side by side, differences, in how many a claim holds."""
+"""Several saved interpretations on one page: verdicts side by side, their differences and counts."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ CURVES = ("trained", "second", "third", "fourth")
 def compare_page(records: Sequence[Record], names: Sequence[str]) -> str:
     """Return a page that holds interpretations side by side.
 
-    For two, it shows the differences of values, responses and mean Jacobians; for more, how many have
-    each verdict. It needs no JavaScript.
+    For two, it shows the differences of values, responses and mean Jacobians; for more, the number of
+    networks by verdict. It needs no JavaScript.
 
     Parameters
     ----------
     records : sequence of Record
         At least two.
     names : sequence of str
-        What to call them.
+        Their names on the page.
 
     Raises
     ------

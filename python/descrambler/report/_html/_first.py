@@ -130,12 +130,12 @@ def _singular(record: Record, layer: int) -> Made:
 def _layer(record: Record, layer: int) -> Made:
     return (
         layer_stills(record, layer),
-        f"Layer {layer} after the rotation. {_second(record)}The rotation makes the waves: what the second picture shows too is no finding.",
+        f"Layer {layer} after the rotation. {_second(record)}The rotation makes the waves: what the second picture also shows is not a finding.",
     )
 
 
 def layer_stills(record: Record, layer: int) -> list[str]:
-    """Return small pictures of a layer's descrambled weights, and of the first counterpart's."""
+    """Return small pictures of a layer's descrambled weights and of the first counterpart's."""
     text = next(part for part in record.text["layers"] if part["number"] == layer)
     sides = record.text["sides"][f"0/{layer}"]
     stride = record.text["stride"]

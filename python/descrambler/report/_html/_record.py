@@ -1,4 +1,4 @@
-"""All that a page shows, as text and numbers: gathered once, kept in one file, drawn at any time."""
+"""All that a page shows, as text and numbers in one file, from which the page can be drawn at any time."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def record(interpretation: Interpretation, files: Sequence[str | os.PathLike[str
     ----------
     interpretation : Interpretation
     files : sequence of paths
-        Where network and inputs came from; their SHA-256 is noted.
+        Files of the network and the inputs; their SHA-256 is noted.
     """
     network = interpretation.study.network
     names = ["trained", *(kind.name for kind in interpretation.counterparts)]

@@ -206,7 +206,7 @@ def _row(finding: dict[str, Any]) -> dict[str, Any]:
 
 
 def _p(finding: dict[str, Any]) -> str:
-    """Return p for a reader: the smallest that so many draws can give is called that."""
+    """Return p as text; the smallest p that so many draws can give is marked as such."""
     text = str(finding["p_text"])
     if not text.startswith("<="):
         return text
