@@ -104,6 +104,10 @@ class Drawing:
         self.network, self.number = network, number
         steps = np.random.default_rng(1).standard_normal((inputs, network.n_in))
         self.inputs = np.cumsum(steps, axis=1) / np.sqrt(network.n_in)
+        axes = Axes(*(ds.Axis(name, "", 0, 1) for name in ("input", "output")))
+        self.family = claims(network, DETECTORS, axes, inputs)
+        # As in an interpretation, the draws share the singular values and the color of the inputs.
+        self.setting = Setting(network, self.inputs, network.initial)
 
     def ours(self) -> Array:
         """Measure everything on one draw."""
@@ -115,10 +119,7 @@ class Drawing:
         assert np.isfinite(values).sum() >= len(values) / 2
 
     def _measured(self, kind: Null) -> Array:
-        axes = Axes(*(ds.Axis(name, "", 0, 1) for name in ("input", "output")))
-        family = claims(self.network, DETECTORS, axes, len(self.inputs))
-        setting = Setting(self.network, self.inputs, self.network.initial)
-        return measure(draw(setting, kind, 0, 0), family, kind)
+        return measure(draw(self.setting, kind, 0, 0), self.family, kind)
 
     def rows(self, scale: Scale) -> Iterator[Row]:
         """Time draws of every kind, and forward passes, in turn."""

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import scipy.fft
+import scipy.optimize
 
 import descrambler as ds
 from descrambler import analysis
-from descrambler.analysis._ridge import _Ridge, _row_spectra
+from descrambler.analysis._ridge import _row_spectra
+from descrambler.analysis._ridge_likelihood import Likelihood
+from descrambler.analysis._ridge_search import best_ridge
 
 TIME = (np.arange(128) + 0.5) / 128
 
@@ -78,14 +81,49 @@ def test_scrambled_and_descrambled_again():
     assert found.exponent == pytest.approx(2, abs=0.05)
 
 
-def test_gradient():
-    model = _Ridge(_row_spectra(planted(2.0), "dct"), analysis.frequencies(128)[1:])
-    theta, step = np.array([2.0, 1.8, -1.5]), 1e-6
-    expected = [
-        (model.loss(theta + step * e)[0] - model.loss(theta - step * e)[0]) / (2 * step)
-        for e in np.eye(3)
+def likelihood(w):
+    return Likelihood(_row_spectra(w, "dct"), analysis.frequencies(w.shape[1])[1:])
+
+
+@pytest.mark.parametrize("theta", [(2.0, 1.8, -1.5), (3.0, -0.4, 0.5)])
+def test_slopes_are_those_of_the_likelihood_at_the_best_shares(theta):
+    model, step = likelihood(planted(2.0)), 1e-5
+
+    def gradient(where):
+        model.values(where, 1e-12)
+        return model.slopes().scores.sum(axis=0)
+
+    theta, moves = np.array(theta), step * np.eye(3)
+    value = [
+        model.values(theta + m, 1e-12).sum() - model.values(theta - m, 1e-12).sum() for m in moves
     ]
-    np.testing.assert_allclose(model.loss(theta)[1], expected, rtol=1e-5)
+    np.testing.assert_allclose(gradient(theta), np.array(value) / (2 * step), rtol=1e-5)
+    change = [gradient(theta + m) - gradient(theta - m) for m in moves]
+    model.values(theta, 1e-12)
+    hessian = model.slopes().hessian
+    error = 1e-6 * np.abs(hessian).max()
+    np.testing.assert_allclose(hessian, np.array(change) / (2 * step), rtol=1e-4, atol=error)
+
+
+@pytest.mark.parametrize("exponent", [1, 2, -1 / 2])
+def test_no_search_nearby_finds_a_better_ridge(exponent):
+    """Against a search that has neither slopes nor float32."""
+    model = likelihood(planted(exponent, 3))
+    found = best_ridge(model)
+    reached = model.values(found).sum()
+    other = scipy.optimize.minimize(
+        lambda theta: -model.values(theta).sum(), found + 0.02, method="Nelder-Mead"
+    )
+    # Sharp lines: below the resolution the width changes next to nothing.
+    assert -other.fun <= reached + 1e-3
+    np.testing.assert_allclose(other.x[:2], found[:2], atol=2e-3)
+
+
+def test_the_likelihood_in_float32_is_that_in_float64():
+    model = likelihood(planted(2.0))
+    rough = Likelihood(model.spectra.astype(np.float32), model.frequency)
+    theta = np.array([2.0, 1.8, -1.5])
+    np.testing.assert_allclose(rough.values(theta), model.values(theta), rtol=1e-4, atol=1e-5)
 
 
 def test_shifts_units_and_precision_do_not_matter():
