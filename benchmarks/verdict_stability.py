@@ -1,16 +1,19 @@
 """Share of seeds of the nulls that give the same verdict, for networks that ship with the package.
 
-    python benchmarks/verdict_stability.py [--networks 3] [--seeds 20] [--nulls 50] [--inputs 2000] [--write docs/nulls.md]
+    python benchmarks/verdict_stability.py [--networks 3] [--seeds 20] [--nulls 20] [--keep runs.json] [--write docs/nulls.md]
 
-A seed draws the nulls and chooses the inputs, half of a pool of simulated traces. Controls are the 38 that ship.
+A seed draws the nulls and chooses the inputs, half of a pool of simulated traces. Controls are the 38 that ship; nulls and
+inputs are as many as in `descrambler demo`. `--keep` names a file of the runs that are done: what is in it is not run again.
 The table is that of docs/nulls.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from pages import write_section
@@ -21,45 +24,84 @@ from descrambler.evidence._stability import STABLE
 from descrambler.evidence._verdicts import kind_of
 from descrambler.evidence.detectors import DETECTORS
 
-Place = tuple[str, str]
+
+class Told(NamedTuple):
+    """One claim in one run."""
+
+    what: str
+    where: str
+    value: float
+    verdict: str
+    stability: float
+    unstable: bool
 
 
-def interpretations(network: ds.Network, options: argparse.Namespace) -> list[ds.Interpretation]:
-    """Interpret one network once per seed."""
+Runs = dict[str, list[Told]]
+"""By network, settings and seed."""
+
+
+def run(network: ds.Network, seed: int, options: argparse.Namespace) -> list[Told]:
+    """Interpret a network once."""
     data = ds.deer.simulate(2 * options.inputs, random_state=1)
     nuisance, wanted = ds.deer.variations()
-    left_out = set(options.without)
+    result = ds.interpret(
+        network,
+        data.traces,
+        controls=ds.deer.controls(),
+        nulls=options.nulls,
+        null_inputs=options.inputs,
+        random_state=seed,
+        reference=ds.deer.kernel(data.time, data.distance),
+        nuisance=nuisance,
+        wanted=wanted,
+        detectors=[d for d in DETECTORS if d.name not in options.without],
+        threads=1,
+    )
     return [
-        ds.interpret(
-            network,
-            data.traces,
-            controls=ds.deer.controls(),
-            nulls=options.nulls,
-            null_inputs=options.inputs,
-            random_state=seed,
-            reference=ds.deer.kernel(data.time, data.distance),
-            nuisance=nuisance,
-            wanted=wanted,
-            detectors=[d for d in DETECTORS if d.name not in left_out],
-            threads=1,
-        )
-        for seed in range(options.seeds)
+        Told(f.what, f.where, f.value, f.verdict, f.stability, "unstable:" in f.sentence)
+        for f in result.findings
     ]
 
 
-def rows(name: str, results: list[ds.Interpretation]) -> list[str]:
-    """Return a row per claim: its verdicts over the seeds, and in how many it is called unstable."""
+def read(path: Path | None) -> Runs:
+    """Return the runs that are kept in a file."""
+    if path is None or not path.exists():
+        return {}
+    kept = json.loads(path.read_text())
+    return {key: [Told(*row) for row in rows] for key, rows in kept.items()}
+
+
+def runs(number: int, options: argparse.Namespace, kept: Runs) -> list[list[Told]]:
+    """Interpret a network once per seed, or take what is kept."""
+    network = ds.deer.pretrained(seed=number)
+    for seed in range(options.seeds):
+        key = _key(number, seed, options)
+        if key not in kept:
+            kept[key] = run(network, seed, options)
+            if options.keep is not None:
+                options.keep.write_text(json.dumps(kept))
+    return [kept[_key(number, seed, options)] for seed in range(options.seeds)]
+
+
+def _key(number: int, seed: int, options: argparse.Namespace) -> str:
+    left_out = ",".join(sorted(options.without))
+    return f"network {number}, {options.nulls} nulls, {options.inputs} inputs, without {left_out}: {seed}"
+
+
+def rows(name: str, results: list[list[Told]]) -> list[str]:
+    """Return a row per claim: its verdicts over the seeds, and in how many its sentence calls it unstable."""
     lines = []
-    for column in zip(*(result.findings for result in results), strict=True):
+    for column in zip(*results, strict=True):
         if not np.isfinite(column[0].value):
             continue
-        kinds = Counter(kind_of(finding.verdict) for finding in column)
-        words = Counter(finding.verdict for finding in column)
-        told = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
+        kinds = Counter(kind_of(told.verdict) for told in column)
+        words = Counter(told.verdict for told in column)
+        verdicts = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
         same = f"{kinds.most_common(1)[0][1] / len(column):.0%}"
         exact = f"{words.most_common(1)[0][1] / len(column):.0%}"
-        unstable = sum(finding.stability < STABLE for finding in column)
-        cells = name, column[0].what, column[0].where, told, same, exact, str(unstable)
+        assert all(told.unstable == (told.stability < STABLE) for told in column)
+        unstable = sum(told.unstable for told in column)
+        cells = name, column[0].what, column[0].where, verdicts, same, exact, str(unstable)
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -68,17 +110,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", type=int, default=3, help="shipped networks, from seed 0 on")
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--nulls", type=int, default=50)
+    parser.add_argument("--nulls", type=int, default=20)
     parser.add_argument("--inputs", type=int, default=2000)
     parser.add_argument("--without", nargs="*", default=(), metavar="DETECTOR")
+    parser.add_argument("--keep", type=Path, metavar="FILE")
     parser.add_argument("--write", type=Path, metavar="PAGE")
     options = parser.parse_args()
     head = ("network", "claim", "where", "verdicts", "same kind", "same words", "called unstable")
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     with threadpool_limits(1):
-        for seed in range(options.networks):
-            results = interpretations(ds.deer.pretrained(seed=seed), options)
-            lines += rows(f"seed {seed}", results)
+        kept = read(options.keep)
+        for number in range(options.networks):
+            lines += rows(f"seed {number}", runs(number, options, kept))
             print("\n".join(lines), flush=True)
     if options.write is not None:
         write_section(options.write, "verdict stability", "\n".join(lines))

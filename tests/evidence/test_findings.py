@@ -86,6 +86,22 @@ def test_family_wise_error_is_the_level():
     assert scipy.stats.binomtest(sum(rejected), 600, 0.05).pvalue > 1e-3
 
 
+def test_the_level_needs_the_claims_below_their_floor_too():
+    """A family that the judged network chooses, by what it reaches, finds something far too often."""
+    rng = np.random.default_rng(4)
+    whole, chosen = 0, 0
+    for _ in range(300):
+        values = rng.standard_normal((20, 20))
+        reached = values >= 1.645
+        whole += step_down_max_t(values[0], values[1:], reached).min() <= 0.05
+        own = reached[0]
+        if own.any():
+            p = step_down_max_t(values[0, own], values[1:, own], reached[:, own])
+            chosen += p.min() <= 0.05
+    assert scipy.stats.binomtest(whole, 300, 0.05, alternative="greater").pvalue > 1e-3
+    assert chosen > 0.25 * 300
+
+
 def test_a_statistic_that_the_null_leaves_as_it_is_is_no_evidence():
     draws = np.full((99, 1), 0.3) + 1e-16 * np.arange(99)[:, None]
     assert step_down_max_t(np.array([0.3 + 1e-13]), draws)[0] == 1

@@ -231,14 +231,14 @@ def replica_figure(
         xlim=(0, 1),
         ylim=(0, 1.02),
     )
-    axes[0, 2].set_title("C  cumulative share", fontsize=10, loc="left")
+    axes[0, 2].set_title("C  cumulative share", fontsize=10, loc="left", y=1)
     axes[0, 2].legend(frameon=False, fontsize=8, loc="best")
     order = np.argsort(overlaps["replica"])
     for letter, panel, part in zip("DEF", axes[1], (0.25, 0.5, 0.75), strict=True):
         k = int(order[int(part * len(order))])
         _draw_example(panel, data, {name: p[k] for name, p in predictions.items()}, k)
         scores = " / ".join(f"{values[k]:.2f}" for values in overlaps.values())
-        panel.set_title(f"{letter}  overlaps {scores}", fontsize=10, loc="left")
+        panel.set_title(f"{letter}  overlaps {scores}", fontsize=10, loc="left", y=1)
     axes[1, 0].legend(frameon=False, fontsize=8)
     means = ", ".join(f"{name} {values.mean():.2f}" for name, values in overlaps.items())
     return finished(
@@ -259,7 +259,7 @@ def _draw_filters(ax: Axes, replica: Replica, step: float) -> None:
             name = f"{kind}-pass, order {len(taps) - 1}"
             ax.loglog(nyquist * frequency, response, style, color="black", label=name)
     ax.set(xlabel="frequency (MHz)", ylabel="gain", ylim=(1e-4, 2))
-    ax.set_title("A  filters", fontsize=10, loc="left")
+    ax.set_title("A  filters", fontsize=10, loc="left", y=1)
     ax.legend(frameon=False, fontsize=8, loc="lower center")
 
 
@@ -271,7 +271,7 @@ def _draw_transform(ax: Axes, replica: Replica, data: DeerData) -> None:
         origin="lower", aspect="auto", interpolation="nearest",
     )  # fmt: skip
     ax.set(xlabel="time (µs)", ylabel="distance (Å)")
-    ax.set_title("B  transform T", fontsize=10, loc="left")
+    ax.set_title("B  transform T", fontsize=10, loc="left", y=1)
     # Inside: a bar beside this panel would push the columns apart.
     bar = ax.inset_axes((0.55, 0.9, 0.38, 0.04))
     ax.figure.colorbar(image, cax=bar, extend="both", orientation="horizontal")

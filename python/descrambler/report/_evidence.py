@@ -122,7 +122,7 @@ def response_figure(result: Interpretation, *, ax: Place = None) -> Figure:
             frequency, level(of(result.measured, column)), color="black", lw=1.2, label="trained"
         )
         panel.set(xlabel=inputs.frequency_label, xlim=(0, frequency[-1]))
-        panel.set_title(f"{'AB'[column]}  {title}", fontsize=10, loc="left")
+        panel.set_title(f"{'AB'[column]}  {title}", fontsize=10, loc="left", y=1)
     axes[0].set_ylabel("response against its peak (dB)")
     axes[0].set_ylim(min(-20.0, axes[0].get_ylim()[0]), 1)
     axes[0].legend(frameon=False, fontsize=9)

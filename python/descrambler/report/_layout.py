@@ -97,7 +97,7 @@ def grid(pair: Pair, panels: Sequence[Panel], caption: str, ax: Place = None) ->
         limit = _limit([panel for _, panel in members], magnitude)
         for column, panel in members:
             image = _draw_column(axes[:, column], panel, limit)
-            axes[0, column].set_title(f"{'ABCDEFGH'[column]}  {panel.title}", fontsize=10)
+            axes[0, column].set_title(f"{'ABCDEFGH'[column]}  {panel.title}", fontsize=10, y=1)
         if image is not None:
             figure.colorbar(
                 image,
