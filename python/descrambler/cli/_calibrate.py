@@ -30,7 +30,12 @@ def add_to(commands: Commands) -> None:
         example="descrambler calibrate --net 1.mat 2.mat 3.mat -o bands",
     )
     networks_argument(parser)
-    parser.add_argument("--experiment", choices=("deer", "ridme"), default="deer")
+    parser.add_argument(
+        "--experiment",
+        choices=("deer", "ridme"),
+        default="deer",
+        help="experiment to calibrate for (default: deer)",
+    )
     parser.add_argument(
         "--traces",
         type=int,

@@ -43,11 +43,19 @@ def add_to(commands: Commands) -> None:
         help="Bruker .DTA or .DSC, MATLAB .mat, or text",
     )
     networks_argument(parser)
-    parser.add_argument("--experiment", choices=("deer", "ridme"), default="deer")
+    parser.add_argument(
+        "--experiment",
+        choices=("deer", "ridme"),
+        default="deer",
+        help="experiment that was measured (default: deer)",
+    )
     reading_arguments(parser)
     model_arguments(parser)
     parser.add_argument(
-        "--seed", type=int, default=0, help="seed of the 64 points of released networks"
+        "--seed",
+        type=int,
+        default=0,
+        help="seed that draws the 64 points of released networks (default: 0)",
     )
     parser.add_argument(
         "--write",

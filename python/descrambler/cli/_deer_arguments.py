@@ -38,8 +38,12 @@ def reading_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="trace of a file that has several, from 1, or all",
     )
-    parser.add_argument("--start", type=float, metavar="US", help="drop what is before, in us")
-    parser.add_argument("--stop", type=float, metavar="US", help="drop what is after, in us")
+    parser.add_argument(
+        "--start", type=float, metavar="US", help="drop what is before this time, in us"
+    )
+    parser.add_argument(
+        "--stop", type=float, metavar="US", help="drop what is after this time, in us"
+    )
     parser.add_argument(
         "--zero", type=float, metavar="US", help="zero time in us (default: the maximum)"
     )

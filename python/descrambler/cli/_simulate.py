@@ -22,7 +22,7 @@ def add_to(commands: Commands) -> None:
         commands,
         "simulate",
         "simulate DEER or RIDME traces with their distance distributions",
-        does="Simulate traces as the training sets of DEERNets have them.",
+        does="Simulate traces like those of the training sets of DEERNets.",
         writes="one .npz or .mat file: traces and distributions, one per row, with their time (us) and "
         "distance (A) axes",
         takes="a second for 10 000 traces",
@@ -30,8 +30,19 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("n", type=int, metavar="N", help="number of traces")
     parser.add_argument("--points", type=int, default=256, help="points per trace (default: 256)")
-    parser.add_argument("--duration", type=float, default=2.0, metavar="US", help="default: 2")
-    parser.add_argument("--experiment", choices=("deer", "ridme"), default="deer")
+    parser.add_argument(
+        "--duration",
+        type=float,
+        default=2.0,
+        metavar="US",
+        help="length of a trace in us (default: 2)",
+    )
+    parser.add_argument(
+        "--experiment",
+        choices=("deer", "ridme"),
+        default="deer",
+        help="experiment to simulate (default: deer)",
+    )
     parser.add_argument(
         "--exchange",
         type=float,
@@ -47,7 +58,7 @@ def add_to(commands: Commands) -> None:
         metavar="STEPS",
         help="largest error of the zero time, in time steps (default: 0)",
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="seed of the traces (default: 0)")
     parser.add_argument("-o", "--output", type=Path, required=True, help=".npz or .mat file")
     force_argument(parser)
     json_argument(parser)

@@ -38,7 +38,7 @@ def add_to(commands: Commands) -> None:
     )
     force_argument(parser)
     json_argument(parser)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="seed of the training (default: 0)")
     parser.add_argument(
         "--seeds",
         type=_seeds,
@@ -57,7 +57,10 @@ def add_to(commands: Commands) -> None:
         "or permuted again at every pass",
     )
     parser.add_argument(
-        "--steps", type=int, default=150_000, help="default: 150000, three to seven minutes"
+        "--steps",
+        type=int,
+        default=150_000,
+        help="training steps (default: 150000, three to seven minutes)",
     )
     parser.add_argument(
         "--minutes", type=float, help="stop after this many minutes, if the steps take longer"
