@@ -14,22 +14,21 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
 from .._geometry.rotation import has_negative_determinant, nearest_completion
 from .._util import lapack
 from .._util.validate import Array
 from ..errors import ConvergenceWarning
+from .diagonal_closing import CLOSE, EPSILON, Closing, orthonormalized
+from .diagonal_curvature import LEAST_DAMPING, NEAR, Curvature, curvature
 from .outcome import MESSAGES, Outcome, Status, depth_of_the_package
 from .settings import Settings, State
 
-EPSILON = float(np.finfo(np.float64).eps)
-LEAST_DAMPING, LEAST_DAMPING_FLOAT32 = 1e-12, 1e-7
 # Squares of singular values that vary less keep the digits that a certificate of 1e-10 needs.
 LEAST_SQUARE = 1e-10
-# Slope below which a point is near the optimum; relative change of d after which the curvature is computed anew.
-NEAR, SMALL_CHANGE = 0.02, 0.02
+# Relative change of d after which the curvature is computed anew.
+SMALL_CHANGE = 0.02
 
 
 def _polar_rotation(u: Array, s: Array, vt: Array) -> Array:
@@ -109,15 +108,8 @@ class _Point:
         """Right singular vectors of W diag(d), in rows."""
         if self.parts.vt is not None:
             return self.parts.vt
-        vt = self.coordinates * self.d / self.parts.s[:, None]
-        # Orthonormal to LEAST_SQUARE^-1 roundings: Newton-Schulz steps square the rest.
-        for _ in range(3):
-            defect = vt @ vt.T
-            defect[np.diag_indices_from(defect)] -= 1
-            if np.abs(defect).max() <= 16 * EPSILON:
-                break
-            vt -= 0.5 * (defect @ vt)
-        return vt
+        # Orthonormal to LEAST_SQUARE^-1 roundings.
+        return orthonormalized(self.coordinates * self.d / self.parts.s[:, None])
 
 
 def _bound(s: Array, load: Array, norms: Array) -> float:
@@ -141,40 +133,8 @@ def _bound(s: Array, load: Array, norms: Array) -> float:
     return float((s / (1 - part)).sum() + norms @ np.maximum(excess, 0))
 
 
-def _curvature(here: _Point, damping: float) -> tuple[Array, bool] | None:
-    """Return the Cholesky factor of the damped -H, H the Hessian of F in e in units of d_j d_k.
-
-    With c = U^T w, ``H = -sum_ab c_ja c_jb c_ka c_kb / (s_a s_b (s_a + s_b))``, and
-    ``1 / (x + y) = integral of exp(-t (x + y)) dt`` makes a few squared products of it, by the trapezoidal
-    rule in log t. The diagonal of -H is at most 1/2, which as damping gives about the majorize-maximize step.
-    """
-    s, near = here.parts.s, np.abs(here.gradient).max() < NEAR
-    # Right to one per cent; near the optimum, where the factor serves for several steps, to 0.1 per cent.
-    step = 1.0 if near else 1.5
-    unit = np.sqrt(here.d.max())  # single precision holds no very large or small weights
-    scaled = here.coordinates / unit * np.sqrt(here.d / s[:, None])
-    # Here the range of singular values is one for which single precision will do.
-    if here.parts.vt is None:
-        scaled, damping = scaled.astype(np.float32), max(damping, LEAST_DAMPING_FLOAT32)
-    hessian = np.zeros((len(here.d), len(here.d)), scaled.dtype)
-    for log_t in np.arange(-np.log(200 * s[0]), np.log(2.5 / s[-1]) + step, step):
-        t = float(np.exp(log_t))
-        weight = unit * (step * t) ** 0.25 * np.exp(-0.5 * t * s)
-        root = scaled * weight.astype(scaled.dtype)[:, None]
-        product = root.T @ root
-        hessian += np.square(product, out=product)
-    hessian[np.diag_indices_from(hessian)] += damping
-    try:
-        return scipy.linalg.cho_factor(hessian, check_finite=False, overwrite_a=True)
-    except np.linalg.LinAlgError:
-        return None
-
-
-def _newton_step(here: _Point, factor: tuple[Array, bool]) -> Array:
-    """Return the d after a Newton step in e, each e_j changed by a factor of 20 at most."""
-    relative = here.d / here.d.max()
-    slope = (relative * here.gradient).astype(factor[0].dtype)
-    change = scipy.linalg.cho_solve(factor, slope, check_finite=False) / relative
+def _moved(here: _Point, change: Array) -> Array:
+    """Return the d after a relative change of e, each e_j changed by a factor of 20 at most."""
     moved: Array = here.d * np.sqrt(np.clip(1 + change, 0.05, 20))
     np.maximum(moved, 1e-100 * moved.max(), out=moved)  # an entry at zero would stay there
     return moved
@@ -182,26 +142,31 @@ def _newton_step(here: _Point, factor: tuple[Array, bool]) -> Array:
 
 @dataclass
 class _Ascent:
-    """Steps uphill, from one point to the next."""
+    """Steps uphill, from one point to the next; `closed` is rotation, value and bound where the last steps were one."""
 
     w: Array
     here: _Point
     evaluations: int
+    gap: float
     damping: float = LEAST_DAMPING
-    factor: tuple[Array, bool] | None = None
+    curvature: Curvature | None = None
+    closed: tuple[Array, float, float] | None = None
 
     def step(self) -> None:
-        """Go to a higher point."""
+        """Go to a higher point, or to the optimum."""
         while self.damping <= 1:
-            fresh = self.factor is None
-            factor = self.factor or _curvature(self.here, self.damping)
-            self.factor = None
-            if factor is not None:
-                there = self._at(_newton_step(self.here, factor))
-                if there.value >= self.here.value * (1 - 64 * EPSILON):
+            fresh, here = self.curvature is None, self.here
+            found, self.curvature = self.curvature or self._curvature(), None
+            if found is not None:
+                change = found.change(here.gradient, here.d)
+                self.closed = self._closed(found, change)
+                if self.closed is not None:
+                    return
+                there = self._at(_moved(here, change))
+                if there.value >= here.value * (1 - 64 * EPSILON):
                     # After a small change the curvature is still right to one per cent.
-                    if np.abs(there.d / self.here.d - 1).max() < SMALL_CHANGE:
-                        self.factor = factor
+                    if np.abs(there.d / here.d - 1).max() < SMALL_CHANGE:
+                        self.curvature = found
                     self.here = there
                     self.damping = max(self.damping / 30, LEAST_DAMPING)
                     return
@@ -210,6 +175,18 @@ class _Ascent:
         # d <- diag(P W), P the polar factor for W diag(d), never falls.
         self.here = self._at(self.here.d * (1 + self.here.gradient))
         self.damping = 0.1
+
+    def _curvature(self) -> Curvature | None:
+        here, slope = self.here, float(np.abs(self.here.gradient).max())
+        single = here.parts.vt is None
+        return curvature(here.parts.s, here.d, here.coordinates, slope, self.damping, single)
+
+    def _closed(self, found: Curvature, change: Array) -> tuple[Array, float, float] | None:
+        here, parts = self.here, self.here.parts
+        if parts.vt is not None or np.mean(change**2) > CLOSE**2 or np.abs(change).max() > 0.5:
+            return None
+        closing = Closing(self.w, here.d, parts.u, parts.s, here.coordinates, here.gradient, found)
+        return closing.close(here.right, change, self.gap)
 
     def _at(self, d: Array) -> _Point:
         self.evaluations += 1
@@ -228,19 +205,16 @@ def greatest_norm_square(w: Array, settings: Settings) -> Outcome:
         zero = np.zeros(1)
         note = "all weights are zero"
         return Outcome(np.eye(len(w)), Status.CONVERGED, 0, 1, zero, bound=0.0, note=note)
-    ascent = _start(w, used, parts, rank)
+    ascent = _start(w, used, parts, rank, settings.tol)
     bounds, history = [ascent.here.bound], [ascent.here.value]
     status = _stopping(history, bounds, beyond, settings, ascent.here)
     while status is None:
         ascent.step()
-        history.append(ascent.here.value)
-        bounds.append(min(bounds[-1], ascent.here.bound))
+        _, value, bound = ascent.closed or (None, ascent.here.value, ascent.here.bound)
+        history.append(value)
+        bounds.append(min(bounds[-1], bound))
         status = _stopping(history, bounds, beyond, settings, ascent.here)
-    here, evaluations = ascent.here, ascent.evaluations
-    left = here.parts.u if parts.vt is None else parts.u[:, :rank] @ here.parts.u
-    inner = np.zeros((len(here.parts.s), len(w)))
-    inner[:, used] = here.right
-    rotation = _best_row_signs(_polar_rotation(left, here.parts.s, inner), w)
+    rotation, evaluations = _best_row_signs(_found(ascent, parts, rank, used), w), ascent.evaluations
     note = "global optimum, certified" if status is Status.CONVERGED else ""
     iterations = len(history) - 1
     bound = bounds[-1] + beyond
@@ -256,17 +230,30 @@ def greatest_norm_square(w: Array, settings: Settings) -> Outcome:
     return Outcome(rotation, status, iterations, evaluations, values, bound=bound, note=note)
 
 
-def _start(w: Array, used: NDArray[np.bool_], parts: _Parts, rank: int) -> _Ascent:
+def _found(ascent: _Ascent, parts: _Parts, rank: int, used: NDArray[np.bool_]) -> Array:
+    """Return the rotation, or reflection, at the end of the ascent."""
+    if ascent.closed is not None:
+        return ascent.closed[0]
+    here = ascent.here
+    left = here.parts.u if parts.vt is None else parts.u[:, :rank] @ here.parts.u
+    inner = np.zeros((len(here.parts.s), len(used)))
+    inner[:, used] = here.right
+    return _polar_rotation(left, here.parts.s, inner)
+
+
+def _start(
+    w: Array, used: NDArray[np.bool_], parts: _Parts, rank: int, gap: float
+) -> _Ascent:
     """Start at equal d where W is regular, so that its own decomposition serves; else at d = diag(P W)."""
     if parts.vt is None:
         scale = float(parts.s.mean())
         scaled = replace(parts, s=scale * parts.s)
-        return _Ascent(w, _Point.of(w, np.full(len(w), scale), scaled), 1)
+        return _Ascent(w, _Point.of(w, np.full(len(w), scale), scaled), 1, gap)
     vt = parts.vt[:rank]
     turned = parts.s[:rank, None] * vt
     d = np.einsum("ki,ki->i", vt, turned)[used]
     columns = turned[:, used]  # in coordinates of their range
-    return _Ascent(columns, _Point.at(columns, np.maximum(d, 1e-8 * d.max()), False), 2)
+    return _Ascent(columns, _Point.at(columns, np.maximum(d, 1e-8 * d.max()), False), 2, gap)
 
 
 def _stopping(

@@ -1,0 +1,64 @@
+"""The curvature of the concave function of ``diagonal_optima``: a damped Hessian, factored, and what solves with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+
+from .._util.validate import Array
+
+LEAST_DAMPING, LEAST_DAMPING_FLOAT32 = 1e-12, 1e-7
+# Slope below which a point is near the optimum.
+NEAR = 0.02
+# What a singular value below this share of the largest adds to the Hessian, single precision has lost.
+LEAST_SHARE = 1 / 300
+
+
+@dataclass(frozen=True, eq=False)
+class Curvature:
+    """Cholesky factor of the damped -H, H the Hessian of F in e in units of d_j d_k."""
+
+    d: Array
+    factor: tuple[Array, bool]
+
+    def change(self, slope: Array, d: Array) -> Array:
+        """Return the relative change of e = d^2 by which the slope vanishes, if this is the curvature at d, too."""
+        relative = d / d.max()
+        right = (relative * slope).astype(self.factor[0].dtype)
+        change: Array = scipy.linalg.cho_solve(self.factor, right, check_finite=False) / relative
+        return change
+
+
+def curvature(
+    s: Array, d: Array, coordinates: Array, slope: float, damping: float, single: bool
+) -> Curvature | None:
+    """Return the curvature where W diag(d) = U S V^T and ``coordinates = U^T W``; None if it is not definite.
+
+    With c = U^T w, ``H = -sum_ab c_ja c_jb c_ka c_kb / (s_a s_b (s_a + s_b))``, and
+    ``1 / (x + y) = integral of exp(-t (x + y)) dt`` makes a few squared products of it, by the trapezoidal
+    rule in log t. The diagonal of -H is at most 1/2, which as damping gives about the majorize-maximize step.
+    `single` is whether single precision will do for this range of singular values.
+    """
+    # Right to one per cent; near the optimum, where the factor serves for more than a step, to 0.1 per cent.
+    step, first = (1.0, 40.0) if slope < NEAR else (1.5, 12.0)
+    unit = np.sqrt(d.max())  # single precision holds no very large or small weights
+    scaled, least = coordinates / unit * np.sqrt(d / s[:, None]), s[-1]
+    if single:
+        scaled, damping = scaled.astype(np.float32), max(damping, LEAST_DAMPING_FLOAT32)
+        least = max(least, LEAST_SHARE * s[0])
+    hessian = np.zeros((len(d), len(d)), scaled.dtype)
+    times = np.exp(np.arange(-np.log(first * s[0]), np.log(2.5 / least) + step, step))
+    lengths = step * times
+    lengths[0] /= 1 - np.exp(-step)  # and all that come before, where the integrand hardly varies
+    for t, length in zip(times, lengths, strict=True):
+        weight = unit * length**0.25 * np.exp(-0.5 * t * s)
+        root = scaled * weight.astype(scaled.dtype)[:, None]
+        product = root.T @ root
+        hessian += np.square(product, out=product)
+    hessian[np.diag_indices_from(hessian)] += damping
+    try:
+        return Curvature(d, scipy.linalg.cho_factor(hessian, check_finite=False, overwrite_a=True))
+    except np.linalg.LinAlgError:
+        return None
