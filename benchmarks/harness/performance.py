@@ -25,10 +25,9 @@ CAPTION = (
 )
 # Why a target is missed: by a part of the name of the case.
 REASONS = {
-    "n = 80, random, best peer": "six eigendecompositions of 80 x 80 alone take a tenth of the peer's time",
-    "random, best peer": "the certificate takes five or six eigendecompositions, and as many products",
+    "random, best peer": "two eigendecompositions, two Hessians of some ten products each, and ten products to close",
     ", A ": "both are limited by matrix products, which the BLAS of NumPy multiplies faster than Eigen does",
-    "eigh": "memory passes beside the eigendecomposition: transform, sign of the determinant, sampling errors",
+    "eigh": "beside the eigendecomposition: the sign of the determinant, transform, sampling errors; calls of Python at n = 256",
     "two threads": "threads wait for each other after every loop, processes do not; the second processor is a virtual one",
     "L-BFGS step": "inner products and copies of vectors between the loops, at the speed of the memory",
     "Cayley value": "the smallest halves of the inverse, and passes between products, on one thread",

@@ -5,6 +5,8 @@ import pytest
 import scipy.linalg
 
 import descrambler as ds
+from descrambler._solvers import diagonal_closing
+from descrambler._solvers.diagonal_curvature import curvature
 
 RNG = np.random.default_rng(0)
 
@@ -150,3 +152,87 @@ def test_bad_input():
         ds.diagonalize(np.eye(2), side="top")
     with pytest.raises(ValueError, match="weights must be finite"):
         ds.diagonalize([[np.inf]])
+
+
+def closing(n, seed=0):
+    """The last steps from d constant, for random weights."""
+    w = np.random.default_rng(seed).standard_normal((n, n))
+    d = np.full(n, 0.8 * np.sqrt(n))
+    u, s, _ = np.linalg.svd(w * d)
+    c = u.T @ w
+    found = curvature(s, d, c, 1.0, 0.0, True)
+    return diagonal_closing.Closing(w, d, u, s, c, found)
+
+
+@pytest.mark.parametrize("size", [1e-3, 0.05, 0.3])
+def test_trace_bounds_that_of_the_inverse(size):
+    last, generator = closing(12), np.random.default_rng(1)
+    g = generator.standard_normal((12, 12))
+    g = size * (g + g.T) / np.linalg.norm(g + g.T, 2)
+    exact = last.s @ np.diagonal(np.linalg.inv(np.eye(12) + g))
+    assert 0 <= last._trace(g) / exact - 1 < 10 * size**4
+    assert last._trace(30 / size * g) == np.inf
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_excess_is_that_of_the_constraints(second):
+    last, n = closing(12), 12
+    change = 0.02 * np.random.default_rng(2).standard_normal(n)
+    half = last.coordinates / np.sqrt(last.s)[:, None]
+    dual = diagonal_closing._Dual(last.s, last.d**2, half)
+    dual.start(change, second)
+    dual.go(0.01 * change)
+    dual.measure()
+    root = last.u / np.sqrt(last.s)
+    x = root @ (np.eye(n) + dual.g) @ root.T
+    np.testing.assert_allclose(
+        dual.excess, np.einsum("ij,ik,kj->j", last.w, x, last.w) - 1, atol=1e-13
+    )
+    # X is to be the inverse root of W diag(e) W^T: to second order or to third.
+    e = last.d**2 * (1 + 1.01 * change)
+    defect = x @ (last.w * e) @ last.w.T @ x - np.eye(n)
+    inner = np.sqrt(last.s)[:, None] * (last.u.T @ defect @ last.u) * np.sqrt(last.s)
+    assert np.abs(inner).max() < last.s[0] * (2e-5 if second else 2e-3)
+
+
+def test_bound_of_the_last_steps_holds_wherever_they_end():
+    w = np.random.default_rng(5).standard_normal((20, 20))
+    best = ds.diagonalize(w, "norm_square", tol=1e-14)
+    noise = np.random.default_rng(6).standard_normal(20)
+    d = np.diagonal(best.rotation.matrix @ w) * (1 + 0.003 * noise)
+    u, s, _ = np.linalg.svd(w * d)
+    c = u.T @ w
+    found = curvature(s, d, c, 0.0, 0.0, True)
+    last = diagonal_closing.Closing(w, d, u, s, c, found)
+    change = found.change(np.einsum("ij,ij->j", c, c / s[:, None]) - 1, d)
+    for size in (0.8, 1.0, 1.1):
+        bound, _ = last._bound(size * change, 1e-2)
+        assert best.objective * (1 - 1e-14) <= bound < 1.01 * best.objective
+    assert last.close(change, 1e-17) is None
+    rotation, value, bound = last.close(change, 1e-9)
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(20), atol=1e-14)
+    assert np.sum(np.diagonal(rotation @ w) ** 2) == pytest.approx(value, rel=1e-13)
+    assert value <= best.objective * (1 + 1e-14) <= bound * (1 + 2e-14)
+
+
+@pytest.mark.parametrize(("n", "decompositions"), [(40, 4), (80, 3), (256, 3)])
+def test_few_decompositions_of_random_weights(n, decompositions):
+    w = np.random.default_rng(n).standard_normal((n, n))
+    result = ds.diagonalize(w, "norm_square")
+    assert result.n_eval <= decompositions
+    assert result.gap <= 1e-10
+    # Where the bound of a point alone decides, it takes more of them, and the same end.
+    finer = ds.diagonalize(w, "norm_square", tol=1e-14)
+    assert finer.objective == pytest.approx(result.objective, rel=1e-10)
+    assert result.objective <= finer.bound * (1 + 1e-14)
+    assert finer.objective <= result.bound * (1 + 1e-14)
+
+
+def test_nearly_orthonormal_rows_become_so():
+    generator = np.random.default_rng(3)
+    rows = np.linalg.qr(generator.standard_normal((30, 30)))[0]
+    for noise in (1e-3, 1e-5, 1e-9, 0):
+        near = rows + noise * generator.standard_normal((30, 30))
+        found = diagonal_closing.orthonormalized(near)
+        assert np.abs(found @ found.T - np.eye(30)).max() < 1e-14
+        assert np.abs(found - near).max() <= 10 * noise + 1e-15

@@ -21,7 +21,7 @@ from .._util import lapack
 from .._util.validate import Array
 from ..errors import ConvergenceWarning
 from .diagonal_closing import CLOSE, EPSILON, Closing, orthonormalized
-from .diagonal_curvature import LEAST_DAMPING, NEAR, Curvature, curvature
+from .diagonal_curvature import LEAST_DAMPING, Curvature, curvature
 from .outcome import MESSAGES, Outcome, Status, depth_of_the_package
 from .settings import Settings, State
 
@@ -29,6 +29,8 @@ from .settings import Settings, State
 LEAST_SQUARE = 1e-10
 # Relative change of d after which the curvature is computed anew.
 SMALL_CHANGE = 0.02
+# Slope below which the bound of a point is worth its time.
+TIGHT = 1e-3
 
 
 def _polar_rotation(u: Array, s: Array, vt: Array) -> Array:
@@ -97,7 +99,7 @@ class _Point:
         coordinates = parts.u.T @ w
         load = coordinates**2 / s[:, None]
         gradient, norms = load.sum(axis=0) - 1, np.einsum("ij,ij->j", w, w)
-        if parts.vt is None and gradient.max() > NEAR:  # far from tight, whatever is raised
+        if parts.vt is None and gradient.max() > TIGHT:  # far from tight, whatever is raised
             bound = float(s.sum() + norms @ np.maximum(gradient, 0))
         else:
             bound = _bound(s, load, norms)
@@ -134,8 +136,14 @@ def _bound(s: Array, load: Array, norms: Array) -> float:
 
 
 def _moved(here: _Point, change: Array) -> Array:
-    """Return the d after a relative change of e, each e_j changed by a factor of 20 at most."""
-    moved: Array = here.d * np.sqrt(np.clip(1 + change, 0.05, 20))
+    """Return the d after a relative change of e, each e_j changed by a factor of 50 or 20 at most.
+
+    To first order in the change: no e_j turns negative, and those that fall far do not fall too far.
+    """
+    rise, fall = np.clip(change, 0, 19), np.minimum(change, 0)
+    if here.parts.vt is None:
+        rise = np.expm1(np.minimum(rise, 3))
+    moved: Array = here.d * np.sqrt((1 + rise) * np.maximum((1 - fall / 4) ** -4.0, 0.02))
     np.maximum(moved, 1e-100 * moved.max(), out=moved)  # an entry at zero would stay there
     return moved
 
@@ -185,8 +193,8 @@ class _Ascent:
         here, parts = self.here, self.here.parts
         if parts.vt is not None or np.mean(change**2) > CLOSE**2 or np.abs(change).max() > 0.5:
             return None
-        closing = Closing(self.w, here.d, parts.u, parts.s, here.coordinates, here.gradient, found)
-        return closing.close(here.right, change, self.gap)
+        closing = Closing(self.w, here.d, parts.u, parts.s, here.coordinates, found)
+        return closing.close(change, self.gap)
 
     def _at(self, d: Array) -> _Point:
         self.evaluations += 1
@@ -214,7 +222,10 @@ def greatest_norm_square(w: Array, settings: Settings) -> Outcome:
         history.append(value)
         bounds.append(min(bounds[-1], bound))
         status = _stopping(history, bounds, beyond, settings, ascent.here)
-    rotation, evaluations = _best_row_signs(_found(ascent, parts, rank, used), w), ascent.evaluations
+    rotation, evaluations = (
+        _best_row_signs(_found(ascent, parts, rank, used), w),
+        ascent.evaluations,
+    )
     note = "global optimum, certified" if status is Status.CONVERGED else ""
     iterations = len(history) - 1
     bound = bounds[-1] + beyond
@@ -241,9 +252,7 @@ def _found(ascent: _Ascent, parts: _Parts, rank: int, used: NDArray[np.bool_]) -
     return _polar_rotation(left, here.parts.s, inner)
 
 
-def _start(
-    w: Array, used: NDArray[np.bool_], parts: _Parts, rank: int, gap: float
-) -> _Ascent:
+def _start(w: Array, used: NDArray[np.bool_], parts: _Parts, rank: int, gap: float) -> _Ascent:
     """Start at equal d where W is regular, so that its own decomposition serves; else at d = diag(P W)."""
     if parts.vt is None:
         scale = float(parts.s.mean())

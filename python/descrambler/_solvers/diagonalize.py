@@ -13,7 +13,8 @@ from .._geometry.rotation import Rotation
 from .._util.threads import computing
 from .._util.validate import Array, check_squares, choice, matrix
 from ..criteria import DiagonalNormSquare, DiagonalSum
-from .diagonal_optima import EPSILON, greatest_norm_square, greatest_sum
+from .diagonal_closing import EPSILON
+from .diagonal_optima import greatest_norm_square, greatest_sum
 from .lbfgs import lbfgs
 from .outcome import Outcome, warn_unless_converged
 from .problem import Objective
