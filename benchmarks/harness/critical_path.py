@@ -19,6 +19,7 @@ import scipy.linalg
 from descrambler import _core as core
 from descrambler._solvers.settings import METHODS
 from descrambler._util.threads import blas_threads
+from descrambler.errors import DescramblerError
 
 from .measure import median_seconds
 from .run import ROOT
@@ -110,6 +111,8 @@ def measure(sizes: Sequence[int], signals: int, repeats: int) -> list[Work]:
     ------
     OSError
         If there is no compiler, or Eigen's headers are not found.
+    DescramblerError
+        If the program fails.
     """
     found: list[Work] = []
     square = np.random.default_rng(0).standard_normal((256, 256))
@@ -119,7 +122,13 @@ def measure(sizes: Sequence[int], signals: int, repeats: int) -> list[Work]:
         for scalar, precision in (("double", "float64"), ("float", "float32")):
             program = _compile(scalar, Path(folder))
             given = [program, str(signals), str(repeats), *map(str, sizes)]
-            done = subprocess.run(given, capture_output=True, text=True, check=True)
+            done = subprocess.run(given, capture_output=True, text=True, check=False)
+            if done.returncode:
+                last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+                raise DescramblerError(
+                    f"{SOURCE.name}, compiled in {precision}, ended with exit code {done.returncode}: {last}; a negative code "
+                    "is a signal. Leave this section out: python -m benchmarks performance ratios defaults"
+                )
             for line in map(json.loads, done.stdout.splitlines()):
                 if line["work"].startswith("varimax"):
                     line |= {"signals": signals, "seconds": line["seconds"] + svd}

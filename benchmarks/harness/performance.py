@@ -1,4 +1,4 @@
-"""``python -m benchmarks performance``: the page on speed, measured on this machine within twelve minutes."""
+"""``python -m benchmarks performance``: the page on speed, measured on this machine in a quarter of an hour."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from . import critical_path, machine, ratios, run, tables, threads
 from .figures import roofline_figure
 from .measure import SCALES, Row, Scale
 
+SECTIONS = ("ratios", "critical-path", "defaults")
 PICTURE = "bench_roofline.png"
 CAPTION = (
     "Rate of one core against floating-point operations per byte of memory traffic. The roof: the measured bandwidth, and the "
@@ -70,8 +71,14 @@ def parser() -> argparse.ArgumentParser:
     command = argparse.ArgumentParser(
         prog="python -m benchmarks performance",
         description="Measure the ratios to other packages, the critical path of the loops that threads share, and the threads "
-        "of the defaults. Prints the page on speed; -o writes it as performance.md, with a picture. Needs a C++ compiler, "
-        "Eigen and the extra bench. Leave the machine alone for these twelve minutes.",
+        "of the defaults. Prints the page on speed; -o writes it as performance.md, with a picture. Needs the extra bench, "
+        "and a C++ compiler and Eigen for the critical path. Leave the machine alone for these 15 minutes.",
+    )
+    command.add_argument(
+        "sections",
+        nargs="*",
+        metavar="SECTION",
+        help="these alone: ratios (7 minutes), critical-path (3), defaults (5); all by default",
     )
     command.add_argument(
         "--largest", type=int, default=2048, metavar="N", help="largest size, up to 4096 (2048)"
@@ -99,19 +106,24 @@ def measure(options: argparse.Namespace) -> None:
     """Measure, print and write."""
     if not 256 <= options.largest <= 4096:
         raise ValueError(f"--largest must be within 256 and 4096, got {options.largest}")
+    unknown = [name for name in options.sections if name not in SECTIONS]
+    if unknown:
+        raise ValueError(f"SECTION must be of {', '.join(SECTIONS)}, got {' '.join(unknown)}")
+    if options.pairs < 1:
+        raise ValueError(f"--pairs must be at least 1, got {options.pairs}")
     if options.output is not None:
         new_folder(options.output, options.force)
     description, start = machine.describe(), time.perf_counter()
     scale = SCALES["quick" if options.quick else "full"]
     scale = replace(scale, seconds=scale.seconds / 4, largest=options.largest)
     parts: list[Part] = []
-    steps: tuple[Callable[[], Part], ...] = (
-        lambda: _ratios(scale),
-        lambda: _critical_path(scale),
-        lambda: _defaults(scale, options.pairs),
-    )
-    for step in steps:
-        parts.append(step())
+    steps: dict[str, Callable[[], Part]] = {
+        "ratios": lambda: _ratios(scale),
+        "critical-path": lambda: _critical_path(scale),
+        "defaults": lambda: _defaults(scale, options.pairs),
+    }
+    for name in options.sections or SECTIONS:
+        parts.append(steps[name]())
         print("\n".join([f"## {parts[-1].title}\n", *parts[-1].lines, ""]), flush=True)
     minutes = (time.perf_counter() - start) / 60
     text = page(description | {"Took": f"{minutes:.1f} minutes"}, parts)

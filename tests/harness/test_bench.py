@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -215,3 +216,34 @@ def test_table_of_the_critical_path():
     assert cells["peak"] == "50 %"
     assert cells["2 threads"] == "1.33" and cells["4 threads"] == "2.00"
     assert dict(zip(names, second, strict=True))["met"] == "yes"
+
+
+def test_speed_page_of_a_section_alone(monkeypatch, tmp_path, capsys):
+    asked = []
+
+    def measured(scale, pairs):
+        asked.append(pairs)
+        return performance.Part("Only these", "About.", ["| a |"], [])
+
+    monkeypatch.setattr(performance, "_defaults", measured)
+    monkeypatch.setattr(performance, "_ratios", None)
+    assert performance.main(["defaults", "--pairs", "2", "-o", str(tmp_path / "out")]) == 0
+    assert asked == [2]
+    assert "## Only these" in capsys.readouterr().out
+    assert "## Only these" in (tmp_path / "out" / "performance.md").read_text()
+    assert performance.main(["default"]) == 2
+    assert (
+        "SECTION must be of ratios, critical-path, defaults, got default" in capsys.readouterr().err
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a script in place of the program")
+def test_program_of_the_critical_path_that_fails(monkeypatch, tmp_path, capsys):
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\necho out of memory >&2\nexit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(critical_path, "_compile", lambda scalar, folder: str(program))
+    assert performance.main(["critical-path", "--quick"]) != 0
+    printed = capsys.readouterr().err
+    assert "compiled in float64, ended with exit code 3: out of memory" in printed
+    assert "Traceback" not in printed
