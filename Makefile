@@ -24,7 +24,7 @@ $(VENV)/build-tools:
 	touch $@
 
 $(VENV)/installed: $(VENV)/build-tools $(CPP) $(PY)
-	$(PIP) -Cbuild-dir=build/install -Ccmake.define.DESCRAMBLER_VARIANTS=runnable .
+	$(PIP) -Cbuild-dir=build/install .
 	touch $@
 
 $(VENV)/dev: $(VENV)/build-tools $(CPP)
@@ -50,7 +50,7 @@ test: test-cpp $(VENV)/extra-test
 	$(ONE_THREAD) $(BIN)/pytest -n 2
 
 test-cpp: $(VENV)/build-tools
-	$(BIN)/cmake -S . -B build/cpp-tests -G Ninja -DDESCRAMBLER_CPP_TESTS=ON -DDESCRAMBLER_VARIANTS=runnable \
+	$(BIN)/cmake -S . -B build/cpp-tests -G Ninja -DDESCRAMBLER_CPP_TESTS=ON \
 	  -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) \
 	  -DCMAKE_PREFIX_PATH="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	$(BIN)/cmake --build build/cpp-tests

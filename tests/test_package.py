@@ -88,6 +88,32 @@ def test_an_unknown_variant_is_refused():
     assert "DESCRAMBLER_ISA must be one of" in done.stderr
 
 
+# As where a build for an older machine was copied to.
+OTHERS_LEFT_OUT = """
+import importlib.util
+find = importlib.util.find_spec
+left_out = (".avx2", ".avx512")
+importlib.util.find_spec = lambda name, package=None: None if name in left_out else find(name, package)
+import descrambler as ds
+ds.show_config()
+"""
+
+
+def test_a_build_without_the_best_variant_uses_what_it_has():
+    done = python(OTHERS_LEFT_OUT, DESCRAMBLER_ISA="")
+    assert done.returncode == 0, done.stderr
+    assert "baseline" in done.stdout
+
+
+def test_a_variant_that_was_not_built_is_refused():
+    if "avx2" not in importlib.import_module("descrambler._core._isa").supported():
+        pytest.skip("the processor does not run it, which has a message of its own")
+    done = python(OTHERS_LEFT_OUT, DESCRAMBLER_ISA="avx2")
+    assert done.returncode != 0
+    assert "only ['baseline'] was built" in done.stderr
+    assert "DESCRAMBLER_VARIANTS=all" in done.stderr
+
+
 def test_public_names_exist_and_are_documented():
     for name in ds.__all__:
         assert getattr(ds, name).__doc__, name

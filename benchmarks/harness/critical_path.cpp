@@ -50,6 +50,7 @@ bool each(std::ptrdiff_t count, const Run& run) {
 #include "descrambler/lbfgs.hpp"
 #include "descrambler/recentered_chart.hpp"
 #include "descrambler/signal_criteria.hpp"
+#include "descrambler/signal_terms.hpp"
 
 using namespace descrambler;
 

@@ -6,7 +6,7 @@
 #include <variant>
 
 #include "bind.hpp"
-#include "descrambler/criterion.hpp"
+#include "compiled/criteria.hpp"
 
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
@@ -18,14 +18,14 @@ class AnyCriterion {
 
   template <class T>
   bool holds() const {
-    return std::holds_alternative<std::shared_ptr<Criterion<T>>>(held_);
+    return std::holds_alternative<CriterionPointer<T>>(held_);
   }
 
   // The criterion in the precision of the arrays that come with it.
   template <class T>
-  const std::shared_ptr<Criterion<T>>& in() const {
+  const CriterionPointer<T>& in() const {
     if (!holds<T>()) throw py::type_error("criteria and arrays that meet must have the same dtype");
-    return std::get<std::shared_ptr<Criterion<T>>>(held_);
+    return std::get<CriterionPointer<T>>(held_);
   }
 
   Index size() const {
@@ -36,14 +36,8 @@ class AnyCriterion {
   }
 
  private:
-  std::variant<std::shared_ptr<Criterion<float>>, std::shared_ptr<Criterion<double>>> held_;
+  std::variant<CriterionPointer<float>, CriterionPointer<double>> held_;
 };
-
-// A new criterion of class `Kind`.
-template <class T, class Kind, class... Arguments>
-AnyCriterion make_criterion(Arguments&&... arguments) {
-  return std::shared_ptr<Criterion<T>>(std::make_shared<Kind>(std::forward<Arguments>(arguments)...));
-}
 
 }  // namespace DESCRAMBLER_VARIANT
 }  // namespace descrambler

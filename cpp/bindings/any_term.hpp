@@ -5,13 +5,10 @@
 #include <memory>
 
 #include "bind.hpp"
-#include "descrambler/signal_terms.hpp"
+#include "compiled/criteria.hpp"
 
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
-
-template <class T>
-using TermPointer = std::shared_ptr<SignalTerm<T>>;
 
 class AnyTerm {
  public:

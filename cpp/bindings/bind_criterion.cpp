@@ -3,7 +3,6 @@
 
 #include "any_criterion.hpp"
 #include "arrays.hpp"
-#include "descrambler/weighted_sum.hpp"
 #include "interrupt.hpp"
 
 namespace descrambler {
@@ -36,21 +35,26 @@ class UserCriterion final : public Criterion<T> {
   double scale_;
 };
 
+template <class T>
+CriterionPointer<T> new_user_criterion(py::function function, Index n, double scale) {
+  return std::make_shared<UserCriterion<T>>(std::move(function), n, scale);
+}
+
 AnyCriterion user_criterion(py::function function, Index n, double scale, const py::dtype& dtype) {
   if (dtype.equal(py::dtype::of<float>()))
-    return make_criterion<float, UserCriterion<float>>(std::move(function), n, scale);
+    return new_user_criterion<float>(std::move(function), n, scale);
   if (dtype.equal(py::dtype::of<double>()))
-    return make_criterion<double, UserCriterion<double>>(std::move(function), n, scale);
+    return new_user_criterion<double>(std::move(function), n, scale);
   throw py::type_error("dtype must be float32 or float64, got " + std::string(py::str(dtype)));
 }
 
-using Parts = std::vector<std::pair<double, AnyCriterion>>;
+using Parts = Weighted<AnyCriterion>;
 
 template <class T>
 AnyCriterion weighted_sum_in(const Parts& parts) {
-  typename WeightedSum<T>::Parts typed;
+  Weighted<CriterionPointer<T>> typed;
   for (const auto& [weight, part] : parts) typed.emplace_back(weight, part.template in<T>());
-  return make_criterion<T, WeightedSum<T>>(std::move(typed));
+  return new_weighted_sum<T>(std::move(typed));
 }
 
 AnyCriterion weighted_sum(const Parts& parts) {

@@ -1,6 +1,6 @@
 // The running Gram matrix.
 #include "arrays.hpp"
-#include "descrambler/gram.hpp"
+#include "compiled/gram.hpp"
 #include "interrupt.hpp"
 
 namespace descrambler {

@@ -2,7 +2,7 @@
 #include <stdexcept>
 
 #include "arrays.hpp"
-#include "descrambler/exponential.hpp"
+#include "compiled/group.hpp"
 
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
@@ -70,7 +70,7 @@ Matrix<T> polar(const Matrix<T>& m) {
 }
 
 template <class T>
-void bind_in(py::module_& m) {
+void bind_group_in(py::module_& m) {
   m.def("cayley", &map_matrix<T, cayley<T>>, py::arg("q").noconvert());
   m.def("inverse_cayley", &map_matrix<T, cayley_generator<T>>, py::arg("p").noconvert());
   m.def("exp", &map_matrix<T, exponential<T>>, py::arg("q").noconvert());
@@ -102,8 +102,8 @@ void bind_in(py::module_& m) {
 
 void bind_group(py::module_& m) {
   py::register_exception<OutsideChart>(m, "OutsideChart", PyExc_ValueError);
-  bind_in<float>(m);
-  bind_in<double>(m);
+  bind_group_in<float>(m);
+  bind_group_in<double>(m);
 }
 
 }  // namespace DESCRAMBLER_VARIANT

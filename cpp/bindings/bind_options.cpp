@@ -2,7 +2,7 @@
 #include <exception>
 
 #include "descrambler/optimization.hpp"
-#include "descrambler/retraction.hpp"
+#include "descrambler/retraction_kind.hpp"
 #include "interrupt.hpp"
 
 namespace descrambler {

@@ -2,7 +2,6 @@
 #include "any_criterion.hpp"
 #include "any_term.hpp"
 #include "arrays.hpp"
-#include "descrambler/signal_criteria.hpp"
 
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
@@ -16,20 +15,19 @@ Signals<T> as_signals(const Array<T>& rows, double unit) {
 }
 
 template <class T>
-AnyCriterion signal_sum(const Array<T>& rows, double unit,
-                        const std::vector<std::pair<double, AnyTerm>>& terms) {
-  typename SignalSum<T>::Terms typed;
+AnyCriterion signal_sum(const Array<T>& rows, double unit, const Weighted<AnyTerm>& terms) {
+  Weighted<TermPointer<T>> typed;
   for (const auto& [weight, term] : terms) typed.emplace_back(weight, term.template in<T>());
-  return make_criterion<T, SignalSum<T>>(as_signals(rows, unit), std::move(typed));
+  return new_signal_sum<T>(as_signals(rows, unit), std::move(typed));
 }
 
 template <class T>
 AnyCriterion kurtosis(const Array<T>& rows, double unit, const Array<T>& b) {
-  return make_criterion<T, Kurtosis<T>>(as_signals(rows, unit), as_matrix(b));
+  return new_kurtosis<T>(as_signals(rows, unit), as_matrix(b));
 }
 
 template <class T>
-void bind_in(py::module_& m) {
+void bind_signal_criteria_in(py::module_& m) {
   m.def("SignalSum", &signal_sum<T>, py::arg("rows").noconvert(), py::arg("unit"), py::arg("terms"));
   m.def("Kurtosis", &kurtosis<T>, py::arg("rows").noconvert(), py::arg("unit"),
         py::arg("b").noconvert());
@@ -38,8 +36,8 @@ void bind_in(py::module_& m) {
 }  // namespace
 
 void bind_signal_criteria(py::module_& m) {
-  bind_in<float>(m);
-  bind_in<double>(m);
+  bind_signal_criteria_in<float>(m);
+  bind_signal_criteria_in<double>(m);
 }
 
 }  // namespace DESCRAMBLER_VARIANT

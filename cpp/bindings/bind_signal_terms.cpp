@@ -8,34 +8,31 @@ inline namespace DESCRAMBLER_VARIANT {
 namespace {
 
 AnyTerm quartic() {
-  return AnyTerm([](auto zero) { return std::make_shared<Quartic<decltype(zero)>>(); });
+  return AnyTerm([](auto zero) { return new_quartic<decltype(zero)>(); });
 }
 
 AnyTerm entropy() {
-  return AnyTerm([](auto zero) { return std::make_shared<Entropy<decltype(zero)>>(); });
+  return AnyTerm([](auto zero) { return new_entropy<decltype(zero)>(); });
 }
 
 AnyTerm smooth_l1(double width) {
   return AnyTerm([=](auto zero) {
     using T = decltype(zero);
-    using Function = SmoothL1<T>;
-    return std::make_shared<Entries<T, Function>>(Function(static_cast<T>(width)));
+    return new_smooth_l1<T>(static_cast<T>(width));
   });
 }
 
 AnyTerm total_variation(double width, bool periodic) {
   return AnyTerm([=](auto zero) {
     using T = decltype(zero);
-    using Function = SmoothL1<T>;
-    return std::make_shared<Steps<T, Function>>(Function(static_cast<T>(width)), periodic);
+    return new_total_variation<T>(static_cast<T>(width), periodic);
   });
 }
 
 AnyTerm descent(double sign, bool periodic) {
   return AnyTerm([=](auto zero) {
     using T = decltype(zero);
-    using Function = Descent<T>;
-    return std::make_shared<Steps<T, Function>>(Function(static_cast<T>(sign)), periodic);
+    return new_descent<T>(static_cast<T>(sign), periodic);
   });
 }
 
@@ -43,7 +40,7 @@ AnyTerm spread(const Array<double>& points) {
   const Matrix<double> wide = as_matrix(points);
   return AnyTerm([=](auto zero) {
     using T = decltype(zero);
-    return std::make_shared<Spread<T>>(wide.cast<T>().array());
+    return new_spread<T>(wide.cast<T>());
   });
 }
 

@@ -13,6 +13,7 @@
 #include "descrambler/lbfgs.hpp"
 #include "descrambler/recentered_chart.hpp"
 #include "descrambler/signal_criteria.hpp"
+#include "descrambler/signal_terms.hpp"
 
 using namespace descrambler;
 

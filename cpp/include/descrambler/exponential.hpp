@@ -15,39 +15,46 @@ class Exponential {
   explicit Exponential(Index n)
       : scaled_(n, n), square_(n, n), even_(n, n), odd_(n, n), work_(n, n), resolvent_(n) {}
 
-  void operator()(const Matrix<T>& q, Matrix<T>& p, const Crew& crew) {
-    const T norm = q.cwiseAbs().rowwise().sum().maxCoeff();
-    const int squarings = std::max(0, std::min(std::ilogb(norm), 60) + 2);
-    scaled_ = q * std::ldexp(T(1), -squarings);
-    pade(p, crew);
-    for (int step = 0; step < squarings; ++step) {
-      multiply(work_, p, p, crew);
-      p.swap(work_);
-    }
-  }
+  void operator()(const Matrix<T>& q, Matrix<T>& p, const Crew& crew);
 
  private:
-  // (even - X odd)^-1 (even + X odd), coefficients c_k = 6! (12-k)! / (12! k! (6-k)!).
-  void pade(Matrix<T>& p, const Crew& crew) {
-    constexpr double c[] = {1., 1. / 2, 5. / 44, 1. / 66, 1. / 792., 1. / 15840, 1. / 665280.};
-    multiply(square_, scaled_, scaled_, crew);
-    multiply(work_, square_, square_, crew);
-    even_ = T(c[2]) * square_ + T(c[4]) * work_;
-    odd_ = T(c[3]) * square_ + T(c[5]) * work_;
-    odd_.diagonal().array() += T(c[1]);
-    multiply(p, work_, square_, crew);
-    even_ += T(c[6]) * p;
-    even_.diagonal().array() += T(c[0]);
-    multiply(work_, scaled_, odd_, crew);
-    odd_ = even_ - work_;
-    even_ += work_;
-    resolvent_.compute(odd_, crew);
-    multiply(p, resolvent_.k(), even_, crew);
-  }
+  void pade(Matrix<T>& p, const Crew& crew);
 
   Matrix<T> scaled_, square_, even_, odd_, work_;
   Resolvent<T> resolvent_;
 };
+
+// Outside the class, so that the extension compiles them once (cpp/compiled/group.cpp).
+template <class T>
+void Exponential<T>::operator()(const Matrix<T>& q, Matrix<T>& p, const Crew& crew) {
+  const T norm = q.cwiseAbs().rowwise().sum().maxCoeff();
+  const int squarings = std::max(0, std::min(std::ilogb(norm), 60) + 2);
+  scaled_ = q * std::ldexp(T(1), -squarings);
+  pade(p, crew);
+  for (int step = 0; step < squarings; ++step) {
+    multiply(work_, p, p, crew);
+    p.swap(work_);
+  }
+}
+
+// (even - X odd)^-1 (even + X odd), coefficients c_k = 6! (12-k)! / (12! k! (6-k)!).
+template <class T>
+void Exponential<T>::pade(Matrix<T>& p, const Crew& crew) {
+  constexpr double c[] = {1., 1. / 2, 5. / 44, 1. / 66, 1. / 792., 1. / 15840, 1. / 665280.};
+  multiply(square_, scaled_, scaled_, crew);
+  multiply(work_, square_, square_, crew);
+  even_ = T(c[2]) * square_ + T(c[4]) * work_;
+  odd_ = T(c[3]) * square_ + T(c[5]) * work_;
+  odd_.diagonal().array() += T(c[1]);
+  multiply(p, work_, square_, crew);
+  even_ += T(c[6]) * p;
+  even_.diagonal().array() += T(c[0]);
+  multiply(work_, scaled_, odd_, crew);
+  odd_ = even_ - work_;
+  even_ += work_;
+  resolvent_.compute(odd_, crew);
+  multiply(p, resolvent_.k(), even_, crew);
+}
 
 // d value / dQ for P = exp(Q): the adjoint of the Frechet derivative at Q is the derivative at -Q, and
 // exp [[A, E], [0, A]] carries the derivative of exp at A along E in its corner (Higham, Functions of

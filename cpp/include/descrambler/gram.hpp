@@ -13,6 +13,11 @@ inline namespace DESCRAMBLER_VARIANT {
 template <class T>
 using ConstRows = Eigen::Ref<const Matrix<T>>;
 
+template <class T>
+ConstPart<T> rows_of(const ConstRows<T>& m) {
+  return {m.data(), m.rows(), m.cols(), Eigen::OuterStride<>(m.outerStride())};
+}
+
 // A Gram matrix of a layer's signals and their sum, both float64.
 class GramSum {
  public:
@@ -22,21 +27,7 @@ class GramSum {
   // sums of lanes, added in their order, do not depend on the number of threads.
   template <class T>
   void add_layer(const ConstRows<T>& x, const ConstRows<T>& weight, const Vector<T>& bias,
-                 ActivationKind activation, T slope, const Crew& crew) {
-    const Index blocks = (x.rows() + block - 1) / block;
-    crew.each(std::min<Index>(lanes, blocks), [&](Index lane, int worker) {
-      Matrix<T> signals(std::min(block, x.rows()), weight.rows());
-      for (Index number = lane; number < blocks; number += lanes) {
-        crew.check(worker);
-        const Index start = number * block, count = std::min(block, x.rows() - start);
-        auto z = signals.topRows(count);
-        z.noalias() = x.middleRows(start, count) * weight.transpose();
-        z.rowwise() += bias.transpose();
-        activate<T>(activation, slope, {signals.data(), count * signals.cols()});
-        lanes_[static_cast<std::size_t>(lane)].add(z);
-      }
-    });
-  }
+                 ActivationKind activation, T slope, const Crew& crew);
 
   // Adds up the lanes, once, and completes the matrix below its diagonal.
   void finish() {
@@ -83,6 +74,28 @@ class GramSum {
 
   std::vector<Lane> lanes_;
 };
+
+// Outside the class, so that the extension compiles it once (cpp/compiled/gram.cpp).
+template <class T>
+void GramSum::add_layer(const ConstRows<T>& x, const ConstRows<T>& weight, const Vector<T>& bias,
+                        ActivationKind activation, T slope, const Crew& crew) {
+  const ConstPart<T> inputs = rows_of<T>(x), weights = rows_of<T>(weight);
+  const Index blocks = (x.rows() + block - 1) / block;
+  crew.each(std::min<Index>(lanes, blocks), [&](Index lane, int worker) {
+    Matrix<T> signals(std::min(block, x.rows()), weight.rows());
+    for (Index number = lane; number < blocks; number += lanes) {
+      crew.check(worker);
+      const Index start = number * block, count = std::min(block, x.rows() - start);
+      auto z = signals.topRows(count);
+      z.setZero();
+      add_nt<T>(part(whole(signals), 0, 0, count, z.cols()), part(inputs, start, 0, count, x.cols()),
+                weights);
+      z.rowwise() += bias.transpose();
+      activate<T>(activation, slope, {signals.data(), count * signals.cols()});
+      lanes_[static_cast<std::size_t>(lane)].add(z);
+    }
+  });
+}
 
 }  // namespace DESCRAMBLER_VARIANT
 }  // namespace descrambler

@@ -18,25 +18,9 @@ class Resolvent {
 
   // Of 1 + Q with a skew-symmetric Q: no inverse of a leading block, nor of a Schur complement,
   // exceeds 1. Without pivots the rounding grows with ||Q||^2, with them with ||Q||.
-  void compute_of_skew(const Matrix<T>& one_plus_q, const Crew& crew) {
-    if (k_.rows() < large || estimated_norm(one_plus_q) > T(largest_norm))
-      return compute(one_plus_q, crew);
-    k_ = one_plus_q;
-    invert_in_place(whole(k_), room_.data(), crew);
-  }
-
+  void compute_of_skew(const Matrix<T>& one_plus_q, const Crew& crew);
   // Of any 1 + Q, by LU with pivots.
-  void compute(const Matrix<T>& one_plus_q, const Crew& crew) {
-    lu_.compute(one_plus_q);
-    k_ = lu_.permutationP();
-    constexpr Index panel = 512;
-    for (Index column = 0; column < k_.cols(); column += panel) {
-      auto block = k_.middleCols(column, std::min(panel, k_.cols() - column));
-      crew.poll();
-      lu_.matrixLU().template triangularView<Eigen::UnitLower>().solveInPlace(block);
-      lu_.matrixLU().template triangularView<Eigen::Upper>().solveInPlace(block);
-    }
-  }
+  void compute(const Matrix<T>& one_plus_q, const Crew& crew);
 
   const Matrix<T>& k() const { return k_; }
 
@@ -45,23 +29,48 @@ class Resolvent {
   static constexpr double largest_norm = 8;
 
   // Spectral norm, from below, by a few steps of the power method.
-  T estimated_norm(const Matrix<T>& m) {
-    auto from = room_.head(m.rows()), to = room_.segment(m.rows(), m.rows());
-    for (Index i = 0; i < m.rows(); ++i) from(i) = std::cos(T(i * i % 1009));
-    T norm = 0;
-    for (int step = 0; step < 6; ++step) {
-      from /= from.norm();
-      to.noalias() = m * from;
-      norm = to.norm();
-      from.swap(to);
-    }
-    return norm;
-  }
+  T estimated_norm(const Matrix<T>& m);
 
   Eigen::PartialPivLU<Matrix<T>> lu_;
   Matrix<T> k_;
   Vector<T> room_;
 };
+
+// Outside the class, so that the extension compiles them once (cpp/compiled/group.cpp).
+template <class T>
+void Resolvent<T>::compute_of_skew(const Matrix<T>& one_plus_q, const Crew& crew) {
+  if (k_.rows() < large || estimated_norm(one_plus_q) > T(largest_norm))
+    return compute(one_plus_q, crew);
+  k_ = one_plus_q;
+  invert_in_place(whole(k_), room_.data(), crew);
+}
+
+template <class T>
+void Resolvent<T>::compute(const Matrix<T>& one_plus_q, const Crew& crew) {
+  lu_.compute(one_plus_q);
+  k_ = lu_.permutationP();
+  constexpr Index panel = 512;
+  for (Index column = 0; column < k_.cols(); column += panel) {
+    auto block = k_.middleCols(column, std::min(panel, k_.cols() - column));
+    crew.poll();
+    lu_.matrixLU().template triangularView<Eigen::UnitLower>().solveInPlace(block);
+    lu_.matrixLU().template triangularView<Eigen::Upper>().solveInPlace(block);
+  }
+}
+
+template <class T>
+T Resolvent<T>::estimated_norm(const Matrix<T>& m) {
+  auto from = room_.head(m.rows()), to = room_.segment(m.rows(), m.rows());
+  for (Index i = 0; i < m.rows(); ++i) from(i) = std::cos(T(i * i % 1009));
+  T norm = 0;
+  for (int step = 0; step < 6; ++step) {
+    from /= from.norm();
+    to.noalias() = m * from;
+    norm = to.norm();
+    from.swap(to);
+  }
+  return norm;
+}
 
 template <class T>
 Matrix<T> skew_part(const Matrix<T>& m) {

@@ -63,14 +63,31 @@ void for_each_row(Index rows, const Crew& crew, const Visit& visit) {
   });
 }
 
-// out += factor a b. Three named functions instead of one template over expressions: each kind costs
-// seconds to compile.
+// The three products that everything is made of, on the calling thread, in named functions: each costs
+// seconds to compile, and the extension compiles each once (cpp/compiled/products.cpp).
+// out += factor a b
+template <class T>
+void add_nn(Part<T> out, const ConstPart<T>& a, const ConstPart<T>& b, T factor) {
+  out.noalias() += factor * (a * b);
+}
+// out += a^T b
+template <class T>
+void add_tn(Part<T> out, const ConstPart<T>& a, const ConstPart<T>& b) {
+  out.noalias() += a.transpose() * b;
+}
+// out += a b^T
+template <class T>
+void add_nt(Part<T> out, const ConstPart<T>& a, const ConstPart<T>& b) {
+  out.noalias() += a * b.transpose();
+}
+
+// out += factor a b, shared between threads
 template <class T>
 void add_product(const Part<T>& out, const ConstPart<T>& a, const ConstPart<T>& b, T factor,
                  const Crew& crew) {
   for_each_tile(out, crew, [&](Index row, Index column, Index rows, Index columns) {
-    part(out, row, column, rows, columns).noalias() +=
-        factor * (part(a, row, 0, rows, a.cols()) * part(b, 0, column, b.rows(), columns));
+    add_nn<T>(part(out, row, column, rows, columns), part(a, row, 0, rows, a.cols()),
+              part(b, 0, column, b.rows(), columns), factor);
   });
 }
 
@@ -86,8 +103,9 @@ template <class T>
 void multiply_tn(Matrix<T>& out, const Matrix<T>& a, const Matrix<T>& b, const Crew& crew) {
   const auto left = whole(a), right = whole(b);
   for_each_tile(whole(out), crew, [&](Index row, Index column, Index rows, Index columns) {
-    part(whole(out), row, column, rows, columns).noalias() =
-        part(left, 0, row, a.rows(), rows).transpose() * part(right, 0, column, b.rows(), columns);
+    Part<T> tile = part(whole(out), row, column, rows, columns);
+    tile.setZero();
+    add_tn<T>(tile, part(left, 0, row, a.rows(), rows), part(right, 0, column, b.rows(), columns));
   });
 }
 
@@ -96,8 +114,9 @@ template <class T>
 void multiply_nt(Matrix<T>& out, const Matrix<T>& a, const Matrix<T>& b, const Crew& crew) {
   const auto left = whole(a), right = whole(b);
   for_each_tile(whole(out), crew, [&](Index row, Index column, Index rows, Index columns) {
-    part(whole(out), row, column, rows, columns).noalias() =
-        part(left, row, 0, rows, a.cols()) * part(right, column, 0, columns, b.cols()).transpose();
+    Part<T> tile = part(whole(out), row, column, rows, columns);
+    tile.setZero();
+    add_nt<T>(tile, part(left, row, 0, rows, a.cols()), part(right, column, 0, columns, b.cols()));
   });
 }
 

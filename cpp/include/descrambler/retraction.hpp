@@ -2,11 +2,10 @@
 #pragma once
 
 #include "exponential.hpp"
+#include "retraction_kind.hpp"
 
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
-
-enum class RetractionKind { cayley, exponential, polar };
 
 // R(t) for a skew X, with R(0) = 1 and R'(0) = X, and its velocity V(t) = R'(t) R(t)^T.
 // All three are functions of X, so everything commutes; with eigenvalues i x of X,

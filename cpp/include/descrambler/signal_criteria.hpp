@@ -11,7 +11,6 @@
 
 #include "criterion.hpp"
 #include "signal_loop.hpp"
-#include "signal_terms.hpp"
 
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {

@@ -3,22 +3,12 @@
 #pragma once
 
 #include <algorithm>
-#include <memory>
 #include <vector>
 
-#include "matrix.hpp"
-#include "rows.hpp"
+#include "signals.hpp"
 
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
-
-// Signals in rows, in storage of someone else that stays as long as this does, in a unit of their own.
-template <class T>
-struct Signals {
-  Eigen::Map<const Matrix<T>> rows;
-  T unit;
-  std::shared_ptr<const void> owner;
-};
 
 template <class T>
 class SignalLoop {
@@ -53,12 +43,11 @@ class SignalLoop {
       for (Index start = stripe * height_; start < end; start += block) {
         crew.check(worker);
         const Index rows = std::min(block, end - start);
-        const auto x = signals_.rows.middleRows(start, rows);
-        room.y.topRows(rows).noalias() = x * rotation_.transpose();
-        room.slope.setZero();
+        const ConstPart<T> x = signals(start, rows, 1);
+        room.rotate(x, rotation_);
         for (Index row = 0; row < rows; ++row)
           visit(room.y_row(row), room.slope_row(row), stripe, worker);
-        sum.noalias() += room.slope.topRows(rows).transpose() * x;
+        add_tn<T>(whole(sum), room.slopes(rows), x);
       }
     });
     if (stripes() > 1)
@@ -75,18 +64,15 @@ class SignalLoop {
   template <class Visit>
   void curvature(Matrix<T>& pairs, Index most, const Crew& crew, const Visit& visit) {
     const Index stride = (count() + most - 1) / most, taken = (count() + stride - 1) / stride;
-    const Eigen::Map<const Matrix<T>, 0, Eigen::OuterStride<>> thinned(
-        signals_.rows.data(), taken, n(), Eigen::OuterStride<>(stride * n()));
     Room& room = room_for(0);
     pairs.setZero();
     for (Index start = 0; start < taken; start += block) {
       crew.poll();
       const Index rows = std::min(block, taken - start);
-      room.y.topRows(rows).noalias() = thinned.middleRows(start, rows) * rotation_.transpose();
-      room.slope.setZero();
+      room.rotate(signals(start * stride, rows, stride), rotation_);
       for (Index row = 0; row < rows; ++row) visit(room.y_row(row), room.slope_row(row));
       room.y = room.y.cwiseAbs2();
-      pairs.noalias() += room.slope.topRows(rows).transpose() * room.y.topRows(rows);
+      add_tn<T>(whole(pairs), room.slopes(rows), part(readable(whole(room.y)), 0, 0, rows, n()));
     }
     pairs *= static_cast<T>(count()) / static_cast<T>(taken);
   }
@@ -98,9 +84,20 @@ class SignalLoop {
   struct Room {
     Matrix<T> y, slope;
 
+    void rotate(const ConstPart<T>& x, const Matrix<T>& rotation) {
+      slope.setZero();
+      y.setZero();
+      add_nt<T>(part(whole(y), 0, 0, x.rows(), y.cols()), x, whole(rotation));
+    }
+    ConstPart<T> slopes(Index rows) const { return part(whole(slope), 0, 0, rows, slope.cols()); }
     ConstRow<T> y_row(Index row) const { return {y.row(row).data(), y.cols()}; }
     Row<T> slope_row(Index row) { return {slope.row(row).data(), slope.cols()}; }
   };
+
+  // So many signals from one on, each `stride` after the last.
+  ConstPart<T> signals(Index first, Index rows, Index stride) const {
+    return {signals_.rows.data() + first * n(), rows, n(), Eigen::OuterStride<>(stride * n())};
+  }
 
   Room& room_for(int worker) {
     Room& room = room_[static_cast<std::size_t>(worker)];

@@ -1,4 +1,4 @@
-// What a criterion asks of each descrambled signal y = P s: functions of one row, with their slopes.
+// Functions of one descrambled signal y = P s, with their slopes.
 #pragma once
 
 #include <cmath>
@@ -6,22 +6,10 @@
 #include <memory>
 #include <utility>
 
-#include "rows.hpp"
+#include "signals.hpp"
 
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
-
-template <class T>
-class SignalTerm {
- public:
-  virtual ~SignalTerm() = default;
-  // Adds weight * f'(y) to `slope`; returns f(y).
-  virtual double add(ConstRow<T> y, T weight, Row<T> slope) = 0;
-  // Adds weight times the diagonal of f''(y).
-  virtual void add_curvature(ConstRow<T> y, T weight, Row<T> curvature) = 0;
-  // The same term with storage of its own.
-  virtual std::shared_ptr<SignalTerm> again() const = 0;
-};
 
 // sum y^4
 template <class T>

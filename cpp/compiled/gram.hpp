@@ -1,0 +1,17 @@
+// A template that one unit compiles: the Gram matrix of a layer's signals.
+#pragma once
+
+#include "descrambler/gram.hpp"
+#include "products.hpp"
+
+namespace descrambler {
+inline namespace DESCRAMBLER_VARIANT {
+#define DESCRAMBLER_GRAM(keyword, T)                                                             \
+  keyword void GramSum::add_layer<T>(const ConstRows<T>&, const ConstRows<T>&, const Vector<T>&, \
+                                     ActivationKind, T, const Crew&);
+
+DESCRAMBLER_GRAM(extern template, float)
+DESCRAMBLER_GRAM(extern template, double)
+
+}  // namespace DESCRAMBLER_VARIANT
+}  // namespace descrambler
