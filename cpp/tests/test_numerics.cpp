@@ -1,5 +1,4 @@
-// What only C++ can see: the numerics without Python, no allocation in the loops, polling, threads. In
-// one precision, SCALAR.
+// What only C++ can see, in one precision, SCALAR: no Python, no allocation in loops, polling, threads.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
