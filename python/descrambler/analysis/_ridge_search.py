@@ -19,8 +19,8 @@ _HIGHEST = np.array([8, 8, np.log(2)])
 _REACH = np.array([0.5, 0.5, 1.0])
 _STEPS, _HALVINGS = 60, 10
 # Log-likelihood, in nats, that a step must promise, else the climb ends: in float32, and last in float64,
-# where theta is then known to 3e-4 of its standard error.
-_NEAR, _SETTLED = 1e-4, 1e-7
+# where theta is then known to 1e-6 of its standard error.
+_NEAR, _SETTLED = 1e-4, 1e-12
 # Steps after which a start is given up if four times what its model promises does not reach the best.
 _PATIENCE = 3
 # Precision of the shares where starts are compared.
