@@ -72,7 +72,7 @@ def test_failure_is_raised_to_the_caller():
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("n", [1, 2, 40])
+@pytest.mark.parametrize("n", [1, 2, 40, 64])
 @pytest.mark.parametrize("by_numpy", [False, True])
 def test_pairs_of_a_symmetric_matrix(n, dtype, by_numpy, monkeypatch):
     if by_numpy:

@@ -118,6 +118,7 @@ def _transformed(
         return np.ascontiguousarray(transform(work, axis=0, overwrite_x=True))
 
 
+@lru_cache(maxsize=8)
 def _lengths(n: int) -> Array:
     """Return what FFTPACK's coefficients are of ours: its sines have the other sign, none is normalized."""
     lengths = np.full(n, np.sqrt(n / 2))
@@ -125,7 +126,7 @@ def _lengths(n: int) -> Array:
     lengths[0] = np.sqrt(n)
     if n % 2 == 0:
         lengths[-1] = np.sqrt(n)
-    return lengths
+    return frozen(lengths)
 
 
 def _column(factors: Array, matrix: Array) -> Array:

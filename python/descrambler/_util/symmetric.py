@@ -16,9 +16,9 @@ from scipy.linalg import cython_lapack
 
 from .validate import Array
 
-# Entries by which rows are longer than the matrix is wide: where rows are apart by a power of two, what is read
-# down a column keeps only a few places of the cache.
-PADDING = 8
+# Where rows are apart by a multiple of so many entries, what is read down a column keeps only a few places of the
+# cache; a few entries more between them help.
+CROWDED, PADDING = 64, 8
 ROUTINE = "dsyevd"
 SIGNATURE = "void(char*,char*,int*,d*,int*,d*,d*,int*,int*,int*,int*)"
 MOST = 2**31
@@ -49,8 +49,9 @@ def rows_of_pairs(matrix: Array, sign: int = 1) -> tuple[Array, Array]:
     values, work, integers = np.empty(n), np.empty(size), np.empty(3 + 5 * n, np.intc)
     info = ctypes.c_int(0)
     # Rows are its columns.
+    apart = max(1, rows.strides[0] // rows.itemsize)
     call(
-        b"V", b"L", _integer(n), rows.ctypes.data, _integer(n + PADDING), values.ctypes.data, work.ctypes.data,
+        b"V", b"L", _integer(n), rows.ctypes.data, _integer(apart), values.ctypes.data, work.ctypes.data,
         _integer(size), integers.ctypes.data, _integer(len(integers)), ctypes.byref(info),
     )  # fmt: skip
     if info.value:
@@ -59,10 +60,11 @@ def rows_of_pairs(matrix: Array, sign: int = 1) -> tuple[Array, Array]:
 
 
 def padded(shape: tuple[int, ...], dtype: Any) -> Array:
-    """Return an array whose rows are followed by a few entries of no use."""
+    """Return an array whose rows, where it helps, are followed by a few entries of no use."""
     *others, width = shape
-    whole: Array = np.empty((*others, width + PADDING), dtype)
-    return whole[..., :width]
+    more = 0 if width % CROWDED else PADDING
+    whole: Array = np.empty((*others, width + more), dtype)
+    return whole[..., :width] if more else whole
 
 
 def _integer(value: int) -> Any:
