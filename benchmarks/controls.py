@@ -32,9 +32,10 @@ from descrambler.evidence.detectors import (
 from descrambler.evidence.nulls import KINDS, Setting, draw, random_counterpart
 
 N, UNITS, INPUTS, NULLS = 64, 24, 500, 20
-# 0.99: with 0.95, white noise in the weights leaves a low-pass of 20 dB, and the color of the inputs alone makes 17 dB.
-FULL = 0.99
-"""Full strength."""
+FULL = 1.0
+"""Full strength: the planted layer is the effect, and nothing else."""
+NOISY = 0.99
+"""The same with 1 % of noise: where a filter then ends, the color of the inputs alone can bring a null, too."""
 Target = tuple[str, str]
 """What is found, and where: a claim."""
 
