@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "problem.hpp"
+#include "vectors.hpp"
 
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
@@ -27,7 +28,7 @@ class CayleyChart final : public Problem<T> {
     this->work_.diagonal().setOnes();
     resolvent_.compute_of_skew(this->work_, this->crew_);
     const Matrix<T>& k = resolvent_.k();
-    trial_ = T(2) * k;
+    for_each_row(k.rows(), this->crew_, [&](Index i) { trial_.row(i) = T(2) * k.row(i); });
     trial_.diagonal().array() -= T(1);
     if (!origin_is_identity_) {
       multiply(this->work_, trial_, origin_, this->crew_);
@@ -47,9 +48,9 @@ class CayleyChart final : public Problem<T> {
   T start(Vector<T>& gradient) override { return value_and_gradient(here_, gradient); }
 
   Sample<T> sample(const Vector<T>& direction, T step, Vector<T>& gradient) override {
-    there_ = here_ + step * direction;
+    assign(there_, here_ + step * direction, this->crew_);
     const T value = value_and_gradient(there_, gradient);
-    return {step, value, gradient.dot(direction)};
+    return {step, value, dot<T>(gradient, direction, this->crew_)};
   }
 
   bool accept() override {

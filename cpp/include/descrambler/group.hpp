@@ -29,7 +29,7 @@ class Resolvent {
   static constexpr double largest_norm = 8;
 
   // Spectral norm, from below, by a few steps of the power method.
-  T estimated_norm(const Matrix<T>& m);
+  T estimated_norm(const Matrix<T>& m, const Crew& crew);
 
   Eigen::PartialPivLU<Matrix<T>> lu_;
   Matrix<T> k_;
@@ -39,9 +39,9 @@ class Resolvent {
 // Outside the class, so that the extension compiles them once (cpp/compiled/group.cpp).
 template <class T>
 void Resolvent<T>::compute_of_skew(const Matrix<T>& one_plus_q, const Crew& crew) {
-  if (k_.rows() < large || estimated_norm(one_plus_q) > T(largest_norm))
+  if (k_.rows() < large || estimated_norm(one_plus_q, crew) > T(largest_norm))
     return compute(one_plus_q, crew);
-  k_ = one_plus_q;
+  for_each_row(k_.rows(), crew, [&](Index i) { k_.row(i) = one_plus_q.row(i); });
   invert_in_place(whole(k_), room_.data(), crew);
 }
 
@@ -59,13 +59,13 @@ void Resolvent<T>::compute(const Matrix<T>& one_plus_q, const Crew& crew) {
 }
 
 template <class T>
-T Resolvent<T>::estimated_norm(const Matrix<T>& m) {
+T Resolvent<T>::estimated_norm(const Matrix<T>& m, const Crew& crew) {
   auto from = room_.head(m.rows()), to = room_.segment(m.rows(), m.rows());
   for (Index i = 0; i < m.rows(); ++i) from(i) = std::cos(T(i * i % 1009));
   T norm = 0;
   for (int step = 0; step < 6; ++step) {
     from /= from.norm();
-    to.noalias() = m * from;
+    for_each_row(m.rows(), crew, [&](Index i) { to(i) = m.row(i).dot(from); });
     norm = to.norm();
     from.swap(to);
   }

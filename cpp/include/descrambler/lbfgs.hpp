@@ -44,7 +44,7 @@ class Lbfgs {
     const T rounding = std::numeric_limits<T>::epsilon() * static_cast<T>(problem_.scale());
     for (;; ++outcome_.iterations) {
       // Frobenius norm of the skew gradient (M - M^T) / 2, whose strict lower triangle is half of ours.
-      const T norm = gradient_.norm() / std::sqrt(T(2));
+      const T norm = length(gradient_) / std::sqrt(T(2));
       outcome_.history.push_back(sign_ * value_);
       if (options_.stop && options_.stop({outcome_.iterations, sign_ * value_, norm}))
         return Status::stopped;
@@ -64,7 +64,7 @@ class Lbfgs {
     const bool preconditioned = problem_.curvature(curvature_);
     for (;;) {
       memory_.direction(gradient_, preconditioned ? &curvature_ : nullptr, direction_, problem_.crew());
-      const Sample<T> start{T(0), value_, gradient_.dot(direction_)};
+      const Sample<T> start{T(0), value_, dot<T>(gradient_, direction_, problem_.crew())};
       Sample<T> last = start;
       const auto phi = [&](T t) {
         ++outcome_.evaluations;
@@ -74,8 +74,8 @@ class Lbfgs {
         value_ = last.value;
         trial_gradient_.swap(gradient_);
         const bool anew = problem_.accept();
-        direction_ *= last.step;
-        trial_gradient_ = gradient_ - trial_gradient_;
+        assign(direction_, direction_ * last.step, problem_.crew());
+        assign(trial_gradient_, gradient_ - trial_gradient_, problem_.crew());
         memory_.add(direction_, trial_gradient_, problem_.crew());
         if (anew) evaluate();
         return true;
@@ -88,8 +88,10 @@ class Lbfgs {
   // No plane turns by more than a radian at first.
   T first_length(bool preconditioned) const {
     if (preconditioned) return std::min(T(1), T(1) / direction_.cwiseAbs().maxCoeff());
-    return memory_.empty() ? std::min(T(1), T(1) / gradient_.norm()) : T(1);
+    return memory_.empty() ? std::min(T(1), T(1) / length(gradient_)) : T(1);
   }
+
+  T length(const Vector<T>& v) const { return std::sqrt(dot<T>(v, v, problem_.crew())); }
 
   Problem<T>& problem_;
   const Options& options_;

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
-#include "matrix.hpp"
+#include "vectors.hpp"
 
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
@@ -17,19 +18,20 @@ class Memory {
       : steps_(dimension, length),
         changes_(dimension, length),
         rho_(length),
-        alpha_(length),
-        parts_((dimension + chunk - 1) / chunk) {}
+        alpha_(length) {}
 
   void clear() { count_ = 0; }
   bool empty() const { return count_ == 0; }
 
   // Pairs without positive curvature would spoil the model's definiteness: they are skipped.
   void add(const Vector<T>& step, const Vector<T>& change, const Crew& crew) {
-    const T curvature = dot(step, change, crew);
-    if (!(curvature > std::numeric_limits<T>::epsilon() * step.norm() * change.norm())) return;
+    const T curvature = dot<T>(step, change, crew);
+    const T lengths =
+        std::sqrt(dot<T>(step, step, crew)) * std::sqrt(dot<T>(change, change, crew));
+    if (!(curvature > std::numeric_limits<T>::epsilon() * lengths)) return;
     newest_ = (newest_ + 1) % steps_.cols();
-    steps_.col(newest_) = step;
-    changes_.col(newest_) = change;
+    assign(steps_.col(newest_), step, crew);
+    assign(changes_.col(newest_), change, crew);
     rho_(newest_) = T(1) / curvature;
     count_ = std::min(count_ + 1, steps_.cols());
   }
@@ -37,51 +39,30 @@ class Memory {
   // direction = -H gradient, by the two-loop recursion from H = 1 / curvature where it is given.
   void direction(const Vector<T>& gradient, const Vector<T>* curvature, Vector<T>& direction,
                  const Crew& crew) {
-    direction = -gradient;
+    assign(direction, -gradient, crew);
     for (Index k = 0; k < count_; ++k) {
       const Index i = place(k);
-      alpha_(i) = rho_(i) * dot(steps_.col(i), direction, crew);
-      add_to(direction, -alpha_(i), changes_.col(i), crew);
+      alpha_(i) = rho_(i) * dot<T>(steps_.col(i), direction, crew);
+      assign(direction, direction - alpha_(i) * changes_.col(i), crew);
     }
-    if (curvature)
-      direction.array() /= curvature->array();
-    else if (count_ > 0)
-      direction /= rho_(newest_) * changes_.col(newest_).squaredNorm();
+    if (curvature) {
+      assign(direction, direction.cwiseQuotient(*curvature), crew);
+    } else if (count_ > 0) {
+      const auto newest = changes_.col(newest_);
+      assign(direction, direction / (rho_(newest_) * dot<T>(newest, newest, crew)), crew);
+    }
     for (Index k = count_; k-- > 0;) {
       const Index i = place(k);
-      const T beta = rho_(i) * dot(changes_.col(i), direction, crew);
-      add_to(direction, alpha_(i) - beta, steps_.col(i), crew);
+      const T beta = rho_(i) * dot<T>(changes_.col(i), direction, crew);
+      assign(direction, direction + (alpha_(i) - beta) * steps_.col(i), crew);
     }
   }
 
  private:
-  // What threads share of a vector.
-  static constexpr Index chunk = 32768;
-
-  template <class Visit>
-  void for_each_chunk(const Crew& crew, const Visit& visit) {
-    crew.each(parts_.size(), [&](Index part, int) {
-      visit(part, part * chunk, std::min(chunk, steps_.rows() - part * chunk));
-    });
-  }
-  template <class A, class B>
-  T dot(const A& a, const B& b, const Crew& crew) {
-    for_each_chunk(crew, [&](Index part, Index start, Index size) {
-      parts_(part) = a.segment(start, size).dot(b.segment(start, size));
-    });
-    return parts_.sum();
-  }
-  template <class A>
-  void add_to(Vector<T>& sum, T factor, const A& a, const Crew& crew) {
-    for_each_chunk(crew, [&](Index, Index start, Index size) {
-      sum.segment(start, size) += factor * a.segment(start, size);
-    });
-  }
-
   Index place(Index age) const { return (newest_ - age + steps_.cols()) % steps_.cols(); }
 
   Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic> steps_, changes_;
-  Vector<T> rho_, alpha_, parts_;
+  Vector<T> rho_, alpha_;
   Index newest_ = 0, count_ = 0;
 };
 

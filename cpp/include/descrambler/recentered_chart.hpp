@@ -8,6 +8,7 @@
 
 #include "problem.hpp"
 #include "retraction.hpp"
+#include "vectors.hpp"
 
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
@@ -33,7 +34,7 @@ class RecenteredChart final : public Problem<T> {
     multiply(trial_, retraction_.rotation(), this->rotation_, this->crew_);
     const T value = at(trial_, gradient);
     pack_generator(retraction_.velocity(), velocity_, this->crew_);
-    return {step, value, gradient.dot(velocity_)};
+    return {step, value, dot<T>(gradient, velocity_, this->crew_)};
   }
 
   bool accept() override {
@@ -55,8 +56,12 @@ class RecenteredChart final : public Problem<T> {
       const T natural = std::abs(turned) + std::abs(radial);
       pairs(k) = std::max(std::abs(turned - radial), floor * natural);
     });
-    const T mean = pairs.mean();
-    pairs = pairs.cwiseMax(std::numeric_limits<T>::epsilon() * mean);
+    const T mean = sum_of_chunks<T>(pairs.size(), this->crew_,
+                                    [&](Index start, Index size) {
+                                      return pairs.segment(start, size).sum();
+                                    }) /
+                   static_cast<T>(pairs.size());
+    assign(pairs, pairs.cwiseMax(std::numeric_limits<T>::epsilon() * mean), this->crew_);
     return mean > T(0) && std::isfinite(mean);
   }
 

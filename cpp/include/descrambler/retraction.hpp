@@ -42,12 +42,15 @@ class Retraction {
  private:
   // With K = (1 - tX/2)^-1, K K^T = (K + K^T) / 2, hence V = K X K^T = (K - K^T) / t.
   void cayley_curve(const Matrix<T>& x, T t, const Crew& crew) {
-    scaled_ = x * (-t / T(2));
+    for_each_row(x.rows(), crew, [&](Index i) { scaled_.row(i) = x.row(i) * (-t / T(2)); });
     scaled_.diagonal().array() += T(1);
     resolvent_.compute_of_skew(scaled_, crew);
-    rotation_ = T(2) * resolvent_.k();
+    const Matrix<T>& k = resolvent_.k();
+    for_each_row(k.rows(), crew, [&](Index i) {
+      rotation_.row(i) = T(2) * k.row(i);
+      velocity_.row(i) = (k.row(i) - k.col(i).transpose()) / t;
+    });
     rotation_.diagonal().array() -= T(1);
-    velocity_ = (resolvent_.k() - resolvent_.k().transpose()) / t;
   }
 
   void exponential_curve(const Matrix<T>& x, T t, const Crew& crew) {
