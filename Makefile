@@ -1,6 +1,6 @@
 # make demo: set up .venv, install, run the main job.  make test: all tests.  make dev, make check: for contributors.
 # Longer ones, by hand: bench (docs/bench.md, 40 minutes), performance (docs/performance.md, 15), soak (calls from 8 threads, 10), fuzz (damaged files, 15),
-# faults (commands interrupted and killed, 30), coverage (40), controls (planted effects, docs/controls.md, 80),
+# faults (commands interrupted and killed, 30), coverage (40), controls (planted effects, docs/controls.md, 120),
 # weights and denoiser (train what ships or lies in examples again), wheels, cross (other systems).
 # Everything lives in .venv, build and demo; PYTHON chooses the interpreter.
 PYTHON ?= python3
