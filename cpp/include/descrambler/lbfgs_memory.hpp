@@ -15,10 +15,7 @@ template <class T>
 class Memory {
  public:
   Memory(Index dimension, Index length)
-      : steps_(dimension, length),
-        changes_(dimension, length),
-        rho_(length),
-        alpha_(length) {}
+      : steps_(dimension, length), changes_(dimension, length), rho_(length), alpha_(length) {}
 
   void clear() { count_ = 0; }
   bool empty() const { return count_ == 0; }
@@ -26,8 +23,7 @@ class Memory {
   // Pairs without positive curvature would spoil the model's definiteness: they are skipped.
   void add(const Vector<T>& step, const Vector<T>& change, const Crew& crew) {
     const T curvature = dot<T>(step, change, crew);
-    const T lengths =
-        std::sqrt(dot<T>(step, step, crew)) * std::sqrt(dot<T>(change, change, crew));
+    const T lengths = std::sqrt(dot<T>(step, step, crew)) * std::sqrt(dot<T>(change, change, crew));
     if (!(curvature > std::numeric_limits<T>::epsilon() * lengths)) return;
     newest_ = (newest_ + 1) % steps_.cols();
     assign(steps_.col(newest_), step, crew);

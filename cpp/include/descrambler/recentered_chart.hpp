@@ -56,11 +56,10 @@ class RecenteredChart final : public Problem<T> {
       const T natural = std::abs(turned) + std::abs(radial);
       pairs(k) = std::max(std::abs(turned - radial), floor * natural);
     });
-    const T mean = sum_of_chunks<T>(pairs.size(), this->crew_,
-                                    [&](Index start, Index size) {
-                                      return pairs.segment(start, size).sum();
-                                    }) /
-                   static_cast<T>(pairs.size());
+    const T mean =
+        sum_of_chunks<T>(pairs.size(), this->crew_,
+                         [&](Index start, Index size) { return pairs.segment(start, size).sum(); }) /
+        static_cast<T>(pairs.size());
     assign(pairs, pairs.cwiseMax(std::numeric_limits<T>::epsilon() * mean), this->crew_);
     return mean > T(0) && std::isfinite(mean);
   }
