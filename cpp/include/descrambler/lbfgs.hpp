@@ -41,11 +41,11 @@ class Lbfgs {
  private:
   Status iterate() {
     evaluate();
+    outcome_.history.push_back(sign_ * value_);
     const T rounding = std::numeric_limits<T>::epsilon() * static_cast<T>(problem_.scale());
-    for (;; ++outcome_.iterations) {
+    for (;;) {
       // Frobenius norm of the skew gradient (M - M^T) / 2, whose strict lower triangle is half of ours.
       const T norm = length(gradient_) / std::sqrt(T(2));
-      outcome_.history.push_back(sign_ * value_);
       if (options_.stop && options_.stop({outcome_.iterations, sign_ * value_, norm}))
         return Status::stopped;
       if (norm <= T(options_.tolerance) * std::abs(value_) + rounding) return Status::converged;
@@ -71,13 +71,19 @@ class Lbfgs {
         return last = problem_.sample(direction_, t, trial_gradient_);
       };
       if (start.slope < T(0) && strong_wolfe(phi, start, first_length(preconditioned))) {
-        value_ = last.value;
         trial_gradient_.swap(gradient_);
-        const bool anew = problem_.accept();
         assign(direction_, direction_ * last.step, problem_.crew());
         assign(trial_gradient_, gradient_ - trial_gradient_, problem_.crew());
         memory_.add(direction_, trial_gradient_, problem_.crew());
-        if (anew) evaluate();
+        // An interruption finds the point and the end of the history together before this, or after.
+        const bool anew = problem_.accept();
+        ++outcome_.iterations;
+        value_ = last.value;
+        outcome_.history.push_back(sign_ * value_);
+        if (anew) {
+          evaluate();
+          outcome_.history.back() = sign_ * value_;
+        }
         return true;
       }
       if (memory_.empty()) return false;

@@ -41,8 +41,9 @@ class Problem {
   virtual T start(Vector<T>& gradient) = 0;
   // The same at `step` along `direction`, and the slope there.
   virtual Sample<T> sample(const Vector<T>& direction, T step, Vector<T>& gradient) = 0;
-  // Moves to the point sampled last. True where the move also undid rounding, which changes the value
-  // and the gradient by more than one evaluation's rounding: they are to be had anew from start().
+  // Moves to the point sampled last; where it is interrupted, it has not moved. True where the move also
+  // undid rounding, which changes the value and the gradient by more than one evaluation's rounding:
+  // they are to be had anew from start().
   virtual bool accept() = 0;
   // Positive estimates of the second derivatives at the current point; false where there are none.
   virtual bool curvature(Vector<T>&) { return false; }

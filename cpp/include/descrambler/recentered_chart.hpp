@@ -38,11 +38,11 @@ class RecenteredChart final : public Problem<T> {
   }
 
   bool accept() override {
-    this->rotation_.swap(trial_);
     // Rounding drifts by about one unit a step: one Newton-Schulz step in a while undoes it.
-    if (++steps_ % 32 != 0) return false;
-    newton_schulz_step(this->rotation_, this->product_, this->work_, this->crew_);
-    return true;
+    const bool drifted = ++steps_ % 32 == 0;
+    if (drifted) newton_schulz_step(trial_, this->product_, this->work_, this->crew_);
+    this->rotation_.swap(trial_);
+    return drifted;
   }
 
   // Turning y_i and y_j into each other by an angle changes sum f_i(y_i) to second order by
