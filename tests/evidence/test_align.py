@@ -314,6 +314,7 @@ A = signals(20, 3)
         ((A, A), {"untrained": A}, TypeError, "untrained must be a pair"),
         ((A, A), {"untrained": (A, A[:5])}, ValueError, r"untrained\[0\] and untrained\[1\] must"),
         ((network(), A), {}, TypeError, "signals_a must be signals, got a network"),
+        ((A, {"x": A}), {}, TypeError, "signals_b must be an array, got a dict: pass one of its"),
         ((A, ds.gram(A)), {}, TypeError, "signals_b must be signals, got a Gram matrix"),
         ((A * 1e200, A), {}, ValueError, "must not overflow"),
     ],

@@ -126,6 +126,9 @@ def test_equal_rotary_pairs_have_the_same_canonical_weights():
 def test_the_table_and_models_without_heads():
     text = str(bridge.heads(make("Qwen3")))
     assert "value-output" in text and "no query-key space (norms of queries and keys)" in text
+    heads = bridge.heads(make("Llama"))
+    assert repr(heads) == f"Heads(LlamaForCausalLM, {len(heads.spaces)} spaces, barred={{}})"
+    assert "\n" not in repr(heads.spaces[0]) and "Linear" not in repr(heads.spaces[0])
     assert set(MODELS) >= {"Llama", "Qwen3"}
     with pytest.raises(ValueError, match="attention layers of known classes"):
         bridge.heads(torch.nn.Linear(2, 2))

@@ -110,6 +110,48 @@ def test_folders_that_do_not_fit_are_refused(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_damaged_folders_are_refused_in_one_line(tmp_path, capsys):
+    make("Llama").save_pretrained(tmp_path / "old", max_shard_size="8KB")
+    shard = sorted((tmp_path / "old").glob("*.safetensors"))[1]
+    index, config = (
+        tmp_path / "old" / name for name in ("model.safetensors.index.json", "config.json")
+    )
+
+    def refused(message, folder=tmp_path / "old", output=tmp_path / "new", *more):
+        assert main(["rotate", str(folder), "-o", str(output), *more]) == 2
+        shown = capsys.readouterr().err
+        assert message in shown and len(shown.splitlines()) == 1
+        assert not (tmp_path / "new").exists()
+
+    refused("got no folder", folder=tmp_path / "nowhere")
+    for force in ((), ("--force",)):
+        refused("another folder than the checkpoint", tmp_path / "old", tmp_path / "old", *force)
+    (tmp_path / "p.npy").write_text("1")
+    rotation = ("--rotation", str(tmp_path / "p.npy"))
+    refused(
+        f"--rotation {tmp_path / 'p.npy'} must be a .npy",
+        tmp_path / "old",
+        tmp_path / "new",
+        *rotation,
+    )
+    np.save(tmp_path / "p.npy", np.eye(3))
+    refused("--rotation", tmp_path / "old", tmp_path / "new", *rotation)
+    config.rename(tmp_path / "config.json")
+    refused("must hold config.json")
+    (tmp_path / "config.json").rename(config)
+    whole = shard.read_bytes()
+    for size in (4, len(whole) // 2, len(whole) - 1):
+        shard.write_bytes(whole[:size])
+        refused(f"{shard} must be a whole safetensors file")
+    shard.unlink()
+    refused(f"got {shard.name} missing")
+    for content, message in (("{", "must be JSON"), ("{}", "in its weight_map")):
+        index.write_text(content)
+        refused(message)
+    index.unlink()
+    refused("must hold model.safetensors")
+
+
 EXPERT = "model.layers.1.block_sparse_moe.experts.2"
 LAYER = "vit.encoder.layer.0"
 

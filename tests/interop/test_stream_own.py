@@ -166,6 +166,107 @@ def test_a_gain_left_out_is_found(left_out):
     assert caught.value.verification.exact > 1e-3
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("norm", SPEC.norms)
+def test_a_reader_left_out_is_found(norm, dtype):
+    model = make(dtype=dtype)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    spec = dataclasses.replace(SPEC, norms={**SPEC.norms, norm: ()})
+    stream = bridge.residual_stream(model, spec)
+    reader = SPEC.norms[norm][0].replace("*", "0")
+    with pytest.raises(ValueError, match=f"{reader} .*takes what {norm.replace('*', '0')} gives"):
+        stream.rotate(stream.random_rotation(0))
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_a_reader_that_reads_something_else_is_found():
+    norms = {**SPEC.norms, "blocks.*.norm1": ["blocks.*.attention.qkv", "blocks.*.attention.out"]}
+    stream = bridge.residual_stream(make(), dataclasses.replace(SPEC, norms=norms))
+    with pytest.raises(
+        ValueError, match=r"attention\.out is described as a reader of blocks\.0\.norm1"
+    ):
+        stream.fold()
+
+
+class GatedReader(Block):
+    def __init__(self, norm):
+        super().__init__(norm)
+        self.gate = nn.Parameter(torch.ones(D))
+
+    def forward(self, x):
+        x = x + self.attention(self.gate * self.norm1(x))
+        return x + self.down(nn.functional.gelu(self.up(self.norm2(x))))
+
+
+class CurvedReader(Block):
+    def __init__(self, norm):
+        super().__init__(norm)
+        self.curve = nn.Tanh()
+
+    def forward(self, x):
+        x = x + self.attention(self.norm1(x))
+        return x + self.down(nn.functional.gelu(self.up(self.curve(self.norm2(x)))))
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [(GatedReader, "qkv .*stands between"), (CurvedReader, r"at blocks\.0\.curve.* norm2 gives")],
+)
+def test_what_stands_between_a_norm_and_its_reader_is_found(block, message):
+    with pytest.raises(ValueError, match=message):
+        bridge.residual_stream(make(block=block), SPEC, ids())
+
+
+class Functional(Small):
+    """The embedding is the head, without a module that is called for it."""
+
+    def forward(self, ids):
+        x = self.tokens(ids) + self.places(torch.arange(ids.shape[1]))
+        for block in self.blocks:
+            x = block(x)
+        return nn.functional.linear(self.norm(x), self.tokens.weight)
+
+
+def test_an_embedding_that_is_read_as_the_head():
+    torch.manual_seed(0)
+    model = Functional(lambda: nn.RMSNorm(D)).double().eval()
+    before = run(model)
+    forgotten = dataclasses.replace(SPEC, norms={**SPEC.norms, "norm": ()})
+    with pytest.raises(ValueError, match="in the output the model depends on .* norm gives"):
+        bridge.residual_stream(model, forgotten, ids())
+    spec = dataclasses.replace(SPEC, norms={**SPEC.norms, "norm": "tokens"})
+    stream = bridge.residual_stream(model, spec, ids())
+    stream.rotate(stream.random_rotation(0))
+    assert apart(before, run(model)) < 1e-13 and stream.verify([ids()]).passed
+
+
+def test_a_trace_that_fails_leaves_the_weights(monkeypatch):
+    model = make()
+    places = {name: id(value) for name, value in model.named_parameters(remove_duplicate=False)}
+    calls = []
+
+    def interrupted(x):
+        calls.append(x)
+        if len(calls) == 2 * 2 + 1:  # in the third run, inside of the first block
+            raise KeyboardInterrupt
+        return x
+
+    monkeypatch.setattr(nn.functional, "gelu", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bridge.residual_stream(model, SPEC, ids())
+    after = model.named_parameters(remove_duplicate=False)
+    assert {name: id(value) for name, value in after} == places
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+@pytest.mark.parametrize("one", [ids(), {"ids": ids()}, 3])
+@pytest.mark.parametrize("what", ["verify", "gram", "signals", "canonical"])
+def test_one_batch_in_place_of_batches_is_refused(what, one):
+    stream = bridge.residual_stream(make(), SPEC)
+    with pytest.raises(TypeError, match="batches must be an iterable of batches"):
+        getattr(stream, what)(one)
+
+
 def test_a_forgotten_untying_is_found():
     model = make()
     stream = bridge.residual_stream(model, SPEC)
@@ -413,6 +514,23 @@ def test_descriptions_that_do_not_fit_are_refused():
             nn.Sequential(nn.Linear(3, D), nn.RMSNorm(D), nn.Linear(D, 2)),
             bridge.Stream(["0"], {"1": "2"}),
         ).fold()
+
+
+def test_arguments_of_another_kind_are_refused():
+    with pytest.raises(TypeError, match="norms must be a mapping, got list"):
+        bridge.Stream(["tokens"], norms=["norm"])
+    for opened in (bridge.residual_stream, bridge.heads):
+        with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, got str"):
+            opened("gpt2")
+    result = ds.descramble(torch.randn(40, D, dtype=torch.float64).numpy(), "smoothness")
+    stream = bridge.residual_stream(make(lambda: nn.RMSNorm(D)), SPEC)
+    with pytest.raises(TypeError, match="got Descrambling: pass its rotation"):
+        stream.rotate(result)
+    stream.rotate(result.rotation)
+    with torch.device("meta"):
+        empty = Small()
+    with pytest.raises(ValueError, match="must hold numbers, got a tensor on the meta device"):
+        bridge.residual_stream(empty, SPEC)
 
 
 def test_quantized_weights_are_refused():

@@ -36,6 +36,11 @@ def plain_array(name: str, part: Any) -> NDArray[Any]:
         if not isinstance(part, (list, tuple)):
             raise
         raise ValueError(_lengths(name, part)) from error
+    if isinstance(part, Mapping):
+        raise TypeError(
+            f"{name} must be an array, got a {type(part).__name__}: pass one of its values; its keys are "
+            f"{list(part)[:5]}"
+        )
     if array.dtype == object and array.ndim == 0 and hasattr(part, "__iter__"):
         raise TypeError(
             f"{name} must be an array, an iterator of batches or a function that returns one, got "

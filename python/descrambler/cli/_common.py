@@ -97,13 +97,18 @@ def json_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
-def new_folder(path: Path, force: bool) -> Path:
-    """Make a folder; FileExistsError if there is something in it and that is not to be overwritten."""
+def free_folder(path: Path, force: bool) -> Path:
+    """Return where a folder may be made; FileExistsError if something is there and is not to be overwritten."""
     if path.exists() and not path.is_dir():
         raise FileExistsError(f"{path} is a file: -o takes a folder")
     if not force and path.is_dir() and any(path.iterdir()):
         raise FileExistsError(f"{path} is not empty: give another folder, or --force to overwrite")
-    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def new_folder(path: Path, force: bool) -> Path:
+    """Make a folder; FileExistsError if there is something in it and that is not to be overwritten."""
+    free_folder(path, force).mkdir(parents=True, exist_ok=True)
     return path
 
 

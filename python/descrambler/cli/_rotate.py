@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import interop
-from ._common import force_argument, json_argument, new_folder, print_json
+from ._common import force_argument, free_folder, json_argument, print_json
 from ._parser import add_command
 
 if TYPE_CHECKING:
@@ -48,14 +48,25 @@ def add_to(commands: Commands) -> None:
     parser.set_defaults(action=rotate)
 
 
+def _matrix(path: Path) -> Any:
+    try:
+        matrix = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError("rotation must be a .npy file, as numpy.save writes it") from error
+    if not isinstance(matrix, np.ndarray):
+        raise ValueError("rotation must be a .npy file with one matrix, got an archive of several")
+    return matrix
+
+
 def rotate(options: argparse.Namespace) -> None:
     """Rotate and write."""
     p: Any = None
     if options.rotation is not None:
-        p = np.load(options.rotation, allow_pickle=False)
-    output = new_folder(options.output, options.force)
+        p = _matrix(options.rotation)
+    if options.output.resolve() != options.folder.resolve():  # refused below, --force or not
+        free_folder(options.output, options.force)
     found = interop.torch.rotate_checkpoint(
-        options.folder, output, p, random_state=options.seed, overwrite=options.force
+        options.folder, options.output, p, random_state=options.seed, overwrite=options.force
     )
     if options.json:
         print_json(

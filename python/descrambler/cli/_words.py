@@ -13,6 +13,7 @@ OPTIONS = {
     "n_points": "points",
     "input_axis": "axis",
     "output_axis": "axis",
+    "P": "rotation",
 }
 """Arguments of Python that have another name on the command line."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..._util.validate import choice, require_extra
 from ._grams import Keeper, PlainGram, Signals, WideOutputGram, has_cheap_gram
-from ._taps import Forward, call, evaluating, named, resolve
+from ._taps import Forward, call, evaluating, named, resolve, several
 
 if TYPE_CHECKING:
     import torch
@@ -172,11 +172,9 @@ def capture(
     TypeError, ValueError
         As :class:`Capture`; if a tap saw no signals, or signals that are not finite.
     """
-    if isinstance(batches, torch.Tensor):
-        raise TypeError("batches must be an iterable of batches, got one tensor: pass [tensor]")
     find = (lambda batch: batch[mask]) if isinstance(mask, str) else mask
     with Capture(model, layers, keep=keep) as captured, evaluating(model):
-        for batch in batches:
+        for batch in several(batches):
             captured.mask = None if find is None else find(batch)
             (forward or call)(model, batch)
     return captured.result()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..._util.tables import brief
 from ..._util.validate import require_extra
-from ...readers._torch_live import unwrapped
 from ._devices import cast, wide
 from ._heads_known import KNOWN, Layout, Rows, layouts
-from ._stream_state import BROKEN, check_whole
+from ._stream_state import BROKEN, check_whole, whole_module
 
 if TYPE_CHECKING:
     import torch
@@ -50,9 +49,9 @@ class HeadSpace:
     kind: str
     size: int
     heads: int
-    inside: Rows
+    inside: Rows = field(repr=False)
     """The layer that writes the space: values, or keys."""
-    others: tuple[Rows, ...]
+    others: tuple[Rows, ...] = field(repr=False)
     """The layers that read it: outputs, or queries."""
 
     def singular_values(self) -> Any:
@@ -119,7 +118,7 @@ def _with_bias(rows: Rows) -> Any:
     return np.concatenate([_rows(rows), column[:, None]], axis=1)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Heads:
     """The spaces inside of a model's attention heads.
 
@@ -133,6 +132,11 @@ class Heads:
     model: Any
     spaces: tuple[HeadSpace, ...]
     barred: dict[str, str]
+
+    def __repr__(self) -> str:
+        return (
+            f"Heads({type(self.model).__name__}, {len(self.spaces)} spaces, barred={self.barred})"
+        )
 
     def __str__(self) -> str:
         lines = [f"Attention heads of {type(self.model).__name__}"]
@@ -217,8 +221,7 @@ def heads(model: torch.nn.Module) -> Heads:
     ValueError, TypeError
         If the model has no such layers, or their weights are not plain numbers.
     """
-    inner = unwrapped(model)
-    check_whole(inner)
+    inner = whole_module(model)
     spaces: list[HeadSpace] = []
     barred: dict[str, str] = {}
     for layout in layouts(inner):

@@ -15,10 +15,11 @@ from ._stream_save import refuse_saving, save
 from ._stream_spec import Stream
 from ._stream_state import BROKEN, check_no_dropout, check_whole
 from ._stream_table import table
-from ._stream_trace import trace
+from ._stream_trace import trace, unfused
+from ._stream_trace_readers import trace_readers
 from ._stream_verify import StreamVerification
 from ._stream_write import Record, restore, set_attribute, write
-from ._taps import Forward, call
+from ._taps import Forward, call, evaluating, several
 
 if TYPE_CHECKING:
     import torch
@@ -150,8 +151,9 @@ class ResidualStream(StreamReader):
     def trace(self, batch: Any = None, *, forward: Forward | None = None) -> None:
         """Check on a batch that nothing but the described weights writes or reads the stream.
 
-        Two runs, nothing is written: what every writer adds is rotated, and rotated back before every norm;
-        then no other module may change.
+        Three runs, nothing is written. In the second, what every writer adds is rotated, and rotated back before
+        every norm. In the third, what every norm gives is rotated, and so are copies of the weights
+        that read it. No other module may change.
 
         Parameters
         ----------
@@ -180,7 +182,8 @@ class ResidualStream(StreamReader):
                     raise
                 raise ValueError(f"{ask} (random tokens failed: {error})") from error
 
-        trace(self.model, parts, run)
+        with evaluating(self.model), unfused():
+            trace_readers(self.model, parts, run, trace(self.model, parts, run))
         self._traced = True
 
     def verify(
@@ -209,7 +212,7 @@ class ResidualStream(StreamReader):
             If an operation was interrupted.
         """
         check_whole(self.model)
-        batches = list(batches)
+        batches = list(several(batches))
         found = compare(self.model, self.spec, self._records, batches, forward)
         if failures := found.failures():
             reason = self._reason(batches[0], forward)

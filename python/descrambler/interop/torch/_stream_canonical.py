@@ -18,7 +18,7 @@ from ._stream_group import after_ones
 from ._stream_parts import find
 from ._stream_spec import Stream
 from ._stream_verify import as_float64
-from ._taps import Forward
+from ._taps import Forward, several
 
 if TYPE_CHECKING:
     import torch
@@ -79,7 +79,7 @@ class CanonicalGauge(Tabulated):
             ("resolved modes", f"{int(self.resolved.sum())} of {len(self.moments)}, {share:.6f} of the square"),
             ("resolved signs", f"{int(self.sign_resolved.sum())} of {len(self.moments)}"),
             ("unresolved modes", runs),
-            ("largest angle", f"{self._largest():.1e} of the resolved modes (at most {self.tol:.0e})"),
+            ("largest angle", f"{self._largest():.1e} of the resolved modes (at most {self.tol:.1e})"),
         ]  # fmt: skip
 
     def _largest(self) -> float:
@@ -112,7 +112,7 @@ def canonical(
         model = as_float64(model)
         parts = find(model, spec)
     parameter = parts.writers[0].parameter
-    given = (cast_batch(batch, parameter) for batch in batches)
+    given = (cast_batch(batch, parameter) for batch in several(batches))
     with (
         torch.autocast(parameter.device.type, enabled=False),
         Casts(True, model.buffers()),

@@ -32,10 +32,37 @@ class Held:
 
 
 def opened(path: Path) -> Any:
-    """Open a file of weights."""
-    return require_extra("safetensors", "safetensors", "rotating a checkpoint").safe_open(
-        str(path), "pt"
-    )
+    """Open a safetensors file.
+
+    Raises
+    ------
+    ValueError
+        If it is cut short, or of another format.
+    """
+    safetensors = require_extra("safetensors", "safetensors", "rotating a model")
+    try:
+        return safetensors.safe_open(str(path), "pt")
+    except safetensors.SafetensorError as error:
+        raise ValueError(
+            f"{path} must be a whole safetensors file, got one that is cut short or of another format ({error}): "
+            "copy it again"
+        ) from error
+
+
+def save(tensors: dict[str, Any], path: Path, metadata: dict[str, str]) -> None:
+    """Write a safetensors file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    safetensors = require_extra("safetensors.torch", "safetensors", "saving a rotated model")
+    error_class = require_extra("safetensors", "safetensors", "saving").SafetensorError
+    try:
+        safetensors.save_file(tensors, path, metadata=metadata)
+    except error_class as error:
+        raise OSError(f"{path} cannot be written: {error}") from error
 
 
 def read(path: Path, name: str) -> Any:
@@ -46,17 +73,35 @@ def read(path: Path, name: str) -> Any:
 
 def files_of(folder: Path) -> dict[str, str]:
     """Return by name of each tensor the file that holds it."""
+    if not folder.is_dir():
+        raise ValueError(f"{folder} must be a folder with a checkpoint, got no folder")
     if (folder / INDEX).exists():
-        files = dict(json.loads((folder / INDEX).read_text("utf-8"))["weight_map"])
-        # The new files get the same names, and must not land outside of the new folder.
-        away = next((file for file in files.values() if Path(file).name != file), None)
-        if away is not None:
-            raise ValueError(f"{folder / INDEX} must name files in its own folder, got {away!r}")
-        return files
+        return _weight_map(folder / INDEX)
     if not (folder / ONE).exists():
         raise ValueError(f"{folder} must hold {ONE} or {INDEX}, as save_pretrained writes them")
     with opened(folder / ONE) as file:
         return dict.fromkeys(file.keys(), ONE)
+
+
+def _weight_map(path: Path) -> dict[str, str]:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{path} must be JSON, got something else ({error}): copy it again"
+        ) from error
+    files = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(files, dict) or not all(isinstance(file, str) for file in files.values()):
+        raise ValueError(f"{path} must have the file of each weight in its weight_map, got none")
+    # The new files get the same names, and must not land outside of the new folder.
+    away = next((file for file in files.values() if Path(file).name != file), None)
+    if away is not None:
+        raise ValueError(f"{path} must name files in its own folder, got {away!r}")
+    if missing := sorted(f for f in set(files.values()) if not (path.parent / f).is_file()):
+        raise ValueError(
+            f"{path.parent} must hold all files that {INDEX} names, got {', '.join(missing[:3])} missing"
+        )
+    return files
 
 
 def skeleton(folder: Path) -> tuple[Any, dict[str, Held]]:
@@ -82,6 +127,8 @@ def skeleton(folder: Path) -> tuple[Any, dict[str, Held]]:
 
 def _empty(folder: Path) -> tuple[Any, str]:
     transformers = require_extra("transformers", "transformers", "rotating a checkpoint")
+    if not (folder / "config.json").is_file():
+        raise ValueError(f"{folder} must hold config.json, as save_pretrained writes it, got none")
     config = transformers.AutoConfig.from_pretrained(folder)
     kind = (config.architectures or ["none"])[0]
     if not hasattr(transformers, kind):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..._util.validate import require_extra
-from ._stream_disk import INDEX, Held, opened, read, skeleton
+from ._stream_disk import INDEX, Held, opened, read, save, skeleton
 from ._stream_group import lifted, orthogonal, random_from
 from ._stream_known import known
 from ._stream_parts import find
@@ -100,7 +100,11 @@ def rotate_checkpoint(
     """
     folder, output = Path(folder), Path(output)
     full = output.exists() and any(output.iterdir())
-    if output.resolve() == folder.resolve() or (full and not overwrite):
+    if output.resolve() == folder.resolve():
+        raise ValueError(
+            f"output must be another folder than the checkpoint, got {output} for both"
+        )
+    if full and not overwrite:
         raise ValueError(f"output must be a new or an empty folder, got {output} with files in it")
     model, held = skeleton(folder)
     parts = find(model, known(model), numbers=False)
@@ -152,7 +156,6 @@ def _write(
     todo: Plan,
 ) -> dict[str, str]:
     """Write all files of weights; return the file of each tensor."""
-    save_file = require_extra("safetensors.torch", "safetensors", "saving").save_file
     vectors = {name: values for _, _, name, values in todo.vectors}
     written: dict[str, str] = {}
     for file in sorted({place.file for place in held.values()}):
@@ -160,7 +163,7 @@ def _write(
             metadata = old.metadata()
             new = dict(_rewritten(old, held, turned, vectors))
         part = output / f"{file}.part"
-        save_file(new, part, metadata=metadata or {"format": "pt"})
+        save(new, part, metadata or {"format": "pt"})
         part.replace(output / file)
         written |= dict.fromkeys(new, file)
     return written

@@ -13,7 +13,7 @@ from ..._util.arrays import as_numpy
 from ._grams import PlainGram
 from ._stream_spec import matching
 from ._stream_trace import hook_input, unfused
-from ._taps import Forward, call, evaluating, named
+from ._taps import Forward, call, evaluating, named, several
 
 
 def grams(
@@ -84,7 +84,7 @@ def _run(
             stack.callback(hook_input(modules[name], take).remove)
         stack.enter_context(evaluating(model))
         stack.enter_context(unfused())
-        for batch in batches:
+        for batch in several(batches):
             masks[0] = None if find is None else find(batch)
             (forward or call)(model, batch)
 

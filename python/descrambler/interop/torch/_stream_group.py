@@ -19,6 +19,10 @@ TOLERANCE = 1e-10
 
 def orthogonal(P: Any) -> Any:
     """Return a matrix or Rotation as a float64 tensor on the CPU, checked to be orthogonal."""
+    if not hasattr(P, "matrix") and hasattr(P, "rotation"):
+        raise TypeError(
+            f"P must be a matrix or a Rotation, got {type(P).__name__}: pass its rotation (result.rotation)"
+        )
     P = getattr(P, "matrix", P)
     if not isinstance(P, torch.Tensor):
         P = torch.from_numpy(np.array(P, dtype=np.float64))

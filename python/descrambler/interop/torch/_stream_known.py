@@ -56,7 +56,10 @@ def known(model: Any, name: str | None = None) -> Stream:
     _check_version()
     family = re.split(r"For|Model$|LMHead|Encoder|DoubleHeads|Text", kind)[0]
     if family in REFUSED:
-        raise ValueError(f"the stream of {kind} cannot be rotated: {REFUSED[family]}")
+        raise ValueError(
+            f"the stream of {kind} cannot be rotated: {REFUSED[family]}. To read its signals, use "
+            "descrambler.interop.torch.capture"
+        )
     if kind not in KNOWN:
         raise ValueError(
             f"{kind} is not among the known classes ({', '.join(KNOWN)}): pass one of these (a model with its "

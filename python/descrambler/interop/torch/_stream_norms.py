@@ -97,6 +97,8 @@ def norm_of(name: str, module: Any, width: int, pattern: str, readers: tuple[Wei
     kind = type(module).__name__
     if set(own) - {gain, shift} or list(module.children()):
         raise TypeError(f"{name} must be a norm with a gain and a shift at most, got {kind}")
+    if any(value.is_meta for value in own.values()):
+        raise ValueError(f"{name} must hold numbers, got a tensor on the meta device")
     if any(value.shape != (width,) for value in own.values()):
         shapes = [tuple(value.shape) for value in own.values()]
         raise ValueError(f"{name} must have {width} entries, as the stream has, got {shapes}")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..._util.validate import require_extra
-from ...readers._torch_live import unwrapped
 from ._stream import ResidualStream
 from ._stream_known import known
 from ._stream_spec import Stream
-from ._stream_state import check_whole
+from ._stream_state import whole_module
 
 if TYPE_CHECKING:
     import torch
@@ -54,8 +53,7 @@ def residual_stream(
     >>> stream.group
     'O(d)'
     """
-    inner = unwrapped(model)
-    check_whole(inner)
+    inner = whole_module(model)
     if spec is None or isinstance(spec, str):
         spec = known(inner, spec)
     stream = ResidualStream(inner, spec)

@@ -133,7 +133,7 @@ class _Finder:
             )
         if storage := self._stored(name):
             return _axis(storage, writes, module.weight.ndim)
-        if isinstance(module, nn.Embedding) and writes:
+        if isinstance(module, nn.Embedding):  # as a reader: the head that multiplies by its rows
             if module.max_norm is not None:
                 raise ValueError(f"{name} must not have max_norm: it changes its weight as it runs")
             return 1

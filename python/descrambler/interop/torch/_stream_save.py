@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..._util.validate import require_extra
+from ._stream_disk import opened
+from ._stream_disk import save as save_file
 from ._stream_parts import find
 from ._stream_spec import Stream
 from ._stream_write import put_module
@@ -29,7 +31,6 @@ def refuse_saving(*args: Any, **kwargs: Any) -> NoReturn:
 
 def save(model: Any, spec: Stream, as_rms: bool, path: Any) -> None:
     """Save all weights and which norms are RMSNorms now."""
-    safetensors = require_extra("safetensors.torch", "safetensors", "saving a rotated model")
     norms = {n.name: n.eps for n in find(model, spec).norms} if as_rms else {}
     kept: dict[str, Any] = {}
     same: dict[str, str] = {}
@@ -41,7 +42,7 @@ def save(model: Any, spec: Stream, as_rms: bool, path: Any) -> None:
         first[id(tensor)] = name
         kept[name] = tensor.detach().contiguous().clone()
     header = {"schema": SCHEMA, "norms": json.dumps(norms), "same": json.dumps(same)}
-    safetensors.save_file(kept, Path(path), metadata=header)
+    save_file(kept, Path(path), header)
 
 
 def load_rotated(model: torch.nn.Module, path: str | Path) -> torch.nn.Module:
@@ -63,8 +64,7 @@ def load_rotated(model: torch.nn.Module, path: str | Path) -> torch.nn.Module:
     ValueError
         If the file is of another kind, or does not fit the model; the model is then as it was.
     """
-    safetensors = require_extra("safetensors", "safetensors", "loading a rotated model")
-    with safetensors.safe_open(str(path), "pt") as file:
+    with opened(Path(path)) as file:
         header = file.metadata() or {}
         if header.get("schema") != SCHEMA:
             raise ValueError(

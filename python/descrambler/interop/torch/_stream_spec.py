@@ -10,6 +10,11 @@ from typing import Any
 __all__ = ["Stream"]
 
 STORAGES = ("(out, in)", "(in, out)")
+EXAMPLES = {
+    "norms": 'by norm, what reads through it, such as {"norm": "head"}',
+    "scales": 'by scale, the writers that it multiplies, such as {"scale": "out"}',
+    "storage": 'by weight, how it is stored, such as {"experts.down": "(out, in)"}',
+}
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,11 @@ class Stream:
     def __post_init__(self) -> None:
         for key in ("writers", "readers", "routers"):
             object.__setattr__(self, key, _names(key, getattr(self, key)))
+        for key in ("norms", "scales", "storage"):
+            if not isinstance(getattr(self, key), Mapping):
+                raise TypeError(
+                    f"{key} must be a mapping, got {type(getattr(self, key)).__name__}: {EXAMPLES[key]}"
+                )
         for key in ("norms", "scales"):
             table = {k: _names(f"{key}[{k!r}]", v) for k, v in dict(getattr(self, key)).items()}
             object.__setattr__(self, key, table)

@@ -6,6 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ..._util.validate import require_extra
+from ...readers._torch_live import unwrapped
 
 if TYPE_CHECKING:
     import torch
@@ -14,6 +15,26 @@ else:
 
 # Models in which an operation was interrupted: no stream of theirs may be used.
 BROKEN: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def whole_module(model: Any) -> Any:
+    """Return the module that is to be changed, without what parallel and compiled runs put around it.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    RuntimeError
+        If an operation on it was interrupted.
+    """
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError(
+            f"model must be a torch.nn.Module, got {type(model).__name__}: build it first, for example with "
+            "from_pretrained"
+        )
+    inner = unwrapped(model)
+    check_whole(inner)
+    return inner
 
 
 def check_whole(model: Any) -> None:

@@ -26,19 +26,21 @@ HALF = 0.1
 
 
 @dataclass
-class _Run:
+class Run:
     """Outputs of all modules, in the order in which they came."""
 
     calls: list[tuple[str, Any, Any]] = field(default_factory=list)
     """Name, module, output."""
     result: list[Any] = field(default_factory=list)
+    ran: set[int] = field(default_factory=set)
+    """All modules that ran, by id."""
 
 
-def trace(model: Any, parts: Parts, run: Callable[[], Any]) -> None:
-    """Check on one batch that the described weights, and nothing else, write and read the stream.
+def trace(model: Any, parts: Parts, run: Callable[[], Any]) -> Run:
+    """Check on one batch that the described weights write the stream, and that only the described norms take it.
 
-    In the first run the model is as it is. In the second one, what every writer adds is rotated, and what
-    every norm takes is rotated back. If the description is whole, nothing else can tell.
+    In the first run, which is returned, the model is as it is. In the second one, what every writer adds is
+    rotated, and what every norm takes is rotated back. If the description is whole, nothing else can tell.
 
     Raises
     ------
@@ -46,13 +48,14 @@ def trace(model: Any, parts: Parts, run: Callable[[], Any]) -> None:
         If anything else changes: the message names who.
     """
     with evaluating(model), unfused():
-        plain = _record(model, run)
+        plain = record(model, run)
         reached = {id(module) for _, module, _ in plain.calls}
         _check_reached(parts, reached)
         turn = _some_rotation(parts.width, parts.writers[0].parameter.dtype)
         with _rotated(model, parts, turn, reached):
-            turned = _record(model, run)
+            turned = record(model, run)
     _compare(parts, plain, turned, turn)
+    return plain
 
 
 @contextmanager
@@ -80,8 +83,12 @@ def outputs(result: Any) -> list[Any]:
     return []
 
 
-def _record(model: Any, run: Callable[[], Any]) -> _Run:
-    found = _Run()
+def record(model: Any, run: Callable[[], Any]) -> Run:
+    """Run a model, and return what its modules gave."""
+    found = Run()
+
+    def ran(module: Any, args: Any, output: Any) -> None:
+        found.ran.add(id(module))
 
     def look(name: str, module: Any, args: Any, output: Any) -> None:
         tensors = [x.detach().clone() for x in outputs(output)]
@@ -89,6 +96,7 @@ def _record(model: Any, run: Callable[[], Any]) -> _Run:
 
     with ExitStack() as hooks:
         for name, module in model.named_modules():
+            hooks.callback(module.register_forward_hook(ran).remove)
             if name and (not list(module.children()) or list(module.parameters(recurse=False))):
                 hooks.callback(module.register_forward_hook(partial(look, name)).remove)
         found.result = [x.detach().clone() for x in outputs(run())]
@@ -189,37 +197,39 @@ def apply(turn: Any, rows: Any) -> Any:
     return cast(values @ turn.to(values.device).T, rows)
 
 
-def _compare(parts: Parts, plain: _Run, turned: _Run, turn: Any) -> None:
+def _compare(parts: Parts, plain: Run, turned: Run, turn: Any) -> None:
     known = {id(w.module) for w in parts.weights()} | {id(n.module) for n in parts.norms}
     scaled = {id(w.module) for w in parts.writers if w.key in parts.scales}
+    rotate = partial(apply, turn)
     first = None
     for (name, module, a), (other, _, b) in zip(plain.calls, turned.calls, strict=False):
         if name != other or len(a) != len(b):
             first = first or name
             break
         # A writer under a scale gives what only the scale makes a rotation of.
-        if id(module) in scaled or all(_same(x, y, turn) for x, y in zip(a, b, strict=True)):
+        unchanged = (same(x, y, parts.width, rotate) for x, y in zip(a, b, strict=True))
+        if id(module) in scaled or all(unchanged):
             continue
         if id(module) in known or not list(module.parameters()):
             first = first or name  # it sees what came before, or passes it on
         elif first is None:
             raise ValueError(_unknown_reader(name, module))
-    end = all(_far(x, y) <= 0 for x, y in zip(plain.result, turned.result, strict=True))
+    end = all(far(x, y) <= 0 for x, y in zip(plain.result, turned.result, strict=True))
     if first is None and end:
         return
     raise ValueError(_unknown_writer(parts, plain, first))
 
 
-def _same(x: Any, y: Any, turn: Any) -> bool:
+def same(x: Any, y: Any, width: int, rotate: Callable[[Any], Any]) -> bool:
     """Whether an output is as it was, or is the stream and rotated as a whole."""
     if x.shape != y.shape:
         return False
-    if _far(x, y) <= 0:
+    if far(x, y) <= 0:
         return True
-    return x.ndim > 0 and x.shape[-1] == len(turn) and _far(apply(turn, x), y) <= 0
+    return x.ndim > 0 and x.shape[-1] == width and far(rotate(x), y) <= 0
 
 
-def _far(x: Any, y: Any) -> float:
+def far(x: Any, y: Any) -> float:
     """Return by how much two outputs differ beyond rounding, relative; NaN is far."""
     wide, other = float64(x), float64(y)
     # Masks of minus infinity are the same in both.
@@ -238,7 +248,7 @@ def _unknown_reader(name: str, module: Any) -> str:
     )
 
 
-def _unknown_writer(parts: Parts, plain: _Run, first: str | None) -> str:
+def _unknown_writer(parts: Parts, plain: Run, first: str | None) -> str:
     known = {id(w.module) for w in parts.weights()} | {id(n.module) for n in parts.norms}
     before = []
     for name, module, out in plain.calls:

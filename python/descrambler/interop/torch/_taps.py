@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
 
 from ..._util.validate import require_extra
 from ...readers._torch_live import unwrapped
@@ -112,6 +114,25 @@ def _takes(signature: inspect.Signature, arguments: tuple[Any, ...]) -> bool:
     except TypeError:
         return False
     return True
+
+
+def several(batches: Iterable[Any]) -> Iterable[Any]:
+    """Return batches; one batch in their place is refused.
+
+    Raises
+    ------
+    TypeError
+        If one tensor, array or mapping is given, or what cannot be iterated over.
+    """
+    one = isinstance(batches, torch.Tensor | np.ndarray | Mapping | str)
+    if one or not isinstance(batches, Iterable):
+        kind = "tensor" if isinstance(batches, torch.Tensor) else type(batches).__name__
+        raise TypeError(
+            f"batches must be an iterable of batches, got one {kind}: pass [{kind}]"
+            if one
+            else f"batches must be an iterable of batches, such as a list, got {kind}"
+        )
+    return batches
 
 
 @contextmanager
