@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..._util.validate import require_extra
+from ._devices import wide as float64
 from ._stream_group import random_from
 from ._stream_parts import find
 from ._stream_plan import plan
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     import torch
 else:
     torch = require_extra("torch", "torch", "descrambler.interop.torch")
+
+# How many roundings of its dtype, per operation, may lie between a stored weight and the exact one.
+ROUNDINGS = 4
 
 
 def compare(
@@ -44,7 +48,9 @@ def compare(
     if experts:
         tolerance = float("inf")
     own = plain
+    stored: dict[str, float] = {}
     if not wide:
+        stored = _far_from(after, model) if records else {}
         before = as_stored(before, model)
         after = model if records else _changed(model, spec, turn, centered)
         pair = Pair(before, after, spec, turn, centered, forward)
@@ -59,7 +65,24 @@ def compare(
         " and ".join(sorted(str(dtype).removeprefix("torch.") for dtype in dtypes)),
         experts,
         "the original" if original else "the original, computed back",
+        stored,
+        ROUNDINGS * (len(records) + 1) * max(torch.finfo(dtype).eps for dtype in dtypes),
     )
+
+
+def _far_from(exact: Any, model: Any) -> dict[str, float]:
+    """Return by name how far the weights of a model lie from those of its copy in float64, relative to each norm."""
+    have = dict(model.named_parameters(remove_duplicate=False))
+    found = {}
+    for name, value in exact.named_parameters(remove_duplicate=False):
+        there = have.get(name)
+        if there is None or there.shape != value.shape:
+            found[name] = float("inf")
+            continue
+        expected, norm = float64(value), float(float64(value).norm())
+        apart = float((float64(there) - expected).norm())
+        found[name] = (apart / norm if norm else apart) if apart == apart else float("inf")
+    return found
 
 
 def _total(before: Any, spec: Stream, records: Sequence[Record]) -> tuple[Any, bool]:

@@ -38,8 +38,14 @@ def opened(path: Path) -> Any:
     ------
     ValueError
         If it is cut short, or of another format.
+    FileNotFoundError
+        If there is no such file.
     """
     safetensors = require_extra("safetensors", "safetensors", "rotating a model")
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} must be a safetensors file, got {'a folder' if path.is_dir() else 'no file'}"
+        )
     try:
         return safetensors.safe_open(str(path), "pt")
     except safetensors.SafetensorError as error:

@@ -25,7 +25,13 @@ def orthogonal(P: Any) -> Any:
         )
     P = getattr(P, "matrix", P)
     if not isinstance(P, torch.Tensor):
-        P = torch.from_numpy(np.array(P, dtype=np.float64))
+        array = np.asarray(P)
+        if array.dtype.kind not in "iuf":
+            kind = f"an array of {array.dtype}" if array.ndim else type(P).__name__
+            raise TypeError(f"P must be a matrix of real numbers or a Rotation, got {kind}")
+        P = torch.from_numpy(np.array(array, dtype=np.float64))
+    if P.is_complex():
+        raise TypeError(f"P must be a matrix of real numbers, got one of {P.dtype}")
     turn = wide(P).clone()
     if turn.ndim != 2 or turn.shape[0] != turn.shape[1]:
         raise ValueError(f"P must be a square matrix, got shape {tuple(turn.shape)}")

@@ -64,6 +64,10 @@ def load_rotated(model: torch.nn.Module, path: str | Path) -> torch.nn.Module:
     ValueError
         If the file is of another kind, or does not fit the model; the model is then as it was.
     """
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError(
+            f"model must be a torch.nn.Module, got {type(model).__name__}: build it first"
+        )
     with opened(Path(path)) as file:
         header = file.metadata() or {}
         if header.get("schema") != SCHEMA:

@@ -56,6 +56,11 @@ class StreamVerification:
     reference : str
         What the model was compared with in its own dtype: "the original" (from the backup, or before
         anything was written), or "the original, computed back".
+    stored : dict of float
+        By name, how far each stored weight lies from the rotated one, relative; for models in less than
+        float64 that were folded or rotated.
+    rounding : float
+        What the numbers in `stored` must not exceed: a few roundings of the dtype.
     """
 
     exact: float
@@ -66,6 +71,8 @@ class StreamVerification:
     dtype: str
     experts_changed: float | None
     reference: str
+    stored: dict[str, float] = field(default_factory=dict)
+    rounding: float = float("inf")
 
     @property
     def passed(self) -> bool:
@@ -80,6 +87,9 @@ class StreamVerification:
             (f"the stream at {worst} in float64", self.points[worst], EXACT),
             ("the outputs of the model's own forward in float64", self.forward, self.tolerance),
         )
+        if self.stored:
+            off = max(self.stored, key=self.stored.__getitem__)
+            checks += ((f"the stored weights at {off}", self.stored[off], self.rounding),)
         # Written so that NaN fails.
         return [
             f"{what} differ by {value:.1e} (at most {most:.0e})"
@@ -94,6 +104,11 @@ class StreamVerification:
             f"outputs, the model's own forward:   {self.forward:.1e} (at most {self.tolerance:.0e})",
             f"outputs in {self.dtype}, against {self.reference}: {self.own:.1e}",
         ]
+        if self.stored:
+            most = max(self.stored.values())
+            lines.append(
+                f"stored weights, from the exact ones: {most:.1e} (at most {self.rounding:.0e})"
+            )
         if self.experts_changed is not None:
             lines.append(f"tokens with other experts: {self.experts_changed:.2%}")
         return "largest relative differences\n  " + "\n  ".join(lines)
