@@ -93,8 +93,11 @@ def test_folders_that_do_not_fit_are_refused(tmp_path):
     model = make("Llama")
     model.save_pretrained(tmp_path / "old")
     rotate = bridge.rotate_checkpoint
-    with pytest.raises(ValueError, match="new or an empty folder"):
+    with pytest.raises(ValueError, match="another folder than the checkpoint"):
         rotate(tmp_path / "old", tmp_path / "old")
+    (tmp_path / "full" / "sub").mkdir(parents=True)
+    with pytest.raises(ValueError, match="new or an empty folder"):
+        rotate(tmp_path / "old", tmp_path / "full")
     with pytest.raises(ValueError, match=r"must hold model\.safetensors"):
         rotate(tmp_path, tmp_path / "new")
     with pytest.raises(ValueError, match="must have shape"):
@@ -123,6 +126,7 @@ def test_damaged_folders_are_refused_in_one_line(tmp_path, capsys):
         assert message in shown and len(shown.splitlines()) == 1
         assert not (tmp_path / "new").exists()
 
+    capsys.readouterr()
     refused("got no folder", folder=tmp_path / "nowhere")
     for force in ((), ("--force",)):
         refused("another folder than the checkpoint", tmp_path / "old", tmp_path / "old", *force)

@@ -210,7 +210,7 @@ class CurvedReader(Block):
 
 @pytest.mark.parametrize(
     ("block", "message"),
-    [(GatedReader, "qkv .*stands between"), (CurvedReader, r"at blocks\.0\.curve.* norm2 gives")],
+    [(GatedReader, "qkv .*stands between"), (CurvedReader, r"at blocks\.0\.curve.*norm2 gives")],
 )
 def test_what_stands_between_a_norm_and_its_reader_is_found(block, message):
     with pytest.raises(ValueError, match=message):

@@ -82,14 +82,14 @@ class StreamVerification:
     def failures(self) -> list[str]:
         """Return, in words, what exceeds its tolerance."""
         worst = max(self.points, key=self.points.__getitem__)
-        checks = (
+        checks = [
             ("the outputs in float64", self.exact, EXACT),
             (f"the stream at {worst} in float64", self.points[worst], EXACT),
             ("the outputs of the model's own forward in float64", self.forward, self.tolerance),
-        )
+        ]
         if self.stored:
             off = max(self.stored, key=self.stored.__getitem__)
-            checks += ((f"the stored weights at {off}", self.stored[off], self.rounding),)
+            checks.append((f"the stored weights at {off}", self.stored[off], self.rounding))
         # Written so that NaN fails.
         return [
             f"{what} differ by {value:.1e} (at most {most:.0e})"
