@@ -127,7 +127,8 @@ def test_damaged_folders_are_refused_in_one_line(tmp_path, capsys):
         assert not (tmp_path / "new").exists()
 
     capsys.readouterr()
-    refused("got no folder", folder=tmp_path / "nowhere")
+    refused(f"No such folder: {tmp_path / 'nowhere'}", folder=tmp_path / "nowhere")
+    refused("is a file: give the folder", folder=shard)
     for force in ((), ("--force",)):
         refused("another folder than the checkpoint", tmp_path / "old", tmp_path / "old", *force)
     (tmp_path / "p.npy").write_text("1")

@@ -79,8 +79,10 @@ def read(path: Path, name: str) -> Any:
 
 def files_of(folder: Path) -> dict[str, str]:
     """Return by name of each tensor the file that holds it."""
+    if folder.is_file():
+        raise NotADirectoryError(f"{folder} is a file: give the folder of the checkpoint")
     if not folder.is_dir():
-        raise ValueError(f"{folder} must be a folder with a checkpoint, got no folder")
+        raise FileNotFoundError(f"No such folder: {folder}")
     if (folder / INDEX).exists():
         return _weight_map(folder / INDEX)
     if not (folder / ONE).exists():

@@ -97,6 +97,8 @@ def rotate_checkpoint(
     ValueError, TypeError
         If the class of the model is unknown or a rotation is no symmetry of it, or the files do not
         have the weights of the model under its names; nothing is written then.
+    OSError
+        If the folder is not there, or the new files cannot be written.
     """
     folder, output = Path(folder), Path(output)
     full = output.exists() and any(output.iterdir())
