@@ -14,19 +14,24 @@ from descrambler.analysis._ridge_search import best_ridge
 TIME = (np.arange(128) + 0.5) / 128
 
 
-def planted(exponent, noise=1.0, n_link=40, seed=0, top=40.0):
-    """Link frequency k carries waves of frequency ``c k^exponent``, `top` at the last, in noise."""
+def planted(exponent, noise=1.0, n_link=40, seed=0, top=40.0, time=TIME):
+    """Link frequency k carries waves of frequency ``c k^exponent``, `top` at the last, in noise.
+
+    Waves beyond the axis are left out.
+    """
     generator = np.random.default_rng(seed)
     last = (n_link - 1) // 2
     highest = last if exponent > 0 else 1
     link = np.arange(n_link) / n_link
-    w = np.zeros((n_link, len(TIME)))
+    w = np.zeros((n_link, len(time)))
     for k in range(1, last + 1):
         f = top * (k / highest) ** exponent
+        if f >= len(time) / 2:
+            continue
         for wave in (np.cos, np.sin):
             phase = generator.uniform(0, 2 * np.pi)
             w += np.outer(
-                wave(2 * np.pi * k * link + phase), np.cos(2 * np.pi * f * TIME + 2 * phase)
+                wave(2 * np.pi * k * link + phase), np.cos(2 * np.pi * f * time + 2 * phase)
             )
     return w + noise * w.std() * generator.standard_normal(w.shape)
 
@@ -41,6 +46,19 @@ def test_a_planted_exponent_is_read_without_bias(exponent, transform, noise):
     highest = 19 if exponent > 0 else 1
     assert np.mean([m(highest) for m in maps]) == pytest.approx(40, rel=0.02)
     assert all(m.evidence > 0.03 for m in maps)
+
+
+@pytest.mark.parametrize(
+    ("exponent", "top", "n_in", "seed"),
+    [(1.7, 60, 40, 0), (1.7, 120, 48, 1), (2.3, 250, 48, 0), (2.3, 120, 64, 1)],
+)
+def test_a_sharp_ridge_that_leaves_the_axis_is_read_all_the_same(exponent, top, n_in, seed):
+    """Of lines far beyond the axis only rounding is left, and must not decide where the search goes."""
+    time = (np.arange(n_in) + 0.5) / n_in
+    found = analysis.frequency_map(planted(exponent, 0.1, 60, seed, top, time))
+    assert found.exponent == pytest.approx(exponent, abs=0.02)
+    assert found(29) == pytest.approx(top, rel=0.03)
+    assert 1e-4 < found.error < 0.1
 
 
 @pytest.mark.slow

@@ -19,6 +19,8 @@ _SHARES = (1e-4, 0.99)
 _NEWTON_STEPS = 20
 # Newton's method squares its error: after a step below this nothing is left of it.
 _SETTLED = 1e-6
+# Curvature below which a share has no say: its line is off the axis, where what little is left of it is rounding.
+_FAINT = 1e-16
 
 
 class Slopes(NamedTuple):
@@ -193,7 +195,8 @@ class Likelihood:
     ) -> Slopes:
         """Return the derivatives by theta, from those by share, center and variance of each line."""
         center, _, spread = self._at
-        follows = self._free(by_share) / np.maximum(own, 1e-300)
+        free = self._free(by_share) & (own > _FAINT)
+        follows = np.divide(1, own, out=np.zeros_like(own), where=free)
         share_step = follows * by_share
         gradient = by_line + mixed * share_step
         curvature += follows * (mixed[[0, 0, 1]] * mixed[[0, 1, 1]])
