@@ -219,15 +219,35 @@ def test_files_with_the_names_of_the_model_are_rotated_too(rotated, name, tmp_pa
     assert float((after - before).abs().max() / before.abs().max()) < 2e-6
 
 
-def test_a_tie_stored_under_its_other_name_is_broken_there(rotated, tmp_path):
-    given, before, old, _ = rotated("Llama, tied")
-    tensors = load_file(old / "model.safetensors")
-    tensors["lm_head.weight"] = tensors.pop("model.embed_tokens.weight")
-    (tmp_path / "other").mkdir()
-    save_file(tensors, tmp_path / "other" / "model.safetensors", {"format": "pt"})
-    (tmp_path / "other" / "config.json").write_text((old / "config.json").read_text())
-    bridge.rotate_checkpoint(tmp_path / "other", tmp_path / "new", random_state=0)
-    after = logits(load("Llama, tied", tmp_path / "new"), given)
+@pytest.mark.parametrize(
+    ("name", "stored", "other"),
+    [
+        ("Llama", "model.embed_tokens.weight", "lm_head.weight"),
+        ("GPT-NeoX", "gpt_neox.embed_in.weight", "embed_out.weight"),
+    ],
+)
+def test_a_tie_stored_under_its_other_name_is_broken_there(name, stored, other, tmp_path):
+    model = make(name, tie_word_embeddings=True)
+    model.save_pretrained(tmp_path / "old")
+    path = tmp_path / "old" / "model.safetensors"
+    tensors = load_file(path)
+    tensors[other] = tensors.pop(stored)
+    save_file(tensors, path, {"format": "pt"})
+    bridge.rotate_checkpoint(tmp_path / "old", tmp_path / "new", random_state=0)
+    before, after = (logits(m, batch(model)) for m in (model, load(name, tmp_path / "new")))
+    assert float((after - before).abs().max() / before.abs().max()) < 2e-6
+
+
+def test_weights_of_zeros_are_rotated(tmp_path):
+    model = make("Llama")
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("proj.weight"):
+                parameter.zero_()
+    model.save_pretrained(tmp_path / "old")
+    found = bridge.rotate_checkpoint(tmp_path / "old", tmp_path / "new", random_state=0)
+    assert max(found.sampled.values()) < 1e-13
+    before, after = (logits(m, batch(model)) for m in (model, load("Llama", tmp_path / "new")))
     assert float((after - before).abs().max() / before.abs().max()) < 2e-6
 
 

@@ -145,7 +145,7 @@ def _turned(model: Any, held: dict[str, Held], todo: Plan) -> dict[str, _Turned]
             split = held[name].split
             turned[name] = _Turned(name, {axis - split: step for axis, step in job.steps.items()})
         if not any(weight in stored for weight in same):
-            source = next(name for name in tied if name in stored)
+            source = next(stored[name][0] for name in tied if name in stored)
             turned[own] = _Turned(source, job.steps)
     return turned
 
@@ -223,7 +223,9 @@ def _check(
             if step.gain is not None:  # what a gain of zero silenced is gone, and was not heard
                 kept = torch.nonzero(step.gain != 0)[:, 0]
                 wide, again = wide.index_select(axis, kept), again.index_select(axis, kept)
-        found[name] = float((wide - again).abs().max() / wide.abs().max())
+        # A weight of zeros stays one.
+        largest = wide.abs().max().clamp_min(torch.finfo(torch.float64).tiny)
+        found[name] = float((wide - again).abs().max() / largest)
         # Rounding of the dtype, enlarged where a small gain is divided out again.
         gains = [s.gain for s in steps.values() if s.gain is not None]
         small = min(
