@@ -209,24 +209,26 @@ void test_crews() {
                    {{1.0, std::make_shared<Entropy<T>>()}});
   Kurtosis<T> kurtosis({{x.data(), x.rows(), x.cols()}, T(1), nullptr}, x.transpose() * x);
   const Matrix<T> p = cayley<T>(random_skew<T>(40) / T(40));
-  const Vector<T> direction = Vector<T>::Random(packed_size(n)) / T(n), bias = Vector<T>::Random(30);
+  const Vector<T> direction = Vector<T>::Random(packed_size(n)) / T(n), bias = Vector<T>::Random(30),
+                  many = Vector<T>::Random(500000);  // several chunks
   const auto all = [&](const Crew& crew) {
     CayleyChart<T> chart({criterion, false}, Matrix<T>::Identity(n, n), crew);
     RecenteredChart<T> recentered({criterion, false}, Matrix<T>::Identity(n, n), RetractionKind::cayley,
                                   crew);
-    Vector<T> first(packed_size(n)), second(packed_size(n));
+    Vector<T> first(packed_size(n)), second(packed_size(n)), fifth(many.size());
     Matrix<T> third(40, 40), fourth(40, 40);
     chart.value_and_gradient(direction, first);
     recentered.sample(direction, T(0.5), second);
     const double value =
         sum.value_and_gradient(p, third, crew) + kurtosis.value_and_gradient(p, fourth, crew);
+    assign(fifth, many.reverse() * dot<T>(many, many, crew), crew);
     GramSum gram(30);
     gram.add_layer<T>(x, w, bias, ActivationKind::tanh, T(0), crew);
     gram.finish();
-    Vector<double> joined(2 * first.size() + 2 * third.size() + gram.matrix().size() + 1);
+    Vector<double> joined(2 * first.size() + 2 * third.size() + gram.matrix().size() + many.size() + 1);
     joined << first.template cast<double>(), second.template cast<double>(),
         third.reshaped().template cast<double>(), fourth.reshaped().template cast<double>(),
-        gram.matrix().reshaped(), value;
+        gram.matrix().reshaped(), fifth.template cast<double>(), value;
     return joined;
   };
   const Vector<double> alone = all(nobody);
@@ -234,13 +236,11 @@ void test_crews() {
   CHECK(helpers_at_work == 0);
 }
 
-// Every task is done once, whatever the threads; what a task or the poll throws comes to the caller, and
-// the crew can go on.
+// Every task is done once; what a task or the poll throws comes to the caller, and the crew can go on.
 template <class T>
 void test_each() {
-  int polls = 0;
+  int polls = 0, interrupted = 0, failed = 0;
   const Crew crew([&] { throw_if(++polls % 7 == 0); }, 3);
-  int interrupted = 0, failed = 0;
   for (int round = 0; round < 50; ++round) {
     std::vector<std::atomic<int>> done(20);
     std::atomic<bool> polled{false};  // helpers wait for it: in every round, however slow the caller is

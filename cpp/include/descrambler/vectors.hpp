@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 #include "matrix.hpp"
 
@@ -42,7 +43,8 @@ T sum_of_chunks(Index size, const Crew& crew, const Part& part) {
   chunks.visit(crew, [&](Index number, Index start, Index count) {
     sums[static_cast<std::size_t>(number)] = part(start, count);
   });
-  return Eigen::Map<const Vector<T>>(sums.data(), chunks.count()).sum();
+  // In their order: Eigen's depends on where in memory they are, here the stack.
+  return std::accumulate(sums.begin(), sums.begin() + chunks.count(), T(0));
 }
 
 template <class T, class A, class B>
