@@ -132,8 +132,11 @@ class TestModules:
             network.reduce(2).layers,
             network.with_rotation(np.eye(size), 1).layers,
         ):
+            ds.Network(layers).save(tmp_path / "taken.npz")
             with pytest.raises(ValueError, match="this network has convolutions"):
                 ds.interpret(ds.Network(layers), inputs)
+            with pytest.raises(ValueError, match="this network has convolutions"):
+                ds.interpret(tmp_path / "taken.npz", inputs)
 
     @pytest.mark.parametrize(
         ("layers", "message"),

@@ -18,7 +18,6 @@ NEAR = 0.02
 class Curvature:
     """Cholesky factor of the damped -H, H the Hessian of F in e in units of d_j d_k."""
 
-    d: Array
     factor: tuple[Array, bool]
 
     def change(self, slope: Array, d: Array) -> Array:
@@ -39,7 +38,7 @@ def curvature(
     rule in log t. The diagonal of -H is at most 1/2, which as damping gives about the majorize-maximize step.
     `single` is whether single precision will do for this range of singular values.
     """
-    # Right to two per cent; near the optimum, where the factor serves for more than a step, to 0.4 per cent.
+    # Right to three per cent; near the optimum, where the factor serves for more than a step, to 0.3 per cent.
     far = 1.7 if single else 1.5
     step, first = (1.2, 20.0) if slope < NEAR else (far, 12.0)
     unit = np.sqrt(d.max())  # single precision holds no very large or small weights
@@ -58,6 +57,6 @@ def curvature(
         hessian += np.square(product, out=product)
     hessian[np.diag_indices_from(hessian)] += damping
     try:
-        return Curvature(d, scipy.linalg.cho_factor(hessian, check_finite=False, overwrite_a=True))
+        return Curvature(scipy.linalg.cho_factor(hessian, check_finite=False, overwrite_a=True))
     except np.linalg.LinAlgError:
         return None

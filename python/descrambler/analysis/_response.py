@@ -149,9 +149,9 @@ def band_pass_level(response: ArrayLike) -> float:
     """Return the mean response outside the pass band relative to the peak, in dB: the larger of both sides.
 
     The sides are below half the lower edge of the pass band (-3 dB), and above the middle between its
-    upper edge and the end of the axis. Each mean is an r.m.s. of the squared response, interpolated
-    linearly. Unlike a peak, edges are stable for a band with a flat top. Band-pass: far below 0.
-    P does not matter.
+    upper edge and the end of the axis. Each mean is an r.m.s.; the squared response is interpolated
+    linearly between its points. Unlike a peak, edges are stable for a band with a flat top. Band-pass:
+    far below 0. P does not matter.
 
     Parameters
     ----------

@@ -247,5 +247,6 @@ def describe(layer: Folded) -> dict[str, Any]:
     if isinstance(layer, Activation):
         slope = {} if layer.slope is None else {"slope": layer.slope}
         return {"type": "activation", "name": layer.name, **slope}
-    # The spelling of the first files.
-    return {"type": "linear" if isinstance(layer, Linear) else "renormalise"}
+    if isinstance(layer, Linear):
+        return {"type": "linear"} | ({"convolution": True} if isinstance(layer, Unrolled) else {})
+    return {"type": "renormalise"}  # the spelling of the first files

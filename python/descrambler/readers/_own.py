@@ -52,7 +52,8 @@ def _network(
                 name = f"{prefix}linear_{k}"
                 bias = f"{name}.bias" if f"{name}.bias" in keys else None
                 layer = linear(path, get, f"{name}.weight", bias)
-                layers.append(Unrolled(layer.weight, layer.bias) if k in convolutions else layer)
+                unrolled = entry.get("convolution") is True or k in convolutions
+                layers.append(Unrolled(layer.weight, layer.bias) if unrolled else layer)
             case {"type": "activation", "name": str(name)}:
                 with blame(path, what):
                     layers.append(Activation(name, entry.get("slope")))
@@ -65,7 +66,7 @@ def _network(
 
 
 def _convolutions(provenance: dict[str, Any]) -> set[Any]:
-    """Return the numbers of the linear layers that are convolutions."""
+    """Return the numbers of the linear layers that are convolutions, as older files say it."""
     noted = provenance.get("convolutions")
     entries = noted if isinstance(noted, list) else []
     numbers = (entry.get("layer") for entry in entries if isinstance(entry, dict))
