@@ -121,11 +121,6 @@ def found_with_power(draws: Array, reached: Mask, level: float) -> Array:
     return lifted + center + critical * spread if np.isfinite(critical) else lifted - np.inf
 
 
-def least_draws(level: float) -> int:
-    """Draws from which on a value beyond all of them has p at or below the level."""
-    return int(np.ceil(1 / level - 1e-9)) - 1
-
-
 def settled(exceeded: Array, draws: int, level: float) -> Mask:
     """Tell whether the draws that are at least as large already rule out p <= level at the full number.
 
