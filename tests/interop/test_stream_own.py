@@ -240,6 +240,22 @@ def test_an_embedding_that_is_read_as_the_head():
     assert apart(before, run(model)) < 1e-13 and stream.verify([ids()]).passed
 
 
+class Returning(Small):
+    """Returns what its head reads, as well."""
+
+    def forward(self, ids):
+        kept = []
+        hook = self.norm.register_forward_hook(lambda module, args, output: kept.append(output))
+        result = super().forward(ids)
+        hook.remove()
+        return result, kept[0]
+
+
+def test_a_model_that_returns_the_stream_is_refused():
+    with pytest.raises(ValueError, match="in the output .* the model returns it"):
+        bridge.residual_stream(Returning().double().eval(), SPEC, ids())
+
+
 def test_a_trace_that_fails_leaves_the_weights(monkeypatch):
     model = make()
     places = {name: id(value) for name, value in model.named_parameters(remove_duplicate=False)}

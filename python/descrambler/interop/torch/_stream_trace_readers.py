@@ -139,7 +139,8 @@ def _compare(parts: Parts, plain: Run, turned: Run, work: Work) -> None:
     if where:
         raise ValueError(
             f"{where} the model depends on the basis of what {last.name if last else 'a norm'} gives: a weight that "
-            "reads it is not among the readers of this norm, or a function that is no rotation comes before them"
+            "reads it is not among the readers of this norm, a function that is no rotation comes before them, or the model "
+            "returns it"
         )
 
 
