@@ -236,3 +236,18 @@ def test_nearly_orthonormal_rows_become_so():
         found = diagonal_closing.orthonormalized(near)
         assert np.abs(found @ found.T - np.eye(30)).max() < 1e-14
         assert np.abs(found - near).max() <= 10 * noise + 1e-15
+
+
+@pytest.mark.parametrize("n", [2, 3, 6, 20])
+def test_weights_with_equal_columns_are_certified_soon(n):
+    """Weight may move from one to the other: the optimum is not unique."""
+    generator = np.random.default_rng(n)
+    for _ in range(8):
+        w = generator.standard_normal((n, n))
+        w[:, 1] = w[:, 0]
+        result = ds.diagonalize(w, "norm_square")
+        assert result.gap <= 1e-10
+        assert result.n_eval <= 20
+    whole = generator.integers(-1, 2, (n, n)).astype(float)
+    whole[:, -1] = -whole[:, 0]
+    assert ds.diagonalize(whole, "norm_square").gap <= 1e-10

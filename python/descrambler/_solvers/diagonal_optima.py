@@ -27,7 +27,7 @@ from .settings import Settings, State
 
 # Squares of singular values that vary less keep the digits that a certificate of 1e-10 needs.
 LEAST_SQUARE = 1e-10
-# Relative change of d after which the curvature is computed anew.
+# Relative change of d after which the curvature is computed anew; of e, up to which a step is straight.
 SMALL_CHANGE = 0.02
 # Slope below which the bound of a point is worth its time.
 TIGHT = 1e-3
@@ -140,6 +140,9 @@ def _moved(here: _Point, change: Array) -> Array:
 
     To first order in the change: no e_j turns negative, and those that fall far do not fall too far.
     """
+    if here.parts.vt is not None and np.abs(change).max() < SMALL_CHANGE:
+        # Along a direction in which F is constant, as of two equal columns, any change is right but a bent one.
+        return np.asarray(here.d * np.sqrt(1 + change))
     rise, fall = np.clip(change, 0, 19), np.minimum(change, 0)
     if here.parts.vt is None:
         rise = np.expm1(np.minimum(rise, 3))
