@@ -238,16 +238,22 @@ def test_nearly_orthonormal_rows_become_so():
         assert np.abs(found - near).max() <= 10 * noise + 1e-15
 
 
-@pytest.mark.parametrize("n", [2, 3, 6, 20])
-def test_weights_with_equal_columns_are_certified_soon(n):
-    """Weight may move from one to the other: the optimum is not unique."""
-    generator = np.random.default_rng(n)
+@pytest.mark.parametrize("n", [3, 8])
+@pytest.mark.parametrize(("apart", "most"), [(0, 15), (1e-4, 25), (1e-5, 60)])
+def test_weights_with_equal_columns_are_certified_soon(n, apart, most):
+    """Weight may move from one to the other for next to nothing."""
+    generator, evaluations = np.random.default_rng(0), []
     for _ in range(8):
         w = generator.standard_normal((n, n))
-        w[:, 1] = w[:, 0]
+        w[:, 1] = w[:, 0] + apart * generator.standard_normal(n)
         result = ds.diagonalize(w, "norm_square")
         assert result.gap <= 1e-10
-        assert result.n_eval <= 20
-    whole = generator.integers(-1, 2, (n, n)).astype(float)
-    whole[:, -1] = -whole[:, 0]
-    assert ds.diagonalize(whole, "norm_square").gap <= 1e-10
+        evaluations.append(result.n_eval)
+    assert np.mean(evaluations) <= most
+
+
+def test_small_integers_are_certified():
+    generator = np.random.default_rng(0)
+    for _ in range(60):
+        result = ds.diagonalize(generator.integers(-1, 2, (3, 3)), "norm_square")
+        assert result.objective == 0 or result.gap <= 1e-10

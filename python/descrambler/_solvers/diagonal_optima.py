@@ -27,7 +27,7 @@ from .settings import Settings, State
 
 # Squares of singular values that vary less keep the digits that a certificate of 1e-10 needs.
 LEAST_SQUARE = 1e-10
-# Relative change of d after which the curvature is computed anew; of e, up to which a step is straight.
+# Relative change of d after which the curvature is computed anew.
 SMALL_CHANGE = 0.02
 # Slope below which the bound of a point is worth its time.
 TIGHT = 1e-3
@@ -136,17 +136,15 @@ def _bound(s: Array, load: Array, norms: Array) -> float:
 
 
 def _moved(here: _Point, change: Array) -> Array:
-    """Return the d after a relative change of e, each e_j changed by a factor of 50 or 20 at most.
-
-    To first order in the change: no e_j turns negative, and those that fall far do not fall too far.
-    """
-    if here.parts.vt is not None and np.abs(change).max() < SMALL_CHANGE:
-        # Along a direction in which F is constant, as of two equal columns, any change is right but a bent one.
-        return np.asarray(here.d * np.sqrt(1 + change))
-    rise, fall = np.clip(change, 0, 19), np.minimum(change, 0)
-    if here.parts.vt is None:
-        rise = np.expm1(np.minimum(rise, 3))
-    moved: Array = here.d * np.sqrt((1 + rise) * np.maximum((1 - fall / 4) ** -4.0, 0.02))
+    """Return the d after a relative change of e, each e_j changed by a factor of 20 or 50 at most."""
+    if here.parts.vt is not None:
+        # F may be (nearly) constant along a line, as of equal columns: a step that bends would leave it.
+        factor = np.clip(1 + change, 0.05, 20)
+    else:
+        # To first order in the change: no e_j turns negative, and those that fall far do not fall too far.
+        rise, fall = np.exp(np.clip(change, 0, 3)), np.minimum(change, 0)
+        factor = rise * np.maximum((1 - fall / 4) ** -4.0, 0.02)
+    moved: Array = here.d * np.sqrt(factor)
     np.maximum(moved, 1e-100 * moved.max(), out=moved)  # an entry at zero would stay there
     return moved
 
