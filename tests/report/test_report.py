@@ -20,6 +20,7 @@ from descrambler.evidence._interpret import Interpretation, interpret
 from descrambler.evidence._study import Study
 from descrambler.evidence.detectors import Axes
 from descrambler.evidence.nulls import KINDS, UNTRAINED, Setting, draw
+from descrambler.report._evidence import N_DRAWS, _range_of
 from descrambler.report._html import Record, page, record
 from descrambler.report._html._packing import blocks, pack, picked
 from descrambler.report._html._record import CELLS, _stride
@@ -146,6 +147,10 @@ def test_controls_on_shuffled_targets_stand_beside_the_network():
     anew = result.counterparts[1]
     drawn = {result.draw(anew, number).network for number in range(20)}
     assert drawn == set(given["anew"])
+    studies, counted = _range_of(result, anew)
+    assert [study.network for study in studies] == list(given["anew"])
+    assert counted == "2 networks"
+    assert len(_range_of(result, result.kinds[0])[0]) == N_DRAWS
     assert result.pictured_draw(anew).inputs is result.pictured.inputs
     kept = record(result)
     assert [network["name"] for network in kept.text["networks"]] == ["trained", *names]

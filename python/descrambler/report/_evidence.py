@@ -12,6 +12,7 @@ from ..analysis import aggregate_response, frequencies, output_frequencies
 from ..axis import Axis
 from ..evidence._interpretation import Interpretation
 from ..evidence._study import Study
+from ..evidence._verdicts import label
 from ..evidence.nulls import Null
 from ._axes import show_weights
 from ._figures import first_layer, inner_layer, last_layer
@@ -87,6 +88,15 @@ def _closest(result: Interpretation, what: str) -> Null:
     return kinds[0] if kinds else result.counterparts[0]
 
 
+def _range_of(result: Interpretation, null: Null) -> tuple[list[Study], str]:
+    """Return all networks of a kind of controls, or draws of a null kind; and how many, in words."""
+    for kind, networks in result.controls.items():
+        if label(kind) == null.name:
+            studies = [Study(network, result.study.inputs) for network in networks]
+            return studies, f"{len(studies)} networks"
+    return [result.draw(null, number) for number in range(N_DRAWS)], f"{N_DRAWS} draws"
+
+
 def response_figure(result: Interpretation, *, ax: Place = None) -> Figure:
     """Response to the frequencies of the input axis, of the whole network and of its first layer.
 
@@ -97,7 +107,7 @@ def response_figure(result: Interpretation, *, ax: Place = None) -> Figure:
         Axes to draw into; a new figure otherwise.
     """
     null = _closest(result, "low-pass")
-    draws = [result.draw(null, number) for number in range(N_DRAWS)]
+    draws, counted = _range_of(result, null)
     inputs, n = result.axes.inputs, result.study.network.n_in
     frequency = frequencies(n) / (n * inputs.step(n))
     figure, (axes,) = panel_axes(ax, (1, 2), (8.6, 4.2), sharey=True)
@@ -116,7 +126,7 @@ def response_figure(result: Interpretation, *, ax: Place = None) -> Figure:
         levels = np.stack([level(of(study, column)) for study in draws])
         panel.fill_between(
             frequency, levels.min(axis=0), levels.max(axis=0), color="0.75", lw=0,
-            label=f"{null.name}, range of {len(draws)} draws",
+            label=f"{null.name}, range of {counted}",
         )  # fmt: skip
         panel.plot(
             frequency, level(of(result.measured, column)), color="black", lw=1.2, label="trained"
