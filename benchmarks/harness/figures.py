@@ -116,8 +116,19 @@ def roofline_figure(rates: Machine, works: Sequence[Work], *, ax: Place = None) 
             y = [work.operations / work.seconds / 1e9 for work in points]
             panel.plot(x, y, _MARKERS[index], color=_COLOURS[index], ms=6, label=name)
             for work, *at in zip(points, x, y, strict=True):
-                panel.annotate(f" n = {work.n}", at, fontsize=7, va="top")
+                panel.annotate(
+                    f"{work.n}",
+                    at,
+                    (0, -6),
+                    textcoords="offset points",
+                    fontsize=7,
+                    va="top",
+                    ha="center",
+                )
         panel.set(xscale="log", yscale="log", xlabel="operations per byte")
+        panel.yaxis.set_minor_formatter("{x:g}")
+        panel.yaxis.set_major_formatter("{x:g}")
+        panel.xaxis.set_major_formatter("{x:g}")
         panel.set_title(precision, fontsize=10)
         panel.grid(lw=0.3)
         panel.legend(loc="lower right", frameon=False, fontsize=8)

@@ -22,7 +22,7 @@ SECTIONS = ("ratios", "critical-path", "defaults")
 PICTURE = "bench_roofline.png"
 CAPTION = (
     "Rate of one core against floating-point operations per byte of memory traffic. The roof: the measured bandwidth, and the "
-    "measured rate of SciPy's matrix product."
+    "measured rate of SciPy's matrix product. Beside the points: n."
 )
 # Why a target is missed: by a part of the name of the case.
 REASONS = {

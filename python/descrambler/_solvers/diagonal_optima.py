@@ -223,10 +223,7 @@ def greatest_norm_square(w: Array, settings: Settings) -> Outcome:
         history.append(value)
         bounds.append(min(bounds[-1], bound))
         status = _stopping(history, bounds, beyond, settings, ascent.here)
-    rotation, evaluations = (
-        _best_row_signs(_found(ascent, parts, rank, used), w),
-        ascent.evaluations,
-    )
+    rotation = _best_row_signs(_found(ascent, parts, rank, used), w)
     note = "global optimum, certified" if status is Status.CONVERGED else ""
     iterations = len(history) - 1
     bound = bounds[-1] + beyond
@@ -239,7 +236,7 @@ def greatest_norm_square(w: Array, settings: Settings) -> Outcome:
             stacklevel=depth_of_the_package(),
         )
     values = np.asarray(history)
-    return Outcome(rotation, status, iterations, evaluations, values, bound=bound, note=note)
+    return Outcome(rotation, status, iterations, ascent.evaluations, values, bound=bound, note=note)
 
 
 def _found(ascent: _Ascent, parts: _Parts, rank: int, used: NDArray[np.bool_]) -> Array:
