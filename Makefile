@@ -1,5 +1,5 @@
 # make demo: set up .venv, install, run the main job.  make test: all tests.  make dev, make check: for contributors.
-# Longer ones, by hand: bench (docs/bench.md, 40 minutes), performance (docs/performance.md, 15), soak (calls from 8 threads, 10), fuzz (damaged files, 15),
+# Longer ones, by hand: bench (all benchmarks, into build/bench, 40 minutes), performance (docs/performance.md, 20), soak (calls from 8 threads, 10), fuzz (damaged files, 15),
 # faults (commands interrupted and killed, 30), coverage (40), controls (planted effects, docs/controls.md, 120),
 # weights and denoiser (train what ships or lies in examples again), wheels, cross (other systems).
 # Everything lives in .venv, build and demo; PYTHON chooses the interpreter.
@@ -111,7 +111,6 @@ coverage:
 # The settings that some machines have for old versions of OpenBLAS slow a current one down.
 bench: $(VENV)/extra-bench
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m benchmarks -o build/bench --force
-	cp build/bench/bench.md build/bench/bench_*.png docs/
 
 performance: $(VENV)/extra-bench
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m benchmarks performance -o docs --force

@@ -100,7 +100,7 @@ def _write(
     write_bytes(folder / "bench.csv", tables.comma_separated(lines).encode())
     write_bytes(folder / "bench.json", tables.as_json(lines, description).encode())
     pictures = {}
-    if traces := _traces(lines):
+    if traces := tables.traces(lines):
         save_png(gap_figure(traces), folder / GAPS)
         pictures[GAPS] = CAPTIONS[GAPS]
     if costs := _costs(lines):
@@ -112,15 +112,6 @@ def _write(
     )
     text = tables.page(lines, description, about, pictures, command)
     write_bytes(folder / "bench.md", text.encode())
-
-
-def _traces(lines: Sequence[tables.Line]) -> dict[str, dict[str, list[tuple[float, float]]]]:
-    """Gaps against time of the two smallest problems, one thread."""
-    found: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    for line in lines:
-        if line.row.trace and line.threads == 1 and "8 decades" in line.row.case:
-            found.setdefault(f"n = {line.row.n}", {})[line.row.theirs] = line.row.trace
-    return dict(list(found.items())[:2])
 
 
 def _costs(lines: Sequence[tables.Line]) -> dict[str, dict[str, list[tuple[float, float]]]]:

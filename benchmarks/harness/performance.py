@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from descrambler._util.files import write_bytes
 from descrambler.cli._common import force_argument, new_folder, save_png
 from descrambler.cli._main import run_command
 
-from . import critical_path, machine, ratios, run, tables, threads
-from .figures import roofline_figure
-from .measure import SCALES, Row, Scale
+from . import critical_path, machine, orthomax, processes, ratios, run, tables, threads
+from .figures import gap_figure, roofline_figure
+from .measure import SCALES, Scale
 
-SECTIONS = ("ratios", "critical-path", "defaults")
-PICTURE = "bench_roofline.png"
-CAPTION = (
-    "Rate of one core against floating-point operations per byte of memory traffic. The roof: the measured bandwidth, and the "
-    "measured rate of SciPy's matrix product. Beside the points: n."
-)
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SECTIONS = ("ratios", "peers", "critical-path", "defaults")
+PEERS = """\
+*Smoothness* of signals whose Gram matrix has eigenvalues that fall over 8 decades (and over 2), on one thread, from P = 1. A run ends
+when its value is within 1e-6 of the optimum (2 decades: 1e-3), or after {seconds:g} s; the note tells how far it came. Ours begins with the
+signals, its Gram matrix included; the others get the Gram matrix. "cayley-lbfgs" is the reference's algorithm in our C++.
+
+*Varimax, quartimax, kurtosis*: {orthomax} The cap is {cap:g} s."""
+PEER_CAP = 15.0
 # Why a target is missed: by a part of the name of the case.
 REASONS = {
     "random, best peer": "two eigendecompositions, two Hessians of some ten products each, and ten products to close",
@@ -36,23 +41,15 @@ REASONS = {
     "varimax": "the singular value decomposition, by LAPACK on one thread",
 }
 MISSED = "| missed | measured | target | reason |\n|---|---|---|---|"
-RATE = """
-import sys, time
-import numpy as np
-from descrambler import _core as core
-n, threads, seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-core.set_threads(threads)
-chart = core.CayleyChart(core.Brockett(np.linspace(0, 1, n), np.eye(n) + 1 / n))
-packed = np.random.default_rng(0).standard_normal(n * (n - 1) // 2) / n
-chart.value_and_gradient(packed)
-print(flush=True)
-sys.stdin.readline()
-count, start = 0, time.perf_counter()
-while time.perf_counter() - start < seconds:
-    chart.value_and_gradient(packed)
-    count += 1
-print(count / (time.perf_counter() - start))
-"""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture beside a section's table."""
+
+    name: str
+    caption: str
+    draw: Callable[[], Figure]
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class Part:
     about: str
     lines: Sequence[str]
     missed: Sequence[tuple[str, str, str]]
-    roofline: tuple[critical_path.Machine, Sequence[critical_path.Work]] | None = None
+    picture: Picture | None = None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -71,14 +68,14 @@ def parser() -> argparse.ArgumentParser:
     command = argparse.ArgumentParser(
         prog="python -m benchmarks performance",
         description="Measure the ratios to other packages, the critical path of the loops that threads share, and the threads "
-        "of the defaults. Prints the page on speed; -o writes it as performance.md, with a picture. Needs the extra bench, "
-        "and a C++ compiler and Eigen for the critical path. Leave the machine alone for these 15 minutes.",
+        "of the defaults. Prints the page on speed; -o writes it as performance.md, with pictures. Needs the extra bench, "
+        "and a C++ compiler and Eigen for the critical path. Leave the machine alone for these 20 minutes.",
     )
     command.add_argument(
         "sections",
         nargs="*",
         metavar="SECTION",
-        help="these alone: ratios (7 minutes), critical-path (3), defaults (5); all by default",
+        help="these alone: ratios (7 minutes), peers (3), critical-path (3), defaults (5); all by default",
     )
     command.add_argument(
         "--largest", type=int, default=2048, metavar="N", help="largest size, up to 4096 (2048)"
@@ -99,6 +96,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Run the command; return its exit code."""
     options = parser().parse_args(arguments)
+    options.command = shlex.join(["python", "-m", "benchmarks", "performance", *arguments])
     return run_command(lambda: measure(options), vars(options))
 
 
@@ -119,6 +117,7 @@ def measure(options: argparse.Namespace) -> None:
     parts: list[Part] = []
     steps: dict[str, Callable[[], Part]] = {
         "ratios": lambda: _ratios(scale),
+        "peers": lambda: _peers(options.quick),
         "critical-path": lambda: _critical_path(scale),
         "defaults": lambda: _defaults(scale, options.pairs),
     }
@@ -126,12 +125,12 @@ def measure(options: argparse.Namespace) -> None:
         parts.append(steps[name]())
         print("\n".join([f"## {parts[-1].title}\n", *parts[-1].lines, ""]), flush=True)
     minutes = (time.perf_counter() - start) / 60
-    text = page(description | {"Took": f"{minutes:.1f} minutes"}, parts)
+    text = page(description | {"Took": f"{minutes:.1f} minutes"}, parts, options.command)
     print("\n".join(missed_table(parts)))
     if options.output is not None:
         for part in parts:
-            if part.roofline is not None:
-                save_png(roofline_figure(*part.roofline), options.output / PICTURE)
+            if part.picture is not None:
+                save_png(part.picture.draw(), options.output / part.picture.name)
         write_bytes(options.output / "performance.md", text.encode())
 
 
@@ -140,13 +139,20 @@ def _ratios(scale: Scale) -> Part:
     for count in run.THREADS:
         for row in run.run("ratios", replace(scale, threads=count)):
             lines.append(tables.Line("ratios", count, row))
-    lines += [tables.Line("ratios", 2, _threads_against_processes(n)) for n in _sizes(scale)]
-    missed = [
+    lines += [tables.Line("ratios", 2, processes.row(n)) for n in _sizes(scale)]
+    return Part(ratios.TITLE, ratios.ABOUT, _table(lines), _missed(lines))
+
+
+def _table(lines: Sequence[tables.Line]) -> list[str]:
+    return [tables.HEADER, *map(tables.markdown, lines)]
+
+
+def _missed(lines: Sequence[tables.Line]) -> list[tuple[str, str, str]]:
+    return [
         (f"{line.row.case}, {line.row.theirs}, {line.threads} threads", f"{line.row.value:.3g}", f"{line.row.limit:.3g}")
         for line in lines
         if line.row.met is False
     ]  # fmt: skip
-    return Part(ratios.TITLE, ratios.ABOUT, [tables.HEADER, *map(tables.markdown, lines)], missed)
 
 
 def _sizes(scale: Scale) -> list[int]:
@@ -155,38 +161,18 @@ def _sizes(scale: Scale) -> list[int]:
     return [n for n in (64, 256, 1024) if n <= most and (n > 64 or most == 64)]
 
 
-def _threads_against_processes(n: int) -> Row:
-    """Evaluations per second of two processes, over those of one with two threads."""
-    seconds = 1.5
-    (together,) = _rates(n, 2, 1, seconds)
-    apart = sum(_rates(n, 1, 2, seconds))
-    return Row(
-        f"n = {n}, Cayley value and gradient, two threads of one process",
-        "two threads",
-        "two processes, each evaluation",
-        1 / together,
-        1 / apart,
-        apart / together,
-        1 / 0.9,
-    )
-
-
-def _rates(n: int, count: int, processes: int, seconds: float) -> list[float]:
-    """Evaluations per second of each of some processes that run at once."""
-    given = [sys.executable, "-c", RATE, str(n), str(count), str(seconds)]
-    pipe = subprocess.PIPE
-    started = [
-        subprocess.Popen(given, cwd=run.ROOT, stdin=pipe, stdout=pipe, text=True)
-        for _ in range(processes)
+def _peers(quick: bool) -> Part:
+    cap = PEER_CAP / 5 if quick else PEER_CAP
+    scale = replace(SCALES["quick"], cap=cap)
+    lines = [
+        tables.Line(name, 1, row)
+        for name in ("smoothness", "orthomax")
+        for row in run.run(name, scale)
     ]
-    for process in started:
-        assert process.stdout is not None
-        process.stdout.readline()
-    for process in started:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    return [float(process.communicate()[0]) for process in started]
+    caption = "Smoothness, eigenvalues over 8 decades, one thread: relative gap to the optimum against time."
+    about = PEERS.format(seconds=cap / 3, orthomax=orthomax.ABOUT, cap=cap)
+    picture = Picture("bench_gaps.png", caption, lambda: gap_figure(tables.traces(lines)))
+    return Part("Beside other packages", about, _table(lines), _missed(lines), picture)
 
 
 def _critical_path(scale: Scale) -> Part:
@@ -198,6 +184,11 @@ def _critical_path(scale: Scale) -> Part:
     except OSError as error:
         return Part(critical_path.TITLE, critical_path.ABOUT, [f"Not measured: {error}."], [])
     rates = critical_path.machine()
+    caption = (
+        "Rate of one core against floating-point operations per byte of memory traffic. The roof: the measured bandwidth, "
+        "and the measured rate of SciPy's matrix product. Beside the points: n."
+    )
+    picture = Picture("bench_roofline.png", caption, lambda: roofline_figure(rates, works))
     lines = [critical_path.HEADER, *critical_path.lines(works, rates)]
     missed = [
         (
@@ -208,7 +199,7 @@ def _critical_path(scale: Scale) -> Part:
         for work in works
         if (most := critical_path.limit(work)) is not None and work.serial > most * work.seconds
     ]
-    return Part(critical_path.TITLE, critical_path.ABOUT, lines, missed, (rates, works))
+    return Part(critical_path.TITLE, critical_path.ABOUT, lines, missed, picture)
 
 
 def _defaults(scale: Scale, pairs: int) -> Part:
@@ -238,13 +229,13 @@ def missed_table(parts: Sequence[Part]) -> list[str]:
     return [MISSED, *rows]
 
 
-def page(description: dict[str, str], parts: Sequence[Part]) -> str:
+def page(description: dict[str, str], parts: Sequence[Part], command: str) -> str:
     """Return the page: ratios, missed targets, and the rest."""
     first, *others = parts
     text = [
         "# Speed\n",
-        'Written by `python -m benchmarks performance -o docs --force`. Times are medians; "value" is ours / theirs, the median of '
-        "the ratios of neighbors. [All measurements](bench.md) has every benchmark.\n",
+        f'Written by `{command}`. Times are medians; "value" is ours / theirs, the median of the ratios of neighbors, '
+        "unless the case names another quantity.\n",
         f"## {first.title}\n\n{first.about}\n",
         *first.lines,
         "\n## Missed targets\n",
@@ -252,8 +243,9 @@ def page(description: dict[str, str], parts: Sequence[Part]) -> str:
     ]
     for part in others:
         text += [f"\n## {part.title}\n\n{part.about}\n", *part.lines]
-        if part.roofline is not None:
-            text += [f"\n![{CAPTION}]({PICTURE})\n\n{CAPTION}"]
+        if part.picture is not None:
+            caption = part.picture.caption
+            text += [f"\n![{caption}]({part.picture.name})\n\n{caption}"]
     text += ["\n## Machine\n", "| machine | |\n|---|---|"]
     text += [f"| {name} | {value} |" for name, value in description.items()]
     return "\n".join(text) + "\n"

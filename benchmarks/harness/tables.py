@@ -49,6 +49,15 @@ def _timed(name: str, seconds: float | None, arrived: bool) -> str:
     return f"{name} {'' if arrived else '> '}{time}"
 
 
+def traces(lines: Sequence[Line]) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """Return gaps against time of the two smallest problems of 8 decades, one thread: by problem and method."""
+    found: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for line in lines:
+        if line.row.trace and line.threads == 1 and "8 decades" in line.row.case:
+            found.setdefault(f"n = {line.row.n}", {})[line.row.theirs] = line.row.trace
+    return dict(list(found.items())[:2])
+
+
 def summary(lines: Sequence[Line]) -> str:
     """Say how many targets are met, and list those that are not."""
     judged = [line for line in lines if line.row.met is not None]

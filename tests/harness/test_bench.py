@@ -195,10 +195,11 @@ def test_replay_of_tasks():
 def test_missed_targets_have_reasons():
     missed = [("varimax step, n = 256, float32", "19.7 % serial", "10 %"), ("x", "2", "1")]
     part = performance.Part("Title", "About.", ["| a |"], missed)
-    page = performance.page({"Processor": "p"}, [part, part])
+    page = performance.page({"Processor": "p"}, [part, part], "a command")
     assert page.index("## Title") < page.index("## Missed targets") < page.index("## Machine")
     assert "| 19.7 % serial | 10 % | the singular value decomposition, by LAPACK" in page
     assert "| x | 2 | 1 | not known |" in page
+    assert "Written by `a command`" in page
     assert performance.missed_table([]) == ["All targets are met."]
 
 
@@ -230,10 +231,13 @@ def test_speed_page_of_a_section_alone(monkeypatch, tmp_path, capsys):
     assert performance.main(["defaults", "--pairs", "2", "-o", str(tmp_path / "out")]) == 0
     assert asked == [2]
     assert "## Only these" in capsys.readouterr().out
-    assert "## Only these" in (tmp_path / "out" / "performance.md").read_text()
+    page = (tmp_path / "out" / "performance.md").read_text()
+    assert "## Only these" in page
+    assert f"performance defaults --pairs 2 -o {tmp_path / 'out'}`" in page
     assert performance.main(["default"]) == 2
     assert (
-        "SECTION must be of ratios, critical-path, defaults, got default" in capsys.readouterr().err
+        "SECTION must be of ratios, peers, critical-path, defaults, got default"
+        in capsys.readouterr().err
     )
 
 
