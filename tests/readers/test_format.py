@@ -90,6 +90,11 @@ def test_zip_of_networks(tmp_path):
         archive.writestr("data", "{}")
         archive.writestr("policy.pth", b"PK")
     refuse(path, "a zip archive of files: unpack it and load 'policy.pth'")
+    path = tmp_path / "net.pt2"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("net/data/sample_inputs/model.pt", b"PK")
+        archive.writestr("net/archive_format", "pt2")
+    refuse(path, "a program of torch.export, which is not read; save its weights")
 
 
 @pytest.mark.parametrize("name", ["pipe", "/dev/zero", "/dev/null"])

@@ -255,6 +255,7 @@ class TestModules:
             ("CELU(0.5)", "elu"),
             ("Hardswish()", "hard_swish"),
             ("Hardtanh(0, 6)", "relu6"),
+            ("Hardtanh(-0.5, 2)", "hard_tanh"),
             ("LogSigmoid()", "log_logistic"),
             ("LogSoftmax(-1)", "log_softmax"),
             ("Mish()", "mish"),
@@ -296,6 +297,9 @@ class TestModules:
             ("torch.relu_(x).float()", "relu"),
             ("x.clamp(min=0)", "relu"),
             ("x.clamp_(0, 6)", "relu6"),
+            ("x.clamp(max=1)", "relu"),
+            ("torch.clamp(x, min=0.2)", "relu"),
+            ("F.hardtanh(x, -0.3, 0.7)", "hard_tanh"),
             ("F.prelu(x, torch.tensor([0.3]))", "leaky_relu"),
             ("x.to(self.first.weight.dtype).tanh()", "tanh"),
             ("1.7159 * torch.tanh(x * 2 / 3)", "tanh"),
@@ -337,7 +341,8 @@ class TestModules:
             (["x = F.log_softmax(x, 0)"], r"'log_softmax' \(log_softmax\): not a dense layer"),
             (["x = F.softmax(x, 0)"], "softmax"),
             (["x = x**2"], r"\(pow\): not a dense layer"),
-            (["x = x.clamp(max=1)"], "clamp"),
+            (["x = x.clamp(1, -1)"], "clamp"),
+            (["x = x * x"], r"'mul' \(mul\): not a dense layer"),
             (["x = x.half()"], "half"),
             (["x.relu_()"], "does not take the output of the one before"),
             (["x = x.view(-1, 1)"], "view"),
@@ -375,6 +380,8 @@ class TestModules:
             load(module)
         with pytest.raises(WeightFileError, match="no dense layers"):
             load(torch.nn.ReLU())
+        with pytest.raises(WeightFileError, match="weight: is on the device 'meta'"):
+            load(torch.nn.Linear(6, 5, device="meta"))
 
     def test_half_precision_is_read_as_float32(self, torch):
         assert load(torch.nn.Linear(6, 5).bfloat16()).linear(1).weight.dtype == np.float32

@@ -306,7 +306,6 @@ class TestRefuses:
             ([GEMM, op("Selu", alpha=1.0)], "Selu"),
             ([GEMM, op("Reshape", "x", "shape")], "Reshape"),
             ([GEMM, op("Tanh", "x", "b1", "b1")], None),
-            ([GEMM, op("Clip", "x", "two")], "Clip"),
             ([GEMM, op("QuickGelu", domain="com.microsoft")], "com.microsoft.QuickGelu"),
             ([GEMM, op("Add", "x", "input")], "after it the signal branches|not part|not a constant"),
             ([GEMM, op("Tanh"), op("Add", "v0", "x")], "after it the signal branches"),

@@ -246,6 +246,8 @@ ACTIVATIONS = [
      "o = Add 1 t\nz = Mul half h\ny = Mul z o", "gelu_tanh"),
     ("d = Mul h h2\ne = Erf d\no = Add e 1\ny = Mul h o", "gelu"),  # twice
     ("y = Clip h -1 3", "hard_tanh"),
+    ("y = Clip h half", "relu"),
+    ('y = Celu h {"alpha": 0.5}', "elu"),
     ("y = PRelu h half", "leaky_relu"),
     ("a = Add h h\ny = Tanh a", "tanh"),
     ('y = Celu h {"alpha": 1.0}', "elu"),

@@ -193,6 +193,26 @@ class TestMappings:
         found = load(module.state_dict(keep_vars=True), ["tanh", "identity"])
         np.testing.assert_allclose(found(X), theirs, rtol=1e-5, atol=1e-6)
 
+    @pytest.mark.parametrize("names", ["2 0", "fc2 fc1", "out hidden", "body first", "b.10 b.9"])
+    def test_names_against_the_order_of_the_file(self, names):
+        square = {f"{name}.weight": W1.T @ W1 for name in names.split()}
+        with pytest.raises(WeightFileError, match=r"stands before \S+ in the file"):
+            load(tensors(square), ["tanh", "identity"])
+        order = dict.fromkeys(names.split(), "tanh")
+        assert load(tensors(square), order).n_linear == 2
+
+    @pytest.mark.parametrize("names", ["0 2", "fc9 fc10", "input hidden head", "out.0 out.1"])
+    def test_names_in_the_order_of_the_file(self, names):
+        square = {f"{name}.weight": W1.T @ W1 for name in names.split()}
+        counted = tensors(square) | {"n_averaged": torch.tensor(3)}
+        assert load(counted, ["tanh"] * len(square)).n_linear == len(square)
+
+    @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+    def test_nested_tensors(self):
+        nested = torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)])
+        with pytest.raises(WeightFileError, match="n is a nested tensor"):
+            load({**tensors(PLAIN), "n": nested}, NAMES)
+
     def test_refuses(self):
         with pytest.raises(WeightFileError, match="the state dict: holds weights under 'a', 'b'"):
             load({"a": tensors(PLAIN), "b": tensors(PLAIN)}, NAMES)

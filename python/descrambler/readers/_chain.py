@@ -7,6 +7,7 @@ the linear layer before it, else the one after it, else a diagonal linear layer 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -217,6 +218,32 @@ def arithmetic(
     found = Affine(gain, shift, dtype)
     found.check(max(gain.size, shift.size))
     return found
+
+
+def clip(low: float | None, high: float | None) -> list[Affine | Activation] | None:
+    """Return the layers that cut off at two ends: of a known activation, shifted and scaled."""
+    low = None if low in (None, -math.inf) else low
+    high = None if high in (None, math.inf) else high
+    match low, high:
+        case 0, None:
+            return [Activation("relu")]
+        case 0, 6:
+            return [Activation("relu6")]
+        case -1, 1:
+            return [Activation("hard_tanh")]
+        case None, None:
+            return []
+    if low is None or high is None:
+        end, sign = (low, 1.0) if high is None else (high, -1.0)
+        assert end is not None
+        inner = [arithmetic("sub", end), arithmetic("mul", sign)]
+        return [*inner, Activation("relu"), arithmetic("mul", sign), arithmetic("add", end)]
+    if not low < high or not math.isfinite(high - low):
+        return None
+    middle, half = (low + high) / 2, (high - low) / 2
+    inner = [arithmetic("sub", middle), arithmetic("div", half)]
+    outer = [arithmetic("mul", half), arithmetic("add", middle)]
+    return [*inner, Activation("hard_tanh"), *outer]
 
 
 def _entries(

@@ -102,6 +102,11 @@ def _of_zip(path: Path, file: Any) -> str:
         return "torch"
     if "config.json" in names and "model.weights.h5" in names:
         return "keras"
+    if any(name.split("/")[-1] == "archive_format" for name in names):
+        raise ValueError(
+            f"{path}: a program of torch.export, which is not read; save its weights, with "
+            "torch.save(torch.export.load(path).state_dict, 'net.pt')"
+        )
     inside = [name for name in names if name.lower().endswith(_NETWORKS)]
     if inside and not any(name.endswith(".npy") for name in names):
         raise ValueError(f"{path}: a zip archive of files: unpack it and load {inside[0]!r}")

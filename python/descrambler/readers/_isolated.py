@@ -167,7 +167,9 @@ def _receive(process: Process, max_bytes: int) -> dict[str, NDArray[Any]]:
 
 def _name(name: str) -> str:
     if not name.isprintable():
-        raise _Failed(f"an array is called {name[:60]!r}")
+        raise _Failed(
+            f"{_REFUSED}an array is called {name[:60]!r}; rename it, as it cannot be shown"
+        )
     return name
 
 

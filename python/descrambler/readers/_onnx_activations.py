@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..network._activations import Activation
-from ..network._affine import Affine
-from ._chain import arithmetic
 
 _PLAIN = {
     "Exp": "exponential",
@@ -27,7 +25,7 @@ def activation(kind: str, options: Mapping[str, Any]) -> Activation | None:
     match kind:
         case "LeakyRelu":
             return Activation("leaky_relu", options.get("alpha", 0.01))
-        case "Elu" | "Celu" if options.get("alpha", 1) == 1:
+        case "Elu" if options.get("alpha", 1) == 1:
             return Activation("elu")
         case "Selu" if _near(options, alpha=1.67326, gamma=1.0507):
             return Activation("selu")
@@ -43,20 +41,3 @@ def activation(kind: str, options: Mapping[str, Any]) -> Activation | None:
 
 def _near(options: Mapping[str, Any], **expected: float) -> bool:
     return all(math.isclose(options.get(k, v), v, rel_tol=1e-5) for k, v in expected.items())
-
-
-def clip(low: float | None, high: float | None) -> list[Affine | Activation] | None:
-    """Return the layers of a Clip between two ends: a scaled hard tanh where it has no name."""
-    match low, high:
-        case 0, None:
-            return [Activation("relu")]
-        case 0, 6:
-            return [Activation("relu6")]
-        case -1, 1:
-            return [Activation("hard_tanh")]
-    if low is None or high is None or not low < high or not math.isfinite(high - low):
-        return None
-    middle, half = (low + high) / 2, (high - low) / 2
-    inner = [arithmetic("sub", middle), arithmetic("div", half)]
-    outer = [arithmetic("mul", half), arithmetic("add", middle)]
-    return [*inner, Activation("hard_tanh"), *outer]

@@ -13,8 +13,8 @@ from ..network._affine import Affine
 from ..network._layers import BatchNorm, Linear
 from ..network._network import Activation
 from ._build import refuse_integers
-from ._chain import Chain, arithmetic
-from ._onnx_activations import activation, clip
+from ._chain import Chain, arithmetic, clip
+from ._onnx_activations import activation
 from ._onnx_convolution import after, convolution
 from ._onnx_graph import Graph, Node, refuse_onnx
 from ._signal import Signal
@@ -235,6 +235,9 @@ def _layers(state: State, node: Node) -> list[Affine | Activation] | None:
             return clip(low, high)
         case "Log":
             return _logarithm(state)
+        case "Celu":
+            alpha = float(options.get("alpha", 1))
+            return [arithmetic("div", alpha), Activation("elu"), arithmetic("mul", alpha)]
         case "Max" if len(node.inputs) == 2 and not state.weights(node, 1).any():
             return [Activation("relu")] if state.weights(node, 1).size == 1 else None
         case "PRelu":

@@ -39,6 +39,10 @@ _TOWERS = (
     ("pi", "vf"), ("policy", "value"), ("student", "teacher"), ("mu", "logvar"), ("mean", "std"),
 )  # fmt: skip
 
+_FIRST = {"first", "in", "input", "stem"}
+_LAST = {"final", "head", "last", "out", "output"}
+"""Words in the names of the layers that come first and last."""
+
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -140,6 +144,11 @@ def _check_towers(
         'activations={"fc1": "tanh", "fc2": "identity"}'
     )
     words = [set(re.split(r"[._]|(?<=\D)(?=\d)", name)) for name in names]
+    if odd := _out_of_order(names):
+        raise WeightFileError(
+            f"{source}: {odd[1]} stands before {odd[0]} in the file, so its order may not be that "
+            f"of the signal; {advice}"
+        )
     for left, right in _TOWERS:
         if any(left in name for name in words) and any(right in name for name in words):
             raise WeightFileError(
@@ -157,6 +166,22 @@ def _check_towers(
                 f"{source}: {linears[0][0]} and {name} take {n_in} inputs each, so they may begin "
                 f"two networks side by side; {advice}"
             )
+
+
+def _out_of_order(names: list[str]) -> tuple[str, str] | None:
+    """Return two layers whose names say that the first comes first, where the file has the second."""
+    for k, later in enumerate(names):
+        for name in names[k + 1 :]:
+            numbers = [[int(n) for n in re.findall("[0-9]+", text)] for text in (name, later)]
+            alike = re.sub("[0-9]+", "", name) == re.sub("[0-9]+", "", later)
+            first, last = (set(re.split("[._0-9]+", text)) for text in (name, later))
+            if (alike and numbers[0] < numbers[1]) or (
+                not alike
+                and (first & _FIRST or last & _LAST)
+                and not (first & _LAST or last & _FIRST)
+            ):
+                return name, later
+    return None
 
 
 def _functions(

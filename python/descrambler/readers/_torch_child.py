@@ -16,7 +16,7 @@ _FIELDS = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked
 # What training keeps beside the weights.
 _HARMLESS = re.compile(
     "optim|sched|rng|loss|acc|metric|score|history|loop|callback|epoch|step|iter|time|hyper|hparam|args|"
-    "grad_scaler|amp|config|cfg",
+    "grad_scaler|amp|config|cfg|n_averaged",
     re.IGNORECASE,
 )
 # Numbers that would belong in front of the network, or after it.
@@ -48,6 +48,9 @@ def chosen(loaded: Any, prefix: str | None = None) -> dict[str, Any]:
         raise Refused(f"holds a {type(loaded).__name__}, not a state dict")
     found = dict(leaves(loaded))
     tensors = {place: value for place, value in found.items() if is_tensor(value)}
+    for place, value in tensors.items():
+        if value.is_nested:
+            raise Refused(f"{'.'.join(place)} is a nested tensor, which is not read")
     roots = state_dicts(tensors)
     if prefix is not None:
         return under(tensors, roots, prefix)

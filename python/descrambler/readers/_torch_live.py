@@ -71,6 +71,11 @@ def _refuse_unfinished(module: Any, name: str) -> None:
                 "module that it was made of, or module.state_dict() with activations"
             )
     for key, value in (*module.named_parameters(), *module.named_buffers()):
+        if value.is_meta and not torch.nn.parameter.is_lazy(value):
+            raise WeightFileError(
+                f"{name}, {key}: is on the device 'meta', so it has a shape and no numbers; load "
+                "the model on the CPU first"
+            )
         if torch.nn.parameter.is_lazy(value):
             raise WeightFileError(
                 f"{name}, {key}: has no numbers yet, since its layer has not run; pass one batch "

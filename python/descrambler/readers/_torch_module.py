@@ -227,9 +227,12 @@ class _Forward:
         text = ""
         if node.op == "call_module":
             part = self._program.get_submodule(node.target)
+            room = type(part).__module__
             text = live.remedy(part) or (
-                f"its class {type(part).__module__}.{type(part).__qualname__} computes something "
-                "else; replace it by an nn.Linear that computes the same"
+                "with signals of this shape it is not the same for each sample as a row"
+                if room.startswith("torch.nn.")
+                else f"its class {room}.{type(part).__qualname__} computes something else; "
+                "replace it by an nn.Linear that computes the same"
             )
         return f"First at {_place(node)}{text and ': '}{text}"
 

@@ -13,7 +13,7 @@ from ..network._affine import Affine
 from ..network._layers import BatchNorm, Linear
 from ..network._network import Activation
 from ._build import refuse_integers
-from ._chain import Chain, Step, arithmetic
+from ._chain import Chain, Step, arithmetic, clip
 from ._convolution import Convolution
 
 Steps = list[Step] | None
@@ -107,6 +107,8 @@ def of_function(
     bare = kind[1:] if kind[:1] in ("i", "r") and kind[1:] in _ARITHMETIC else kind
     if bare in _ARITHMETIC and len(arguments) + len(options) == 2:
         other = options["other"] if options.get("other") is not None else arguments[-1 - place]
+        if other is signal:
+            return None
         swapped = (place == 1) != (kind == "rsub")
         return [_arithmetic(_ARITHMETIC[bare], other, swapped=swapped)]
     if kind in ("linear", "matmul", "mm", "addmm"):
@@ -181,10 +183,10 @@ def _fixed(kind: str, options: Mapping[str, Any], chain: Chain) -> Steps:
 
 def _clipped(low: Any, high: Any) -> Steps:
     """Return the activation that cuts off at two ends."""
-    ends = (-np.inf if low is None else low, np.inf if high is None else high)
-    known = {(0.0, np.inf): "relu", (0.0, 6.0): "relu6", (-1.0, 1.0): "hard_tanh"}
-    name = known.get(ends)
-    return None if name is None else [Activation(name)]
+    if not all(isinstance(end, int | float | None) for end in (low, high)):
+        return None
+    steps = clip(low, high)
+    return None if steps is None else [*steps]
 
 
 def _scaled(name: str, factor: float) -> Steps:
