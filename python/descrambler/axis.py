@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["Axis"]
+
+EXAMPLE = 'Axis("time", "µs", 0, 2)'
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class Axis:
     start : float
         Value of the first entry.
     stop : float, optional
-        Value of the last entry; by default entries are one apart.
+        Value of the last entry, above `start`; by default entries are one apart. Where the values fall
+        (4000 to 400 1/cm), give both with a minus sign: -4000 and -400.
     frequency_name, frequency_unit : str
         Name and unit of the Fourier axis; if empty, made from `name` and `unit`.
     ordered : bool
@@ -40,8 +44,7 @@ class Axis:
     ordered: bool = True
 
     def __post_init__(self) -> None:
-        if self.stop is not None and not self.stop > self.start:
-            raise ValueError(f"stop must be above start, got {self.start} and {self.stop}")
+        self._check()
         if not self.frequency_name:
             # Of a frequency axis, that would be a "frequency frequency".
             plain = "frequency" not in self.name
@@ -50,6 +53,24 @@ class Axis:
         if not self.frequency_unit:
             unit = _inverse(self.unit) if self.unit else "cycles per point"
             object.__setattr__(self, "frequency_unit", unit)
+
+    def _check(self) -> None:
+        for key in ("name", "unit", "frequency_name", "frequency_unit"):
+            value = getattr(self, key)
+            if not isinstance(value, str):
+                raise TypeError(f"{key} must be a text, got {value!r}: write {EXAMPLE}")
+        for key in ("start", "stop"):
+            value = getattr(self, key)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, Real)):
+                raise TypeError(f"{key} must be a number, got {value!r}: write {EXAMPLE}")
+            if value is not None and not np.isfinite(float(value)):
+                raise ValueError(f"{key} must be finite, got {value!r}")
+        if not isinstance(self.ordered, bool | np.bool_):
+            raise TypeError(f"ordered must be True or False, got {self.ordered!r}")
+        if self.stop is not None and not self.stop > self.start:
+            fall = f": where the values fall, pass {-self.start:g} and {-self.stop:g}"
+            advice = fall if self.stop < self.start else ""
+            raise ValueError(f"stop must be above start, got {self.start} and {self.stop}{advice}")
 
     @property
     def label(self) -> str:
@@ -113,6 +134,12 @@ def _without_brackets(part: str) -> str:
     inner = part[1:-1]
     whole = part[:1] == "(" and part[-1:] == ")" and not {"(", ")"} & set(inner)
     return inner if whole else part
+
+
+def check_axis(name: str, value: object) -> None:
+    """Check that a value is an axis, or None."""
+    if value is not None and not isinstance(value, Axis):
+        raise TypeError(f"{name} must be an Axis, as in {EXAMPLE}, got {type(value).__name__}")
 
 
 def index_axis(name: str, n: int) -> Axis:

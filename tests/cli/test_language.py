@@ -84,7 +84,7 @@ INTERPRET = "interpret net.npz --inputs {} -o out"
         (INTERPRET.format("x.npy --span 2 1"), "--span must have rising values, got 2 and 1"),
         (INTERPRET.format("x.npy --span 2"), "--span must have two values (inputs), or four"),
         ("interpret net.npz --inputs x.npy -o x.npy", "x.npy is a file: -o takes a folder"),
-        ("inspect weights.npz", "as in --activations tanh logistic"),
+        ("inspect weights.npz", "as in --activations tanh identity"),
         ("inspect weights.npz --activations tanh tahn", "got 'tahn': did you mean 'tanh'?"),
         ("inspect weights.npz --activations tanh", "got tanh"),
         ("ensemble net.npz wider.npz --inputs x.npy -o out", "NET must be alike, but wider.npz has"),

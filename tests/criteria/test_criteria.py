@@ -77,6 +77,18 @@ def test_bases_are_orthonormal(n, boundary):
     assert (np.diff(basis.eigenvalues) >= 0).all()
 
 
+@pytest.mark.parametrize("boundary", ["periodic", "neumann", "dirichlet"])
+def test_bases_turn_integers_as_they_turn_floats(boundary):
+    basis, integers = Smoothness(boundary=boundary).basis(4), np.arange(16).reshape(4, 4)
+    for turned in (basis.to_modes, basis.from_modes):
+        np.testing.assert_array_equal(turned(integers), turned(integers.astype(float)))
+    weights = basis.from_modes(integers, np.array([1, 2, 3, 4]))
+    np.testing.assert_allclose(weights, basis.from_modes(integers * np.array([[1], [2], [3], [4]])))
+    np.testing.assert_allclose(basis.from_modes(integers, 2), basis.from_modes(2 * integers))
+    with pytest.raises(TypeError, match="matrix must be a real numeric array"):
+        basis.from_modes(1j * integers)
+
+
 def test_neumann_and_dirichlet_eigenvalues():
     np.testing.assert_allclose(Smoothness(1, "neumann").basis(4).eigenvalues, [0, 0.25, 1, 2.25])
     np.testing.assert_allclose(Smoothness(1, "dirichlet").basis(3).eigenvalues, [0.25, 1, 2.25])

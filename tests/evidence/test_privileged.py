@@ -85,7 +85,8 @@ def test_a_picture():
         ({"a": gaussian(), "b": gaussian(n=9)}, {}, ValueError, "one width.*'a'. has 10.*'b'. has 9"),
         (np.zeros((5, 3)), {}, ValueError, "no row all zero"),
         (np.full((5, 3), np.inf), {}, ValueError, "must be finite"),
-        (gaussian(), {"nulls": 1.5}, ValueError, "nulls must be an integer"),
+        (gaussian(), {"nulls": 1.5}, TypeError, "nulls must be an integer"),
+        (object(), {}, TypeError, "signals must be an array of real numbers, got object"),
         (gaussian(), {"draw": lambda g: np.ones((10, 10))}, ValueError, "draw must return an orthogonal"),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
@@ -281,6 +282,23 @@ def test_one_batch_in_place_of_batches_is_refused(what, one):
     stream = bridge.residual_stream(make(), SPEC)
     with pytest.raises(TypeError, match="batches must be an iterable of batches"):
         getattr(stream, what)(one)
+
+
+@pytest.mark.parametrize(
+    "batch", ["text", ["some", "texts"], np.zeros((2, 3)), None, {"ids": "text"}]
+)
+def test_batches_without_tensors_are_refused_in_our_words(batch):
+    stream = bridge.residual_stream(make(), SPEC)
+    with pytest.raises(TypeError, match="each of the batches must hold tensors, got"):
+        stream.verify([batch])
+    with pytest.raises(TypeError, match="an iterable of batches of tensors, got a text"):
+        stream.verify("text")
+
+
+def test_a_stream_is_no_signal():
+    stream = bridge.residual_stream(make(), SPEC)
+    with pytest.raises(TypeError, match="^signals must be an array of real numbers, got Residual"):
+        ds.evidence.privileged_basis(stream)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])

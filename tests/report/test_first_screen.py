@@ -90,6 +90,11 @@ def test_low_frequencies_get_a_logarithmic_axis():
     assert low.log and low.place(3.0) > 0.25 and low.place(0.0) == 0
     assert not svg.frequency_scale(frequency, np.zeros(200), "f (Hz)").log
     assert [text for _, text in svg.Scale(0.5, 200, "f", True).ticks()] == ["1", "10", "100"]
+    # Four rows of a matrix have edges at 0.5 and 4.5.
+    assert [text for _, text in svg.Scale(0.5, 4.5, "row").ticks()] == ["1", "2", "3", "4"]
+    # The number at the right end ends within the picture.
+    picture = svg.chart(svg.Scale(400, 800, "nm"), svg.Scale(0, 1, "y"), [], "")
+    assert 'text-anchor="end">800<' in picture and 'text-anchor="middle">700<' in picture
 
 
 def test_what_each_unit_responds_to(study, kept, shown):

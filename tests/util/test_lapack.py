@@ -102,3 +102,14 @@ def test_no_convergence_is_an_error(monkeypatch):
     monkeypatch.setattr(symmetric, "_routine", lambda: fails)
     with pytest.raises(np.linalg.LinAlgError, match="did not converge"):
         lapack.eigh(np.eye(3))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_pairs_of_integers_are_those_of_floats(sign):
+    matrix = np.array([[2, 1, 0], [1, 3, 1], [0, 1, 5]])
+    values, rows = symmetric.rows_of_pairs(matrix, sign)
+    expected, vectors = symmetric.rows_of_pairs(matrix.astype(float), sign)
+    np.testing.assert_array_equal(values, expected)
+    np.testing.assert_array_equal(rows, vectors)
+    with pytest.raises(TypeError, match="matrix must be a real numeric array"):
+        symmetric.rows_of_pairs(matrix.astype(complex))

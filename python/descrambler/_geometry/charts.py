@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from .. import _core as core
 from .._util.arrays import keeps_kind
+from .._util.seeds import generator_of
 from .._util.threads import computes
 from .._util.validate import Array, check_squares, square
 from ..errors import ChartError
@@ -273,7 +274,7 @@ def random_rotation(n: int, random_state: int | np.random.Generator | None = Non
     -------
     ndarray, shape (n, n)
     """
-    generator = np.random.default_rng(random_state)
+    generator = generator_of(random_state)
     q, r = np.linalg.qr(generator.standard_normal((n, n)))
     q *= np.sign(np.diagonal(r))
     if np.linalg.slogdet(q).sign < 0:

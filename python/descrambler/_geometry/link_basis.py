@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .._util import lapack
 from .._util.symmetric import padded
 from .._util.threads import threads_here
-from .._util.validate import Array, frozen
+from .._util.validate import Array, floating, frozen
 
 BOUNDARIES = ("periodic", "neumann", "dirichlet")
 # Entries from which on a matrix is transformed by several threads.
@@ -49,6 +49,7 @@ class LinkBasis:
 
     def to_modes(self, matrix: Array) -> Array:
         """V^T matrix, for a matrix with n rows."""
+        matrix = floating("matrix", matrix)
         if self.vectors is not None:
             return self.vectors.T @ matrix
         if self.boundary == "neumann":
@@ -64,9 +65,14 @@ class LinkBasis:
 
     def from_modes(self, matrix: Array, factors: Array | float = 1.0) -> Array:
         """V diag(factors) matrix, for a matrix with n rows."""
+        matrix = floating("matrix", matrix)
+        given = floating("factors", np.asarray(factors))
+        factors = given if given.ndim else float(given)
         if self.vectors is None and self.boundary == "periodic":
             return self._from_periodic(matrix, factors)
-        if not isinstance(factors, float):
+        if isinstance(factors, float):
+            matrix = matrix if factors == 1 else factors * matrix
+        else:
             matrix = _column(factors, matrix) * matrix
         if self.vectors is not None:
             return self.vectors @ matrix

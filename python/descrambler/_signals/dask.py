@@ -39,7 +39,7 @@ class DaskRows(Source):
         self.delayed = require_extra("dask", "dask", "a Dask array").delayed
         check_real(name, np.dtype(array.dtype))
         if array.ndim != 2:
-            raise ValueError(f"{name} must have 2 dimension(s), got shape {array.shape}")
+            raise ValueError(f"{name} must have 2 dimensions, got shape {array.shape}")
         if 0 in array.shape:
             raise ValueError(f"{name} must not be empty, got shape {array.shape}")
         self.name, self.n, self.dtype = name, int(array.shape[1]), np.dtype(array.dtype)

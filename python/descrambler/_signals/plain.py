@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,7 +47,23 @@ def plain_array(name: str, part: Any) -> NDArray[Any]:
             f"{name} must be an array, an iterator of batches or a function that returns one, got "
             f"{type(part).__name__}: pass iter() of it, or (x for x, *_ in ...) where it yields pairs"
         )
+    if array.dtype == object and array.ndim == 0:
+        raise TypeError(f"{name} must be an array of real numbers, got {type(part).__name__}")
     return array
+
+
+def check_function(name: str, function: Any) -> None:
+    """Check that a function can be called without arguments, which a network cannot."""
+    try:
+        # PyTorch's modules accept anything, and pass it on.
+        inspect.signature(getattr(function, "forward", function)).bind()
+    except ValueError:
+        return  # a signature that Python does not know
+    except TypeError:
+        raise TypeError(
+            f"{name} must be an array, an iterator of batches or a function without arguments that returns "
+            f"one, got {type(function).__name__}, which takes arguments: pass the signals that it gives"
+        ) from None
 
 
 def _lengths(name: str, rows: Sequence[Any]) -> str:

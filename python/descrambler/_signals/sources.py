@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._util.validate import Array, check_real, check_unmasked, matrix
-from .plain import batch_array, plain_array
+from .plain import batch_array, check_function, plain_array
 
 # Entries of a block, whose float64 copy stays in the cache, unless the rows are so long that BLAS is given
 # too few of them. A slab holds the whole chunks of a chunked file.
@@ -53,7 +53,7 @@ A = TypeVar("A", bound=Accumulator)
 
 
 class Source(ABC):
-    """Signals, one in a row.
+    """Signals, one sample per row.
 
     Attributes
     ----------
@@ -62,9 +62,8 @@ class Source(ABC):
     n : int
         Units: columns.
     dtype : dtype
-        Type of the stored signals.
     m : int or None
-        How many they are, where it is known before they are read.
+        Number of rows, where it is known before they are read.
     rereadable : bool
         Whether they may be read more than once.
     sequential : bool
@@ -137,7 +136,7 @@ class Rows(Source):
         check_real(name, dtype)
         check_unmasked(name, rows)
         if len(rows.shape) != 2:
-            raise ValueError(f"{name} must have 2 dimension(s), got shape {rows.shape}")
+            raise ValueError(f"{name} must have 2 dimensions, got shape {rows.shape}")
         self.m, self.n = rows.shape
         if self.m * self.n == 0:
             raise ValueError(f"{name} must not be empty, got shape {rows.shape}")
@@ -229,6 +228,7 @@ class Repeated(Source):
         self.name, self.n, self.dtype = name, first.n, first.dtype
 
     def _batches(self, name: str) -> Batches:
+        check_function(name, self._parts)
         parts = self._parts()
         if not isinstance(parts, Iterator):
             raise TypeError(

@@ -64,6 +64,11 @@ def compare(
     TypeError, ValueError
         If the results have different units or criteria, or a matrix does not fit or is all zero.
     """
+    for name, result in (("result_a", result_a), ("result_b", result_b)):
+        if not isinstance(result, Descrambling):
+            raise TypeError(
+                f"{name} must be what ds.descramble returned, got {type(result).__name__}"
+            )
     criterion = result_a.criterion
     if not (isinstance(criterion, Smoothness) and isinstance(result_b.criterion, Smoothness)):
         raise TypeError("compare needs two results of a smoothness criterion")

@@ -17,7 +17,7 @@ from .._signals.sums import gram
 from .._util.parallel import Executor
 from .._util.progress import Progress
 from .._util.threads import computing
-from .._util.validate import Array, working_dtype
+from .._util.validate import Array, flag, working_dtype
 from ..criteria import Criterion, Custom, Smoothness, WeightedSum, named
 from ..criteria._forms import Data, QuadraticForm
 from .eigenpairs import is_streamed
@@ -143,6 +143,7 @@ def descramble(
         If an iterative method ended before it reached the tolerance; after Ctrl-C the result is the
         best found so far, its status INTERRUPTED.
     """
+    center = flag("center", center)
     settings = Settings(
         method=method,
         gauge=gauge,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from numpy.typing import ArrayLike
 from .._geometry.rotation import Rotation
 from .._util.parallel import Executor, check_executor
 from .._util.progress import Progress
+from .._util.seeds import check_seed
 from .._util.threads import check_threads
-from .._util.validate import choice
+from .._util.validate import choice, integer
 
 # Pairs kept by L-BFGS: five in the reference implementation.
 METHODS = {"cayley-lbfgs": 5, "riemannian-lbfgs": 20}
@@ -77,12 +79,12 @@ class Settings:
         if (self.gauge == "align") != (self.aim is not None):
             raise ValueError("reference is needed for gauge='align', and only there")
         for name in ("max_iter", "n_starts", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+            integer(name, getattr(self, name), 1)
+        check_seed(self.random_state)
         check_threads(self.threads)
         check_executor(self.executor)
-        if not self.tol >= 0:
-            raise ValueError(f"tol must be >= 0, got {self.tol}")
+        if isinstance(self.tol, bool) or not isinstance(self.tol, Real) or not self.tol >= 0:
+            raise ValueError(f"tol must be a number of at least 0, got {self.tol!r}")
         self._check_pairs()
 
     def _check_pairs(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import cython_lapack
 
-from .validate import Array
+from .validate import Array, floating
 
 # Where rows are apart by a multiple of so many entries, what is read down a column keeps only a few places of the
 # cache; a few entries more between them help.
@@ -39,6 +39,7 @@ def rows_of_pairs(matrix: Array, sign: int = 1) -> tuple[Array, Array]:
     LinAlgError
         If LAPACK's iteration does not converge.
     """
+    matrix = floating("matrix", matrix)
     n = len(matrix)
     size, call = 1 + 6 * n + 2 * n * n, _routine()
     if call is None or n == 0 or size >= MOST:

@@ -17,6 +17,7 @@ import threadpoolctl
 
 from .. import _core as core
 from .platform.cpus import processors
+from .validate import integer
 
 VARIABLE = "DESCRAMBLER_THREADS"
 """Environment variable: threads that a call uses where its `threads` is None."""
@@ -49,8 +50,8 @@ _here = _Here()
 
 def check_threads(threads: int | None) -> None:
     """Check that a number of threads is None or at least 1."""
-    if threads is not None and (isinstance(threads, bool) or threads < 1):
-        raise ValueError(f"threads must be None or at least 1, got {threads!r}")
+    if threads is not None:
+        integer("threads", threads, 1, ", or None")
 
 
 def default_threads(*, apart: bool = False) -> int:

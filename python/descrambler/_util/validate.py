@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import operator
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -24,9 +25,9 @@ def real_array(name: str, value: ArrayLike, ndim: int, *, finite: bool = True) -
     """
     check_unmasked(name, value)
     array = as_numpy(value)
-    check_real(name, array.dtype)
+    check_array(name, value, array)
     if array.ndim != ndim:
-        raise ValueError(f"{name} must have {ndim} dimension(s), got shape {array.shape}")
+        raise ValueError(f"{name} must have {dimensions(ndim)}, got shape {array.shape}")
     dtype = np.float32 if array.dtype == np.float32 else np.float64
     array = np.require(array, dtype=dtype, requirements=["C", "A"])
     if finite and not np.isfinite(array).all():
@@ -51,6 +52,37 @@ def shape_advice(shape: tuple[int, ...], n_columns: int) -> str:
     if shape[1] == n_columns + 1:
         return ": one column too many, such as an index or a target"
     return ""
+
+
+def dimensions(ndim: int) -> str:
+    """Return a number of dimensions in words."""
+    return f"{ndim} dimension{'' if ndim == 1 else 's'}"
+
+
+def as_integer(name: str, value: Any) -> int:
+    """Return `value` if it is an integer, of any library."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    return number
+
+
+def integer(name: str, value: Any, least: int, why: str = "") -> int:
+    """Return `value` if it is an integer of at least `least`; `why` ends the message."""
+    number = as_integer(name, value)
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}{why}, got {number}")
+    return number
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return `value` if it is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def check_unmasked(name: str, value: object) -> None:
@@ -85,6 +117,19 @@ def check_real(name: str, dtype: np.dtype[Any]) -> None:
     """Check that a dtype is of real numbers; bfloat16 is that of ml_dtypes."""
     if dtype.kind not in "fiub" and dtype.name != "bfloat16":
         raise TypeError(f"{name} must be a real numeric array, got dtype {dtype}")
+
+
+def check_array(name: str, value: object, array: NDArray[Any]) -> None:
+    """Check that NumPy has made an array of numbers of `value`; the message names the type of an object."""
+    if array.dtype == object and array.ndim == 0:
+        raise TypeError(f"{name} must be an array of real numbers, got {type(value).__name__}")
+    check_real(name, array.dtype)
+
+
+def floating(name: str, array: NDArray[Any]) -> Array:
+    """Return integers and truth values in float64, and other real numbers as they are."""
+    check_real(name, array.dtype)
+    return array.astype(np.float64) if array.dtype.kind in "iub" else array
 
 
 def scalar(arrays: Mapping[str, NDArray[Any]], name: str, kinds: str) -> Any:

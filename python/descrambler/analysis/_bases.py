@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ from scipy.special import betainc
 
 from .._util.tables import brief
 from .._util.threads import computes
-from .._util.validate import Array, choice, matrix, own_unit
+from .._util.validate import Array, as_integer, choice, matrix, own_unit
 
 MOST_MEMBERS = 32
 
@@ -147,7 +146,7 @@ def match_bases(
     v = own_unit(matrix("vectors", vectors).astype(np.float64, copy=False), axis=0)[0]
     n = len(v)
     most = (n - 1) // 2
-    count = min(most, MOST_MEMBERS) if count is None else operator.index(count)
+    count = min(most, MOST_MEMBERS) if count is None else as_integer("count", count)
     if not 1 <= count <= most:
         raise ValueError(f"count must be between 1 and {most} for {n} points, got {count}")
     members = {name: _FAMILIES[choice("bases", name, FAMILIES)](n, count) for name in bases}

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import operator
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.threads import computes
-from .._util.validate import matrix, own_unit, real_array
+from .._util.validate import as_integer, matrix, own_unit, real_array
 from . import _marchenko_pastur as marchenko_pastur
 
 
@@ -86,7 +84,7 @@ def random_diagonal_share(n_out: int, n_in: int | None = None) -> float:
         If a size is less than 1.
     """
     n_in = n_out if n_in is None else n_in
-    if min(operator.index(n_out), operator.index(n_in)) < 1:
+    if min(as_integer("n_out", n_out), as_integer("n_in", n_in)) < 1:
         raise ValueError(f"n_out and n_in must be at least 1, got {n_out} and {n_in}")
     # A rotation of the outputs reaches the first n_out columns alone.
     columns = min(n_out, n_in)

@@ -8,7 +8,6 @@ shows the step between their ends as high frequencies.
 
 from __future__ import annotations
 
-import operator
 from typing import Literal
 
 import numpy as np
@@ -16,7 +15,7 @@ import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
 from .._util.threads import computes
-from .._util.validate import Array, choice, matrix, own_unit
+from .._util.validate import Array, as_integer, choice, matrix, own_unit
 
 Transform = Literal["dct", "fourier"]
 TRANSFORMS = ("dct", "fourier")
@@ -40,7 +39,7 @@ def frequencies(n: int, transform: Transform = "dct") -> NDArray[np.float64]:
     ValueError
         If n is less than 1 or the transform unknown.
     """
-    if operator.index(n) < 1:
+    if as_integer("n", n) < 1:
         raise ValueError(f"n must be at least 1, got {n}")
     if choice("transform", transform, TRANSFORMS) == "dct":
         return np.arange(n) / 2

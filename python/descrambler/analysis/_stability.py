@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from numpy.typing import ArrayLike
 from .._solvers.descramble import descramble
 from .._util.tables import brief
 from .._util.threads import computes
-from .._util.validate import Array, matrix, own_unit
+from .._util.validate import Array, as_integer, matrix, own_unit
 from ..criteria import Smoothness
 from ._agreement import similarities
 
@@ -79,9 +78,9 @@ def split_half(
     m, n = s.shape
     if len(w) != n:
         raise ValueError(f"weights must have {n} rows, one for each unit, got shape {w.shape}")
-    if operator.index(n_splits) < 1:
+    if as_integer("n_splits", n_splits) < 1:
         raise ValueError(f"n_splits must be at least 1, got {n_splits}")
-    chosen = _halvings(m // 2, 2 * n) if sizes is None else [operator.index(x) for x in sizes]
+    chosen = _halvings(m // 2, 2 * n) if sizes is None else [as_integer("sizes", x) for x in sizes]
     if not chosen or min(chosen) < 2 or max(chosen) > m // 2:
         raise ValueError(f"sizes must be between 2 and {m // 2}, got {chosen}")
     generator = np.random.default_rng(random_state)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import operator
-
 import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike
 
 from .._util.threads import computes
-from .._util.validate import Array, choice, matrix, own_unit
+from .._util.validate import Array, as_integer, choice, matrix, own_unit
 
 
 @computes
@@ -35,7 +33,7 @@ def principal_components(data: ArrayLike, count: int) -> Array:
         If the data are not a finite real matrix or the count is not between 1 and min(m, n).
     """
     x = own_unit(matrix("data", data))[0]
-    if not 1 <= operator.index(count) <= min(x.shape):
+    if not 1 <= as_integer("count", count) <= min(x.shape):
         raise ValueError(f"count must be between 1 and {min(x.shape)}, got {count}")
     centered = x - x.mean(axis=0)
     covariance = centered.T @ centered

@@ -60,7 +60,10 @@ def axes_of(options: argparse.Namespace, network: Network) -> Axes:
             axis = Axis(given, unit, axis.start, axis.stop)
         if ends:
             if not ends[1] > ends[0]:
-                raise ValueError(f"--span must have rising values, got {ends[0]:g} and {ends[1]:g}")
+                raise ValueError(
+                    f"--span must have rising values, got {ends[0]:g} and {ends[1]:g}: where they fall, give "
+                    f"them with a minus, {-ends[0]:g} {-ends[1]:g}"
+                )
             axis = Axis(axis.name, axis.unit, *ends)
         made.append(replace(axis, ordered=name not in options.unordered))
     return Axes(*made)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core as core
-from .._util.validate import Array
+from .._util.validate import Array, as_integer
 from ._physics import kernel_parts
 
 MAX_PEAKS = 4
@@ -39,7 +38,7 @@ def others_of(exchange: tuple[float, float], time_shift: int, n_points: int) -> 
     low, high = map(float, exchange)
     if not 0 <= low <= high <= 1:
         raise ValueError(f"exchange must be two ascending numbers within 0 to 1, got {exchange}")
-    shift = operator.index(time_shift)
+    shift = as_integer("time_shift", time_shift)
     if not 0 <= shift < n_points:
         raise ValueError(f"time_shift must be from 0 to {n_points - 1}, got {shift}")
     return Others((low, high), shift)

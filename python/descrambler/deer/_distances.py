@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from .._util.seeds import generator_of
 from .._util.tables import brief
 from .._util.threads import computes
 from ..errors import NoModulationError
@@ -164,7 +165,7 @@ def predict_distances(
     sampled = check_sampling(trace, shortest)
     duration, signal = resample(trace, n)
     distance = axes(n, duration, experiment)[1]
-    predicted = outputs(networks, signal, n_samplings, np.random.default_rng(random_state))
+    predicted = outputs(networks, signal, n_samplings, generator_of(random_state))
     predicted /= distance[1] - distance[0]
     members = predicted.mean(axis=1)
     density = members.mean(axis=0)

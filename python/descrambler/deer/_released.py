@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._util.seeds import generator_of
 from .._util.validate import Array, matrix
 from ..errors import WeightFileError
 from ..readers import read_matlab
@@ -150,7 +151,7 @@ def network_inputs(
     height = signals.max(axis=1, keepdims=True) - lowest
     if not (height > 0).all():
         raise ValueError("traces must not be constant: they cannot be scaled to 0..1")
-    rng = np.random.default_rng(random_state)
+    rng = generator_of(random_state)
     inputs = np.empty((len(signals), 5 * N_SAMPLES), signals.dtype)
     for first in range(0, len(signals), _CHUNK):
         rows = slice(first, first + _CHUNK)

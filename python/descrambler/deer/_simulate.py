@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from .._util.parallel import mapping
 from .._util.seeds import seed_of
 from .._util.tables import brief
-from .._util.validate import Array
+from .._util.validate import Array, as_integer
 from ._chunks import BACKGROUNDS, CHUNK, make_grid, others_of, simulate_chunk
 from ._physics import Experiment, distance_range
 
@@ -126,7 +125,7 @@ def simulate(
     of their own: with and without them, distributions, depths and noise are the same. Orientation
     selection is not simulated.
     """
-    n, n_points = operator.index(n), operator.index(n_points)
+    n, n_points = as_integer("n", n), as_integer("n_points", n_points)
     if n < 0:
         raise ValueError(f"n must be 0 or more, got {n}")
     if n_points < 4:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .._util.seeds import generator_of
 from ._chunks import BACKGROUND_DIMENSION, BACKGROUND_RATE
 from ._physics import kernel
 from ._simulate import axes
@@ -38,7 +39,7 @@ def variations(
     """
     if n < 2:
         raise ValueError(f"n must be at least 2, got {n}")
-    rng = np.random.default_rng(random_state)
+    rng = generator_of(random_state)
     time, distance = axes(n_points, duration)
     dimension = rng.uniform(*BACKGROUND_DIMENSION, (n, 1))
     rate = rng.uniform(0, BACKGROUND_RATE, (n, 1))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from .._util.parallel import mapping
 from .._util.progress import Progress, reporting
 from .._util.seeds import seed_of
 from .._util.threads import computes
-from .._util.validate import Array, choice
+from .._util.validate import Array, choice, flag, integer
 from ..network._network import Network
 from ._align_scores import (
     Axes,
@@ -97,8 +96,9 @@ def align(
         do not have the same number of rows.
     """
     choice("group", group, GROUPS)
-    _check_count("rows_per_sample", rows_per_sample, 1)
-    _check_count("nulls", nulls, 0)
+    center = flag("center", center)
+    rows_per_sample = integer("rows_per_sample", rows_per_sample, 1)
+    nulls = integer("nulls", nulls, 0)
     seed = seed_of(random_state) % 2**63
     pair = _pair("signals_a", signals_a, "signals_b", signals_b)
     before = _untrained(untrained, group, center, rows_per_sample)
@@ -132,11 +132,6 @@ def align(
         untrained=before,
         draws=draws,
     )
-
-
-def _check_count(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
 
 
 def _pair(name_a: str, a: Signals, name_b: str, b: Signals) -> tuple[Source, Source]:

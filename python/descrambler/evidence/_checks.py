@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._util.validate import Array
+from ..analysis._jacobian import directions_matrix
 from ..network._layers import Unrolled
 from ..network._network import Network
 from ..readers import is_source
-from ._given import as_network
+from ._given import are_several, as_network
 from ._verdicts import REQUIRED, TRUE
+from .detectors import Detector
 
 NOT_RECIPE = {"kind", "minutes", "random_state", "seed", "seeds", "shuffle"}
 LEAST_DISTINCT = 30
@@ -62,6 +65,10 @@ def check_controls(
     seen = {_weights(network): "the network that is judged"}
     checked: dict[str, tuple[Network, ...]] = {}
     for kind, networks in controls.items():
+        if not are_several(networks):
+            raise TypeError(
+                f"controls[{kind!r}] must be a list of networks, got {type(networks).__name__}"
+            )
         checked[str(kind)] = tuple(
             as_network(f"controls[{kind!r}][{number}]", control)
             for number, control in enumerate(networks)
@@ -76,6 +83,37 @@ def check_controls(
                 )
             seen[weights] = name
     return {kind: networks for kind, networks in checked.items() if networks}
+
+
+def checked_directions(
+    nuisance: ArrayLike | None, wanted: ArrayLike | None, n_in: int
+) -> tuple[Array | None, Array | None]:
+    """Return both kinds of directions as matrices; either both are given or none."""
+    if (nuisance is None) != (wanted is None):
+        given, other = ("wanted", "nuisance") if nuisance is None else ("nuisance", "wanted")
+        raise ValueError(f"{given} needs {other}: the response to both is compared")
+    if nuisance is None or wanted is None:
+        return None, None
+    return (
+        directions_matrix("nuisance", nuisance, n_in),
+        directions_matrix("wanted", wanted, n_in),
+    )
+
+
+def checked_detectors(detectors: Any) -> tuple[Detector, ...]:
+    """Return the detectors, if they are a sequence of these."""
+    given = (
+        tuple(detectors)
+        if isinstance(detectors, Iterable) and not isinstance(detectors, str)
+        else (detectors,)
+    )
+    for member in given:
+        if not isinstance(member, Detector):
+            raise TypeError(
+                "detectors must be a list of detectors, as in [d for d in ds.evidence.detectors.DETECTORS if "
+                f'd.name == "low rank"], got {member!r}'
+            )
+    return given
 
 
 def checked_initial(network: Network, initial: Any) -> Any:

@@ -21,7 +21,7 @@ from ..analysis._agreement import Agreement, Spread
 from ..criteria import link_basis
 from ..network._network import Network
 from ._checks import has_convolutions
-from ._given import as_inputs, as_network
+from ._given import are_several, as_inputs, as_network
 from .nulls import random_counterpart
 
 __all__ = ["Ensemble", "ensemble"]
@@ -150,6 +150,10 @@ def ensemble(
         If the networks, the inputs, the layer and the tap do not fit together, or no two networks
         share a resolved mode.
     """
+    if not are_several(networks):
+        raise TypeError(
+            f"networks must be a list of at least two networks, got {type(networks).__name__}"
+        )
     given = [as_network(f"networks[{index}]", member) for index, member in enumerate(networks)]
     if layer is None:
         layer = 1 if tap == "before" or not given else given[0].n_linear - 1

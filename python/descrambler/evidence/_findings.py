@@ -247,13 +247,13 @@ def _equal(decisive: KindSummary) -> str:
 def ordered(findings: Sequence[Finding]) -> list[Finding]:
     """Sort findings: learnt first, then present, explained, not found, not testable.
 
-    The inverse of a reference map leads the table.
+    The inverse of a reference map leads the table, where a map was given.
     """
     ranks = {word: rank for rank, word in enumerate(ORDER)}
     return sorted(
         findings,
         key=lambda finding: (
-            finding.what != "inverse of the reference",
+            finding.what != "inverse of the reference" or finding.verdict == NOT_TESTABLE,
             ranks[kind_of(finding.verdict)],
         ),
     )

@@ -12,11 +12,18 @@ from numpy.typing import ArrayLike, NDArray
 from .._util.parallel import Executor
 from .._util.progress import Progress
 from .._util.seeds import seed_of
-from .._util.validate import Array
-from ..analysis._jacobian import directions_matrix
-from ..axis import Axis, index_axis
+from .._util.validate import Array, integer
+from ..axis import Axis, check_axis, index_axis
 from ..network._network import Network
-from ._checks import check_controls, check_inputs, checked_initial, distinct_rows, other_recipe
+from ._checks import (
+    check_controls,
+    check_inputs,
+    checked_detectors,
+    checked_directions,
+    checked_initial,
+    distinct_rows,
+    other_recipe,
+)
 from ._claims import claims, measure, with_flaws
 from ._draws import measured_controls, measured_nulls
 from ._findings import judge
@@ -146,7 +153,7 @@ def interpret(
         `Finding.used`.
     nuisance, wanted : array_like, shape (any, n_in), optional
         Directions of the inputs that the network should ignore, such as differences between baselines,
-        and those that it should respond to, such as differences between noise-free signals.
+        and those that it should respond to, such as differences between noise-free signals. Pass both.
     detectors : sequence of Detector, optional
         Features to test, in addition to the inverse of the reference and the rejection of the nuisance;
         by default all of ``evidence.detectors.DETECTORS``.
@@ -201,11 +208,10 @@ def _interpret(
     controls: Controls,
     **options: Unpack[Options],
 ) -> Interpretation:
-    nulls, null_inputs = options["nulls"], options["null_inputs"]
-    if nulls < LEAST_NULLS:
-        raise ValueError(f"nulls must be at least {LEAST_NULLS}, to reach p = 0.05, got {nulls}")
-    if null_inputs < 2:
-        raise ValueError(f"null_inputs must be at least 2, got {null_inputs}")
+    nulls = integer("nulls", options["nulls"], LEAST_NULLS, ", to reach p = 0.05")
+    null_inputs = integer("null_inputs", options["null_inputs"], 2)
+    check_axis("input_axis", options["input_axis"])
+    check_axis("output_axis", options["output_axis"])
     study = Study(network, as_inputs("inputs", inputs, network.n_in))
     assert study.inputs is not None
     check_inputs(study.inputs)
@@ -270,14 +276,9 @@ def _detectors(network: Network, options: Options) -> tuple[Detector, ...]:
     """Return the inverse of the reference first, the rejection of the nuisance last."""
     reference = options["reference"]
     kernel = None if reference is None else reference_matrix(reference, network)
-    nuisance = _directions("nuisance", options["nuisance"], network)
-    wanted = _directions("wanted", options["wanted"], network)
+    directions = checked_directions(options["nuisance"], options["wanted"], network.n_in)
     first = reference_inverse(kernel), kernel_order(kernel)
-    return *first, *(options["detectors"] or ()), rejection(nuisance, wanted)
-
-
-def _directions(name: str, value: ArrayLike | None, network: Network) -> Array | None:
-    return None if value is None else directions_matrix(name, value, network.n_in)
+    return *first, *checked_detectors(options["detectors"] or ()), rejection(*directions)
 
 
 def _widest(network: Network) -> int:

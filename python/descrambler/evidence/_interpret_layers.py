@@ -11,8 +11,8 @@ import numpy as np
 from .._util.platform.console import shown
 from .._util.seeds import seed_of
 from .._util.tables import brief, html_table, text_table
-from .._util.validate import Array
-from ..axis import Axis
+from .._util.validate import Array, integer
+from ..axis import Axis, check_axis
 from ._captured import Captured, Layers, captured, check_alike
 from ._claims import Claim, measure
 from ._findings import Finding, counts, judge, ordered
@@ -114,8 +114,9 @@ def interpret_layers(
     TypeError, ValueError
         If layers are not of this kind, were not descrambled for smoothness, or do not fit each other.
     """
-    if nulls < LEAST_NULLS:
-        raise ValueError(f"nulls must be at least {LEAST_NULLS}, to reach p = 0.05, got {nulls}")
+    nulls = integer("nulls", nulls, LEAST_NULLS, ", to reach p = 0.05")
+    check_axis("input_axis", input_axis)
+    check_axis("output_axis", output_axis)
     own = captured("layers", layers)
     start = None if initial is None else captured("initial", initial)
     if start is not None:

@@ -15,7 +15,7 @@ from .._util.parallel import mapping
 from .._util.progress import Progress, reporting
 from .._util.tables import Tabulated
 from .._util.threads import computing
-from .._util.validate import Array, square
+from .._util.validate import Array, integer, square
 from ._significance import step_down_max_t
 from ._verdicts import EXPLAINED, LEAST_CONTROLS, LEVEL, NOT_TESTABLE, PRESENT, p_text
 
@@ -132,12 +132,15 @@ def privileged_basis(
         If an argument is of the wrong kind, shape or value, the widths differ, or signals are zero or not
         finite.
     """
-    if isinstance(nulls, bool) or not isinstance(nulls, int | np.integer) or nulls < 0:
-        raise ValueError(f"nulls must be an integer of at least 0, got {nulls!r}")
+    nulls = integer("nulls", nulls, 0)
+    several = isinstance(signals, Mapping)
     given = signals if isinstance(signals, Mapping) else {"signals": signals}
     if not given:
         raise ValueError("signals must hold at least one place, got an empty mapping")
-    sources = [as_source(f"signals[{name!r}]", value) for name, value in given.items()]
+    sources = [
+        as_source(f"signals[{name!r}]" if several else "signals", value)
+        for name, value in given.items()
+    ]
     n = sources[0].n
     for source in sources:
         if source.n != n:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .._util.arrays import as_numpy
-from .._util.validate import Array, check_unmasked, matrix
+from .._util.validate import Array, as_integer, check_array, check_unmasked, matrix, shape_advice
 from ._layers import Folded
 
 
@@ -18,7 +18,7 @@ def run(
     x: ArrayLike | Iterator[ArrayLike], stages: Sequence[Folded], n_in: int, batch_size: int
 ) -> Iterator[Array]:
     """Yield the outputs of the stages for the rows of `x`, at most `batch_size` at a time."""
-    if operator.index(batch_size) < 1:
+    if as_integer("batch_size", batch_size) < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     return _outputs(x if isinstance(x, Iterator) else iter([x]), stages, n_in, batch_size)
 
@@ -27,16 +27,24 @@ def _outputs(
     parts: Iterator[ArrayLike], stages: Sequence[Folded], n_in: int, batch_size: int
 ) -> Iterator[Array]:
     for part in parts:
-        check_unmasked("x", part)
-        rows = as_numpy(part)
-        if rows.ndim != 2 or rows.shape[1] != n_in:
-            raise ValueError(f"x must have shape (m, {n_in}), got {rows.shape}")
+        rows = rows_of(part, n_in)
         for first in range(0, max(len(rows), 1), batch_size):
             # Sliced first: the check copies what is not contiguous.
             signal = matrix("x", rows[first : first + batch_size])
             for stage in stages:
                 signal = stage(signal)
             yield signal
+
+
+def rows_of(x: ArrayLike, n_in: int) -> NDArray[Any]:
+    """Return samples as an array with `n_in` columns, not yet checked entry by entry."""
+    check_unmasked("x", x)
+    rows = as_numpy(x)
+    check_array("x", x, rows)
+    if rows.ndim != 2 or rows.shape[1] != n_in:
+        advice = shape_advice(rows.shape, n_in) if rows.ndim == 2 else ": one sample per row"
+        raise ValueError(f"x must have shape (m, {n_in}), got {rows.shape}{advice}")
+    return rows
 
 
 def collect(batches: Iterator[Array], m: int) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -10,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.validate import Array, matrix, real_array
+from .._util.validate import Array, as_integer, matrix, real_array
 from ._activations import Activation, Renormalize
 from ._affine import Affine, fold_after, fold_before
 
@@ -71,7 +70,7 @@ class Linear:
 
     def reduce(self, rank: int) -> Linear:
         """Return the layer with the nearest weights of that rank, or itself if it has no more."""
-        if operator.index(rank) < 1:
+        if as_integer("rank", rank) < 1:
             raise ValueError(f"rank must be at least 1, got {rank}")
         if rank >= min(self.weight.shape):
             return self

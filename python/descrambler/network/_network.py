@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,13 +16,12 @@ from .._geometry.checks import excess
 from .._signals.gram import Gram
 from .._signals.sums import gram
 from .._util import validate as _validate
-from .._util.arrays import as_numpy
 from .._util.progress import Progress
 from .._util.threads import computes
 from .._util.validate import Array
 from ..errors import printable
 from ._activations import Activation, Renormalize
-from ._forward import collect, run
+from ._forward import collect, rows_of, run
 from ._fused_gram import ELEMENTWISE, layer_gram
 from ._layers import BatchNorm, Folded, Layer, Linear, check_chain, fold, table
 from ._saving import json_copy, write_network
@@ -84,7 +82,7 @@ class Network:
             raise ValueError(f"initial must have weights of shapes {shapes}, got {theirs}")
 
     def _index(self, k: int) -> int:
-        if not 1 <= operator.index(k) <= self.n_linear:
+        if not 1 <= _validate.as_integer("layer", k) <= self.n_linear:
             raise ValueError(f"layer must be between 1 and {self.n_linear}, got {k}")
         return k - 1
 
@@ -137,8 +135,7 @@ class Network:
         TypeError, ValueError
             If `x` is not a finite real matrix with `n_in` columns and at least one row.
         """
-        _validate.check_unmasked("x", x)
-        rows = as_numpy(x)
+        rows = rows_of(x, self.n_in)
         return collect(run(rows, self.layers, self.n_in, batch_size), len(rows))
 
     @computes
@@ -168,8 +165,7 @@ class Network:
         TypeError, ValueError
             If an argument has the wrong type or shape or is out of range.
         """
-        _validate.check_unmasked("x", x)
-        rows = as_numpy(x)
+        rows = rows_of(x, self.n_in)
         return collect(self.batches(rows, layer, tap, batch_size), len(rows))
 
     def batches(

@@ -188,7 +188,8 @@ def plain(
 
 def named_activations(path: Source, names: Activations, n: int) -> list[Activation]:
     """Return the activations that the caller named, one for each of n linear layers."""
-    expected = f'one for each of its {n} linear layers, as in activations=["tanh", "logistic"]'
+    example = ", ".join(['"tanh"'] * (n - 1) + ['"identity"'])
+    expected = f"one for each of its {n} linear layers, as in activations=[{example}]"
     if names is None:
         raise WeightFileError(f"{path}: holds weights alone, so activations are needed: {expected}")
     if isinstance(names, str | Mapping) or len(names) != n:

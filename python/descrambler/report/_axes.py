@@ -73,7 +73,9 @@ def show_weights(
 
 
 def show_bias(ax: Axes, image: AxesImage, bias: Array, side: str) -> None:
-    """Draw a bias beside a matrix, on its scale: the extra input line of a layer.
+    """Draw a bias beside a matrix: the extra input line of a layer, often larger than all weights.
+
+    Its color scale ends at its own largest entry, or at that of the weights where this is larger.
 
     Parameters
     ----------
@@ -87,12 +89,12 @@ def show_bias(ax: Axes, image: AxesImage, bias: Array, side: str) -> None:
     x0, x1, y0, y1 = image.get_extent()
     low, high = (y0, y1) if side == "top" else (x0, x1)
     start, stop = (high + part * (high - low) for part in (0.02, 0.07))
-    bottom, top = image.get_clim()
+    top = max(float(np.abs(bias).max(initial=0)), image.get_clim()[1])
     strip = bias[None] if side == "top" else bias[:, None]
     ax.imshow(
         strip,
         cmap=image.cmap,
-        vmin=bottom,
+        vmin=-top,
         vmax=top,
         extent=(x0, x1, start, stop) if side == "top" else (start, stop, y0, y1),
         origin="lower",

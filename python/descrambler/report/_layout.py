@@ -63,7 +63,10 @@ class Pair:
         """Sentence on the biases in the picture, empty without."""
         if self.biases(layer) is None:
             return ""
-        return "The strip beside each matrix is the bias, an extra input line of the layer."
+        return (
+            "The strip beside each matrix is the bias, an extra input line of the layer; the colors of a strip "
+            "end at its largest entry, if this is above those of the weights."
+        )
 
     def scale(self, layer: int) -> str:
         """Sentence that gives these units."""

@@ -75,10 +75,16 @@ def _frequency(cycles: float, n: int, axes: Axes) -> str:
     return f"{cycles / (n * axes.inputs.step(n)):.3g} {axes.inputs.frequency_unit}"
 
 
+def _weaker(level: float) -> str:
+    """Return how much weaker a response is, without a minus sign."""
+    word = "strongly" if round(level, 1) < 0 else "weakly"
+    return f"{abs(level):.1f} dB more {word}"
+
+
 def _low_pass_sentence(study: Study, layer: int, axes: Axes) -> str:
     n = study.network.n_in
     return (
-        f"{_subject(layer)} responds {_low_pass(study, layer):.1f} dB more weakly to {axes.inputs.frequency_name} above "
+        f"{_subject(layer)} responds {_weaker(_low_pass(study, layer))} to {axes.inputs.frequency_name} above "
         f"{_frequency(n / 4, n, axes)} than at its peak"
     )
 
@@ -89,7 +95,7 @@ def _band_pass_sentence(study: Study, layer: int, axes: Axes) -> str:
     return (
         f"{_subject(layer)} passes {axes.inputs.frequency_name} from {_frequency(band.low, n, axes)} to "
         f"{_frequency(band.high, n, axes)} (-3 dB) and responds at least "
-        f"{_band_pass(study, layer):.1f} dB more weakly far below and far above"
+        f"{_weaker(_band_pass(study, layer))} far below and far above"
     )
 
 
@@ -106,7 +112,7 @@ def _bias_line(study: Study, layer: int) -> str:
 
 def _notch_sentence(study: Study, layer: int, axes: Axes) -> str:
     return (
-        f"{_subject(layer)} responds {_notch(study, layer):.1f} dB more weakly to a constant along the "
+        f"{_subject(layer)} responds {_weaker(_notch(study, layer))} to a constant along the "
         f"{axes.inputs.name} axis than at its peak{_bias_line(study, layer)}"
     )
 
@@ -155,7 +161,7 @@ def _rejection(directions: Directions, study: Study, layer: int) -> float:
 
 def _rejection_sentence(directions: Directions, study: Study, layer: int, axes: Axes) -> str:
     return (
-        f"{_subject(layer)} responds {_rejection(directions, study, layer):.1f} dB more weakly to the "
+        f"{_subject(layer)} responds {_weaker(_rejection(directions, study, layer))} to the "
         "nuisance directions than to the wanted ones"
     )
 

@@ -23,7 +23,7 @@ from ._descrambled import DescrambledLinear
 from ._devices import cast
 from ._devices import wide as float64
 from ._grams import is_plain
-from ._taps import Forward, Tapped, call, evaluating, named, resolve
+from ._taps import Forward, Tapped, call, evaluating, named, resolve, several
 
 if TYPE_CHECKING:
     import torch
@@ -184,7 +184,7 @@ def verify(
         raise ValueError("layers must hold at most one tap per linear layer")
     difference, scale = 0.0, -1.0
     with evaluating(model):
-        for batch in batches:
+        for batch in several(batches):
             plain = list(_tensors((forward or call)(model, batch)))
             with _inserted(modules, layers):
                 turned = list(_tensors((forward or call)(model, batch)))

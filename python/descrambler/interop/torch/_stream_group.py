@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..._util.seeds import generator_of
 from ..._util.validate import require_extra
 from ._devices import wide
 
@@ -81,6 +82,6 @@ def after_ones(width: int) -> Any:
 def random_from(width: int, centers: bool, random_state: Any) -> Any:
     """Return a random rotation (Haar) of R^d, or of what is orthogonal to the ones."""
     n = width - centers
-    normal = np.random.default_rng(random_state).standard_normal((n, n))
+    normal = generator_of(random_state).standard_normal((n, n))
     q, r = torch.linalg.qr(torch.from_numpy(normal))
     return lifted(q * torch.sign(r.diagonal()), width, centers)

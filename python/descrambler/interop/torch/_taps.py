@@ -89,9 +89,26 @@ def call(model: torch.nn.Module, batch: Any) -> Any:
 
     If the batch is a pair (inputs, targets), a model with one argument gets the inputs.
     """
+    try:
+        return _called(model, batch)
+    except (AttributeError, TypeError, ValueError) as error:
+        parts = list(batch.values()) if isinstance(batch, Mapping) else _positional(batch)
+        if any(isinstance(part, torch.Tensor) for part in parts):
+            raise
+        kinds = ", ".join(type(part).__name__ for part in parts) or "nothing"
+        raise TypeError(
+            f"each of the batches must hold tensors, got {kinds}, which the model does not take ({error})"
+        ) from error
+
+
+def _positional(batch: Any) -> tuple[Any, ...]:
+    return tuple(batch) if isinstance(batch, tuple | list) else (batch,)
+
+
+def _called(model: torch.nn.Module, batch: Any) -> Any:
     if isinstance(batch, Mapping):
         return model(**batch)
-    given = tuple(batch) if isinstance(batch, tuple | list) else (batch,)
+    given = _positional(batch)
     try:
         signature = inspect.signature(unwrapped(model).forward)
     except ValueError:
@@ -126,6 +143,8 @@ def several(batches: Iterable[Any]) -> Iterable[Any]:
     """
     one = isinstance(batches, torch.Tensor | np.ndarray | Mapping | str)
     if one or not isinstance(batches, Iterable):
+        if isinstance(batches, str):
+            raise TypeError("batches must be an iterable of batches of tensors, got a text")
         kind = "tensor" if isinstance(batches, torch.Tensor) else type(batches).__name__
         raise TypeError(
             f"batches must be an iterable of batches, got one {kind}: pass [{kind}]"

@@ -49,7 +49,8 @@ class Scale:
             return [(10.0**k, _power(k)) for k in range(first, last + 1, step)]
         from matplotlib.ticker import MaxNLocator
 
-        values = MaxNLocator(5).tick_values(self.low, self.high)
+        # Steps of 1, 2 or 5: the few rows of a small matrix are then marked by whole numbers.
+        values = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(self.low, self.high)
         inside = [float(v) for v in values if self.low - 1e-9 <= v <= self.high + 1e-9]
         return [(v, f"{v:g}") for v in inside]
 
@@ -85,7 +86,10 @@ def _y(place: Any) -> Any:
 
 
 def _tick_x(at: float, text: str) -> str:
-    return f'<path class="tick" d="M{at:.1f} {HEIGHT - BOTTOM:.0f}v4"/><text x="{at:.1f}" y="{HEIGHT - BOTTOM + 15:.0f}" text-anchor="middle">{_text(text)}</text>'
+    # A number at the right end would be cut.
+    anchor = "middle" if at < WIDTH - 2 * RIGHT else "end"
+    x = min(at, WIDTH - 1) if anchor == "middle" else WIDTH - 1
+    return f'<path class="tick" d="M{at:.1f} {HEIGHT - BOTTOM:.0f}v4"/><text x="{x:.1f}" y="{HEIGHT - BOTTOM + 15:.0f}" text-anchor="{anchor}">{_text(text)}</text>'
 
 
 def _tick_y(at: float, text: str) -> str:
