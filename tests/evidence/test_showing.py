@@ -159,7 +159,7 @@ def test_summaries_are_plain_sentences(study, result):
     assert lines[-1].startswith(f"{len(study.findings)} claims: ")
     assert (
         result.summary().splitlines()[0]
-        == f"12 units were rotated for {result.criterion} by {result.method}."
+        == f"12 units were rotated for {result.criterion}; method: {result.method}."
     )
     assert "This is the optimum" in result.summary()
     panel = ds.Panel((study, study))

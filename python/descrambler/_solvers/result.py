@@ -21,7 +21,7 @@ from .._util.validate import Array, own_unit
 from ..criteria import Criterion, DiagonalNormSquare, DiagonalSum, Smoothness
 from ..criteria._forms import Data
 from .outcome import Status
-from .showing import Showing
+from .showing import Showing, excess_text, gap_text
 from .starts import Starts
 
 SCHEMA = "descrambler.result.v1"
@@ -257,12 +257,12 @@ class Descrambling(Showing, Tabulated):
         ]
         if np.isfinite(self.bound):
             side = {True: "upper bound", False: "lower bound", None: "bound"}[self.maximize]
-            rows += [(side, f"{self.bound:.8g}"), ("gap", f"{self.gap:.1e} ({self.optimality})")]
+            rows += [(side, f"{self.bound:.8g}"), ("gap", gap_text(self))]
         else:
             rows += [("optimum", f"{self.optimality}, no bound is known")]
         if self.starts is not None and len(self.starts.seeds) > 1:
             rows += [("starts", str(self.starts))]
-        if self._knows("gradient_norm"):
+        if self._knows("gradient_norm") and self.optimality != "certified":
             rows += [("gradient norm", f"{self.gradient_norm:.1e}")]
         rows += [("orthogonality error", f"{self.orthogonality_error:.1e}")]
         if self.eigenvalues is not None:
@@ -282,10 +282,10 @@ class Descrambling(Showing, Tabulated):
             share = float(self.leading.values.sum()) / whole if whole else 1.0
             text = f"{self.rotation.rank}, with {share:.6f} of the signals' square"
             rows += [("modes placed", text)]
-        if self._knows("shortfall"):
-            rows += [("best over these modes", f"at most {1 + self.shortfall:.8f} x the bound")]
+        if self._knows("shortfall") and self.shortfall:
+            rows += [("error of the bound", f"at most {self.shortfall:.1e} of it")]
         if self._knows("excess_bound"):
-            rows += [("excess over all modes", f"at most {self.excess_bound:.3g}")]
+            rows += [("modes left out", f"may change the objective by {excess_text(self)}")]
         return rows
 
     def __repr__(self) -> str:

@@ -60,7 +60,7 @@ class Showing:
         }
         n = self._whole.rotation.n
         lines = [
-            f"{n} units were rotated for {self._whole.criterion} by {self._whole.method}.",
+            f"{n} units were rotated for {self._whole.criterion}; method: {self._whole.method}.",
             known[self._whole.optimality],
         ]
         if self._whole.eigenvalues is not None:
@@ -70,3 +70,18 @@ class Showing:
         if not self._whole.converged:
             lines += [f"It stopped early: {self._whole.message}."]
         return "\n".join(lines)
+
+
+def gap_text(result: Descrambling) -> str:
+    """Return the gap; where it counts as zero, also by how much rounding moved the objective from the bound."""
+    apart = abs(result.objective - result.bound)
+    if result.gap or not apart or not result.bound:
+        return f"{result.gap:.1e} ({result.optimality})"
+    return f"0 ({result.optimality}; rounding: {apart / abs(result.bound):.1e})"
+
+
+def excess_text(result: Descrambling) -> str:
+    """Return by how much P may miss the optimum over all modes, also as a part of the objective before."""
+    text = f"{result.excess_bound:.3g} at most"
+    before = result.initial_objective if result._knows("initial_objective") else 0.0
+    return f"{text}, {result.excess_bound / abs(before):.1e} of that before" if before else text
