@@ -158,7 +158,7 @@ class TestKeras:
 def test_formats_without_a_runtime(tmp_path, capsys):
     path = Path(tmp_path / "net.npz")
     Network([Linear(W), Activation("tanh")]).save(path)
-    with pytest.raises(NotVerified, match="no runtime runs npz files"):
+    with pytest.raises(NotVerified, match="npz files hold weights and no model to run"):
         load(path, verify=True)
     assert main(["inspect", str(path)]) == 0
-    assert "note: not verified: no runtime runs npz files" in capsys.readouterr().out
+    assert "note: not verified: npz files hold weights and no model to run" in capsys.readouterr().out

@@ -168,6 +168,6 @@ def _refuse_prefix(what: str, prefix: str | None) -> None:
 def _check_verifiable(kind: str, source: Path | str) -> None:
     if kind not in _VERIFIED:
         raise NotVerified(
-            f"{source}: not verified, since no runtime runs {kind} files; load it without "
+            f"{source}: not verified, since {kind} files hold weights and no model to run; load it without "
             "verify=True and compare network(x) with the outputs of the model"
         )
