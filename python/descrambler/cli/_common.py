@@ -17,6 +17,7 @@ from tqdm import tqdm
 from .._core import __version__
 from .._util.files import write_bytes
 from .._util.progress import Step
+from ..report._once import lay_out
 from ._inputs import KINDS
 from ._paths import input_file
 
@@ -175,7 +176,7 @@ def save_png(figure: Figure, path: Path) -> None:
 
 @contextmanager
 def _laid_out(figure: Figure) -> Iterator[None]:
-    """Lay a figure out once: a figure with a layout engine is otherwise drawn twice per file."""
+    """Lay a figure out, without what a matplotlibrc may ask for."""
     import matplotlib
     from matplotlib.text import Text
 
@@ -187,11 +188,7 @@ def _laid_out(figure: Figure) -> Iterator[None]:
     fixed: Any = {"text.usetex": False, "svg.hashsalt": "descrambler"}
     no_layout = {"figure.autolayout": False, "figure.constrained_layout.use": False}
     with matplotlib.rc_context(fixed | no_layout):
-        engine = figure.get_layout_engine()
-        if engine is not None:
-            figure.set_dpi(DPI)
-            engine.execute(figure)
-            figure.set_layout_engine(None)
+        lay_out(figure, DPI)
         yield
 
 
