@@ -19,8 +19,9 @@ from descrambler.criteria import link_basis
 from descrambler.evidence._checks import distinct_rows
 from descrambler.evidence._claims import claims, measure, reached, strengths, with_flaws
 from descrambler.evidence._comparing import Evidence
+from descrambler.evidence._significance import settled
 from descrambler.evidence._study import Study
-from descrambler.evidence._verdicts import PRESENT
+from descrambler.evidence._verdicts import LEVEL, PRESENT
 from descrambler.evidence.detectors import (
     DETECTORS,
     Axes,
@@ -251,6 +252,11 @@ def set_size(n: int, units: int) -> None:
     PLANTS.update(plants())
 
 
+def set_nulls(count: int) -> None:
+    """Compare with so many draws of each null kind from now on."""
+    globals().update(NULLS=count)
+
+
 def family(name: str) -> tuple[Detector, ...]:
     """What is looked for beside an effect: without what takes long and has nothing to do with it.
 
@@ -289,8 +295,8 @@ def present(
 ) -> list[Target]:
     """Claims that `ds.interpret` calls present without controls, of `targets` or of all.
 
-    With 20 draws of a kind, one that is as large ends a claim: nulls are drawn no further once no target is open,
-    nor those that apply to none.
+    Nulls are drawn no further once no target is open, nor those that apply to none: a claim ends when draws of
+    a kind that are as large rule it out (one of 20, two of 50).
     """
     setting = Setting(network, x, initial)
     study = Study(network, x)
@@ -302,13 +308,15 @@ def present(
     still = reached(everything, observed[None])[0]
     still &= [targets is None or name in targets for name in names]
     draws: dict[str, list[np.ndarray]] = {kind.name: [] for kind in KINDS}
+    exceeded = {kind.name: np.zeros(len(everything)) for kind in KINDS}
     for number in range(NULLS):
         for kind in KINDS:
             if (still & [not c.detector.reason_against(kind) for c in everything]).any():
                 row = measure(draw(setting, kind, seed, number), everything, kind)
                 draws[kind.name].append(row)
                 with np.errstate(invalid="ignore"):
-                    still &= ~(strengths(everything, row[None])[0] >= natural)
+                    exceeded[kind.name] += strengths(everything, row[None])[0] >= natural
+                still &= ~settled(exceeded[kind.name], NULLS, LEVEL)
     if not still.any():
         return []
     whole = {kind: np.array(rows) for kind, rows in draws.items() if len(rows) == NULLS}

@@ -1,6 +1,6 @@
 """Control networks with a false "learnt", true networks, and planted effects, at both sizes: docs/controls.md.
 
-    python benchmarks/shown_by.py [FOLDER] [--widths 64 24 64] [--judged 10] [--true 5] [--plants 20] [--train] [--write docs/controls.md]
+    python benchmarks/shown_by.py [FOLDER] [--widths 64 24 64] [--judged 10] [--true 5] [--plants 20] [--nulls 20] [--train] [--write docs/controls.md]
 
 FOLDER holds networks as `control_networks.py` writes them; `--train` trains those that are missing, with seeds
 that were fixed before the rule was touched (`SEEDS`). Of every size, `--judged` networks of each shuffled kind
@@ -122,7 +122,8 @@ class Outcomes:
 
     def of(self, widths: list[int], name: str, strength: float, seed: int) -> list[bool]:
         """Whether each is present: with at most 1 % of noise among all claims, else among those of the effect alone."""
-        key = " ".join(map(str, (*widths, name, strength, seed)))
+        nulls = () if plants_of.NULLS == NULLS else ("nulls", plants_of.NULLS)
+        key = " ".join(map(str, (*widths, name, strength, seed, *nulls)))
         if key not in self.known:
             plants_of.set_size(widths[0], widths[1])
             among = plants_of.family if strength >= plants_of.NOISY else plants_of.own
@@ -240,10 +241,14 @@ def main() -> None:
     parser.add_argument(
         "--random", type=int, default=100, help="random networks of each size; 0 for none"
     )
+    parser.add_argument(
+        "--nulls", type=int, default=NULLS, help="draws of each null kind, for planted effects"
+    )
     parser.add_argument("--only", nargs="*", default=list(plants_of.PLANTS), metavar="EFFECT")
     parser.add_argument("--train", action="store_true")
     parser.add_argument("--write", type=Path, metavar="PAGE")
     options = parser.parse_args()
+    plants_of.set_nulls(options.nulls)
     sections = {}
     with threadpool_limits(1):
         if options.folder is not None:
