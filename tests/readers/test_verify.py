@@ -161,4 +161,6 @@ def test_formats_without_a_runtime(tmp_path, capsys):
     with pytest.raises(NotVerified, match="npz files hold weights and no model to run"):
         load(path, verify=True)
     assert main(["inspect", str(path)]) == 0
-    assert "note: not verified: npz files hold weights and no model to run" in capsys.readouterr().out
+    assert (
+        "note: not verified: npz files hold weights and no model to run" in capsys.readouterr().out
+    )
