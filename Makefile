@@ -16,7 +16,7 @@ PIP := PATH="$$(cd $(BIN) && pwd):$$PATH" $(BIN)/pip install --quiet --no-build-
 # After `make dev` the editable installation serves every target; a Python edit then needs no build.
 PACKAGE := $(if $(wildcard $(VENV)/dev),$(VENV)/dev,$(VENV)/installed)
 
-.PHONY: bench check check-newest check-oldest clean controls coverage cross demo denoiser dev docs faults fuzz lint lint-recipe lint-workflows performance soak test test-cpp test-wheel weights wheels
+.PHONY: bench check check-newest check-oldest clean controls coverage cross demo denoiser dev docs faults fuzz lint lint-recipe lint-workflows performance soak test test-core test-cpp test-wheel weights wheels
 
 $(VENV)/build-tools:
 	$(PYTHON) -m venv $(VENV)
@@ -43,6 +43,9 @@ dev: $(VENV)/dev
 
 check: $(VENV)/dev lint
 	if [ -d build/cpp-tests ]; then $(BIN)/cmake --build build/cpp-tests && $(BIN)/ctest --test-dir build/cpp-tests; fi
+	$(MAKE) test-core
+
+test-core: $(VENV)/dev
 	$(ONE_THREAD) $(BIN)/pytest -q -n 2 -m core
 
 # Two processes, each on one thread of BLAS.
@@ -84,11 +87,11 @@ lint-recipe: $(VENV)/build-tools
 # Matplotlib 3.7 uses names that pyparsing 3.3 deprecates.
 check-oldest: $(VENV)/dev
 	$(BIN)/pip install --quiet "numpy==1.24.*" "scipy==1.11.*" "matplotlib==3.7.*" "pyparsing<3.3" "threadpoolctl==3.5.*" "tqdm==4.60.*"
-	$(ONE_THREAD) $(BIN)/pytest -q -n 2 -m core
+	$(MAKE) test-core
 
 check-newest: $(VENV)/dev
 	$(BIN)/pip install --quiet --upgrade --pre numpy scipy matplotlib threadpoolctl tqdm
-	$(ONE_THREAD) $(BIN)/pytest -q -n 2 -m core
+	$(MAKE) test-core
 
 docs: $(VENV)/extra-docs
 	$(BIN)/sphinx-build -W --keep-going -q docs build/docs
