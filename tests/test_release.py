@@ -1,4 +1,4 @@
-"""What is released: contents of wheels, and files that repeat what pyproject.toml says."""
+"""What is released: contents of wheels, files that repeat what pyproject.toml says, names in scripts."""
 
 import importlib.metadata
 import json
@@ -106,4 +106,17 @@ def test_targets_that_workflows_call_exist():
     texts = [path.read_text() for path in (ROOT / ".github/workflows").glob("*.yml")]
     texts.append(project("tool")["cibuildwheel"]["test-command"])
     called = re.findall(r"\bmake (?:-C \S+ )?([\w-]+)", "\n".join(texts))
-    assert {"check", "test-wheel"} <= set(called) <= targets
+    assert {"test-core", "test-wheel"} <= set(called) <= targets
+
+
+@pytest.mark.skipif(not (ROOT / ".ci").is_dir(), reason="the source archive has no .ci")
+def test_tests_that_scripts_name_exist():
+    texts = [path.read_text() for path in (ROOT / ".ci").iterdir()]
+    word = r"(?<![\w$/])tests/[\w/]+(?:\{[\w,]+\})?(?:\.py)?(?:::\w+(?:\{[\w,]+\})?)?"
+    named = re.findall(word, "\n".join(texts))
+    for before, names, after in (re.split(r"[{}]", name + "{}")[:3] for name in named):
+        for name in names.split(","):
+            path, _, function = (before + name + after).partition("::")
+            assert (ROOT / path).exists(), path
+            assert not function or f"def {function}(" in (ROOT / path).read_text(), function
+    assert any("::" in name and "{" in name for name in named)
