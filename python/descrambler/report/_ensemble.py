@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -141,7 +142,8 @@ def consensus_pictures(ensemble: Ensemble, axis: Axis | None = None, *, ax: Plac
     """
     n, n_other = ensemble.trained.modes.shape[1:]
     other = axis or index_axis("input" if ensemble.tap == "before" else "output", n_other)
-    links = link_axis(n)
+    # Five panels leave no room for the axis's second line; the caption has it.
+    links = replace(link_axis(n), name="link coordinate")
     rows = [(name, agreement, _pictures(agreement)) for name, agreement in _pair(ensemble)]
     tops = [float(np.quantile(np.abs(v), SIGNED_QUANTILE)) for *_, row in rows for v in row]
     limit = max(tops) or 1.0
@@ -169,8 +171,8 @@ def consensus_pictures(ensemble: Ensemble, axis: Axis | None = None, *, ax: Plac
         figure,
         f"{_weights(ensemble)}, descrambled: the modes that more than half of the {len(agreement.bound)} networks "
         "resolve, in units of the r.m.s. weight of each row's networks. A: the network most similar to the others. "
-        "D: each network in the gauge closest to A, which favors A; judge it by the lower row. The method makes order and "
-        "waves along the link axis.",
+        "D: each network in the gauge closest to A, which favors A; judge it by the lower row. The method makes the waves "
+        "along the link axis, and the order of its modes, by second moment.",
     )
 
 
