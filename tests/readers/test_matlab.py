@@ -6,6 +6,7 @@ import forked
 import numpy as np
 import pytest
 from scipy.io import savemat
+from scipy.sparse import csc_matrix
 
 from descrambler.errors import WeightFileError
 from descrambler.network._network import Activation, Linear, Network
@@ -138,6 +139,31 @@ class TestNumbers:
             for path in paths:
                 network = load(path, ["tanh", "identity"])
                 np.testing.assert_allclose(network(X), want, rtol=1e-5)
+
+
+class TestWhatIsNoArray:
+    """Sparse matrices, which SciPy returns in another class, and files that it could read."""
+
+    def test_sparse_weights_and_biases(self, matfile):
+        weight, bias = np.round(RNG.standard_normal((3, 4))), np.array([[0.0], [2.0], [0.0]])
+        for sparse in ({"W1"}, {"b1"}, {"W1", "b1"}):
+            arrays = {"W1": weight, "b1": bias}
+            savemat(matfile, arrays | {key: csc_matrix(arrays[key]) for key in sparse})
+            network = load(matfile, ["identity"])
+            np.testing.assert_array_equal(network.linear(1).weight, weight)
+            np.testing.assert_array_equal(network.linear(1).bias, bias[:, 0])
+
+    def test_sparse_numbers_that_are_not_known(self, matfile):
+        savemat(matfile, {"W1": np.eye(3), "mu": csc_matrix(np.eye(3))})
+        refuse(matfile, "holds mu beside", ["tanh"])
+
+    def test_too_many_zeros(self):
+        with pytest.raises(MemoryError):
+            _mat_child.full(csc_matrix((2**20, 2**20)))
+
+    def test_matlab_4(self, matfile):
+        savemat(matfile, {"W1": np.eye(3)}, format="4")
+        refuse(matfile, "a file of MATLAB 4: load it in MATLAB", ["tanh"])
 
 
 class TestProcessing:

@@ -92,5 +92,7 @@ def test_what_is_not_a_real_matrix_is_refused_by_name():
     for bad in (torch.ones(3, 3, dtype=torch.complex64), xp.ones((3, 3), dtype=xp.complex64)):
         with pytest.raises(TypeError, match="real numeric"):
             ds.gram(bad)
+    with pytest.raises(TypeError, match="got one on the device 'meta'"):
+        ds.gram(torch.ones(3, 3, device="meta"))
     with pytest.raises(ValueError, match="weights must have 6 rows"):
         ds.descramble(X).rotation.left(torch.ones(3, 3))

@@ -16,10 +16,15 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def as_numpy(value: Any) -> NDArray[Any]:
     """Return `value` as a NumPy array from whatever device it is on, without a copy if that can be.
 
-    Gradients are not followed. bfloat16, which NumPy has not, becomes float32.
+    Gradients are not followed. bfloat16, which NumPy has not, becomes float32. TypeError for a tensor
+    that has no numbers.
     """
     torch = _torch_of(value)
     if torch is not None:
+        if value.is_meta:
+            raise TypeError(
+                "a tensor must have numbers, got one on the device 'meta': compute it on the CPU"
+            )
         tensor = value.detach().cpu()
         return np.asarray(tensor.float() if tensor.dtype == torch.bfloat16 else tensor)
     if _namespace_of(value) is not None:

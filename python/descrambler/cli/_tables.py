@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,9 @@ from .._util.validate import Array
 COMMENT = "#"
 # So many steps of one size, or in one direction, are hardly a sample.
 LEAST_STEPS, LEAST_ORDER = 4, 8
+# Signs that commas between digits are decimal commas: 0,053 and 1,5, 2,5.
+_LEADING_ZERO = re.compile(r"(?:^|,)[ \t]*[+-]?(0\d+)[ \t]*(?=,|$)")
+_PAIRS = re.compile(r"\s*[+-]?\d+,\d+(,[ \t]+[+-]?\d+,\d+)+\s*")
 
 
 def read_table(content: bytes) -> Array:
@@ -36,6 +40,7 @@ def read_table(content: bytes) -> Array:
     if not body:
         raise ValueError("it holds titles alone and no lines of numbers")
     table = _table(body)
+    _check_commas(body)
     _check_titles(table, titles)
     _check_index(table, titles)
     return table
@@ -114,6 +119,21 @@ def _reason(cell: str) -> str:
     return f"{cell!r} is no number; a line of titles, which is the first, has none at all"
 
 
+def _check_commas(lines: Sequence[tuple[int, str]]) -> None:
+    """Refuse whole numbers that may be the parts of numbers with decimal commas."""
+    for line, text in lines:
+        if found := _LEADING_ZERO.search(text):
+            raise ValueError(
+                f"line {line}: {found[1]!r} begins with 0, as the digits after a decimal comma do: "
+                "write decimal points, and no zeros in front"
+            )
+    if all(_PAIRS.fullmatch(text) for _, text in lines):
+        raise ValueError(
+            "its commas seem to be decimal commas, and those before blanks to separate the cells: "
+            "write decimal points"
+        )
+
+
 def _check_counts(first: Sequence[str]) -> None:
     """Refuse a first line that pandas writes for columns without names, beside the index."""
     if (
@@ -149,11 +169,14 @@ def _is_axis(row: Array) -> bool:
 
 
 def _check_index(table: Array, titles: Sequence[str] | None) -> None:
-    """Refuse a first column that counts the lines, as pandas writes it."""
+    """Refuse a first column that counts the lines, as pandas writes it, or is evenly spaced, as a time."""
     column = table[:, 0]
     counts = any(np.array_equal(column, np.arange(len(column)) + start) for start in (0, 1))
     unnamed = titles is not None and (not titles[0] or titles[0].startswith("Unnamed"))
-    if table.shape[1] > 1 and (unnamed or (counts and len(column) > 2)):
+    steps = np.diff(column)
+    even = titles is None and len(column) >= LEAST_ORDER and _is_axis(column)
+    even = even and bool(np.ptp(steps) <= 1e-6 * np.abs(column).max())
+    if table.shape[1] > 1 and (unnamed or even or (counts and len(column) > 2)):
         raise ValueError(
             "its first column seems to be an index, which is no input: write it without "
             "(pandas: to_csv(..., index=False)), or the samples as .npy"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .._util.archive import members
 from .._util.files import open_regular, read_bytes
@@ -17,6 +17,7 @@ _TORCH_BEFORE_1_6 = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _READ = "descrambler reads .npz, .mat, .onnx, .keras, .h5, .safetensors, .pt and .pth files"
 _NETWORKS = (".npz", ".mat", ".onnx", ".keras", ".h5", ".safetensors", ".pt", ".pth", ".bin")
 _MAX_JSON = 2**24
+_ORDERS: tuple[Literal["little", "big"], ...] = ("little", "big")
 
 # Place, content and what it is.
 _OTHERS = (
@@ -161,9 +162,20 @@ def _json(path: Path) -> str:
     return "text (JSON) without weights, such as the configuration of a model"
 
 
+def _is_matlab_4(head: bytes) -> bool:
+    """Tell whether five integers are the header of a matrix: its type, shape, ... and name."""
+    for order in _ORDERS:
+        kind, _, _, _, length = (int.from_bytes(head[k : k + 4], order) for k in range(0, 20, 4))
+        if kind % 1000 < 53 and kind < 5000 and 1 < length < 64 and not head[19 + length]:
+            return True
+    return False
+
+
 def _unknown(path: Path, head: bytes) -> str:
     if head[:1] == b"\x80" and head[1:2] <= b"\x05":
         return "pickled data, which could run code when read, so it is refused"
+    if path.suffix.lower() == ".mat" and _is_matlab_4(head):
+        return "a file of MATLAB 4: load it in MATLAB, and save it with '-v7'"
     if path.suffix.lower() == ".safetensors" and head[8:9] == b"{":
         return "a damaged .safetensors file, of which the end is missing"
     if path.suffix.lower() in _NETWORKS:

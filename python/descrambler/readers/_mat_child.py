@@ -6,6 +6,7 @@ changes pandas' global options: neither may happen in the process of the caller.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 CLASS = ".__class__"
 NEEDS_MATIO = "__needs_matio__"
+MAX_FULL = 2**27  # entries of a sparse matrix, zeros included: 1 GB
 
 
 class Refused(Exception):
@@ -23,7 +25,8 @@ def contents(path: str, variables: list[str] | None) -> dict[str, Any]:
     """Return plain arrays under names such as ``net.Layers{2,1}.Weights.Value``.
 
     Fields follow a dot, cells are counted from 1 in braces, the class of an object is text
-    under ``.__class__``. Values that are not arrays (functions, sparse matrices) are left out.
+    under ``.__class__``. Sparse matrices become full. Of a function, which is not run, there is a text
+    in place of it if it is a variable; those inside of other values are left out.
     """
     out: dict[str, Any] = {}
     found = load(path, variables)
@@ -34,6 +37,8 @@ def contents(path: str, variables: list[str] | None) -> dict[str, Any]:
     for name, value in (found or {}).items():
         if not name.startswith("__"):
             flatten(name, value, out)
+            if type(value).__name__ == "MatlabFunction":
+                out[name] = np.array("a function of MATLAB")
     return out
 
 
@@ -109,6 +114,8 @@ def has_objects(path: str) -> bool:
 def flatten(name: str, value: Any, out: dict[str, Any]) -> None:
     """Add `value`, and all that it holds, to `out`."""
     kind = type(value).__name__  # SciPy and mat-io have classes of the same names
+    if hasattr(value, "toarray"):  # a sparse matrix of SciPy
+        value = full(value)
     if kind == "MatlabObject":
         out[name + CLASS] = np.array(str(value.classname))
     if kind == "MatlabOpaque" and hasattr(value, "properties"):
@@ -125,6 +132,13 @@ def flatten(name: str, value: Any, out: dict[str, Any]) -> None:
             flatten(name + braces(index), item, out)
     elif value.dtype.kind in "biufcSU":
         out[name] = np.asarray(value)
+
+
+def full(matrix: Any) -> Any:
+    """Return a sparse matrix with its zeros; MemoryError if these are too many."""
+    if math.prod(matrix.shape) > MAX_FULL:
+        raise MemoryError
+    return matrix.toarray()
 
 
 def flatten_object(name: str, value: Any, out: dict[str, Any]) -> None:
