@@ -46,7 +46,7 @@ class Axis:
     def __post_init__(self) -> None:
         self._check()
         if not self.frequency_name:
-            # Of a frequency axis, that would be a "frequency frequency".
+            # A frequency axis would get a "frequency frequency".
             plain = "frequency" not in self.name
             name = f"{self.name} frequency" if plain else f"reciprocal {self.name}"
             object.__setattr__(self, "frequency_name", name)

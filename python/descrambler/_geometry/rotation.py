@@ -16,7 +16,7 @@ from .._util.validate import Array, matrix
 from .charts import inverse_cayley
 
 MOST_UNITS = 20_000
-"""Of a rotation of low rank that NumPy may turn into an array unasked."""
+"""Largest rotation of low rank that `np.asarray` turns into a matrix."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

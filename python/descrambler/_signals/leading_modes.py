@@ -57,7 +57,7 @@ class Leading:
         level = rounding_level(largest, self.n)
         if not self.factored:
             return np.full(len(self.values), level)
-        # Of singular values it is the level; the square has twice the relative error.
+        # `level` is the error of singular values; their squares have twice the relative error.
         share = np.sqrt(np.maximum(self.values, 0) / (largest or 1.0))
         return 2 * level * share
 

@@ -107,7 +107,7 @@ def checked_rotation(arrays: Mapping[str, NDArray[Any]]) -> Rotation:
     rank = int(scalar(arrays, "rank", "iu")) if "rank" in arrays else n
     if not (known.keys() in _ROTATIONS and 0 < len(square) <= n and 0 <= rank <= n):
         raise ValueError(f"its rotation has an invalid shape or rank: {n} units, rank {rank}")
-    # Of both factors, the columns are orthonormal.
+    # Both factors must have orthonormal columns.
     error = max(excess(a.T) for a in known.values())
     if error > np.sqrt(np.finfo(square.dtype).eps):
         raise ValueError(f"its rotation is not orthogonal, P P^T - 1 reaches {error:.2g}")

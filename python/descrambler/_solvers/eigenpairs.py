@@ -27,7 +27,7 @@ from .settings import Settings
 # Leading modes are found by LAPACK's whole solution below this size, or where they are more than this
 # share of all: there it is the faster one. Streaming beats forming the Gram matrix at another share.
 LEAST_UNITS, LARGEST_SHARE, STREAMED_SHARE = 1024, 1 / 12, 1 / 16
-# Of the sum of the leading eigenvalues, plain and weighted: where the search stops.
+# The search stops where the sums of the leading eigenvalues, plain and weighted, are known to this part.
 TOLERANCE = {np.float64: 1e-5, np.float32: 1e-4}
 # Share of the bound by which rounding may move it before the signals are factored: what certifies.
 CERTIFIED = 1e-9
@@ -83,7 +83,7 @@ def find_pairs(problem: Problem, settings: Settings) -> Found:
         whole = isinstance(data, Gram) and not _is_few(number, data.n)
         if isinstance(data, Gram) and whole:
             leading = all_pairs(data, settings.dtype)
-            # Of smoothness alone: other criteria are evaluated from the matrix.
+            # Only smoothness uses the factor: other criteria are evaluated from the matrix.
             sharp = settings.dtype == np.float64 and isinstance(problem.criterion, Smoothness)
             readable = source is not None and source.rereadable
             if sharp and readable and _lacks_digits(leading, basis):

@@ -134,7 +134,7 @@ def _resolved(leading: Leading, largest: float, moments: HigherMoments | None) -
             tail = tail + moments.tail / (count * more)
         with np.errstate(divide="ignore", invalid="ignore"):
             mixing += tail / (b - b[-1]) ** 2
-    # Of mode i's signals all but i degrees of freedom are left to judge it by.
+    # Mode i is judged by the samples that remain after the i modes before it.
     judged = np.ones(len(b), bool) if count is None else count - np.arange(len(b)) >= LEAST_COUNT
     return np.logical_and(judged & (b > rounding + residual), mixing <= MIXING_LIMIT)
 

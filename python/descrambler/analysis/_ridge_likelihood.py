@@ -154,7 +154,7 @@ class Likelihood:
         """
         center, variance, spread = self._at
         share, deviation = self.share, np.sqrt(self._at.variance)
-        # Of the logarithm, by the line: p / L and its square, p / L^2.
+        # Derivatives of the logarithm by the line: p / L, and p / L^2.
         inverse = np.divide(self.spectra, self._likelihood, out=self._work[0])
         square = np.divide(inverse, self._likelihood, out=self._work[1])
         by_share, own = _sums(inverse, self._excess), _sums(square, self._excess, self._excess)

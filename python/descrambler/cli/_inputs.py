@@ -21,7 +21,7 @@ from ._tables import read_table
 Controls: TypeAlias = dict[str, list[Network]]
 
 SUFFIXES = (".npz", ".mat", ".pt", ".pth", ".onnx", ".keras", ".h5", ".hdf5", ".safetensors")
-"""Of files in a folder of controls that are read as networks."""
+"""Suffixes of the files that are read as networks in a folder of controls."""
 
 KINDS = ".npy, .npz or .mat with one matrix, or .csv; one sample per row"
 

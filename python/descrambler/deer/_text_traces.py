@@ -23,8 +23,8 @@ _COMMENTS = ("#", "%", "//", ";", "!", "*", "'", '"', "$")
 _UNIT = re.compile(r"(?:^|[\s/(\[_,;])(ns|us|µs|\u03bcs|ms|s)(?:$|[\s)\],;])")
 _IMAGINARY = re.compile(r"\b(im|imag|imaginary|quadrature)\b|^im", re.IGNORECASE)
 _OTHER = re.compile(r"ba?c?kg|background|fit|err|std|sigma|model|form|resid|noise", re.IGNORECASE)
-# Of an imaginary part into which the phase turns the signal: it has the shape of the real part, and
-# about its noise, which is another.
+# An imaginary part that the phase mixes with the signal has the shape of the real part, and noise of
+# about the same size.
 _LEAST_CORRELATION, _NOISE_RATIO, _LEAST_POINTS = 0.5, 4.0, 16
 
 

@@ -176,7 +176,7 @@ class Interpretation(Showing):
         def shapes(study: Study) -> Array:
             amplitude = two_sided_spectrum(study.weights(layer))
             across = 1 if layer <= len(study.links) else 0
-            # Of one number, scaling would leave nothing.
+            # Scaling a single number would leave only its sign.
             if amplitude.shape[across] == 1:
                 return amplitude.ravel()
             size = np.linalg.norm(amplitude, axis=across, keepdims=True)

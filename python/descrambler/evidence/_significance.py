@@ -71,7 +71,7 @@ def step_down_max_t(observed: Array, draws: Array, reached: Mask | None = None) 
     scores = np.where(counted, scores, -np.inf)
     values, null = scores[0], scores[1:]
     order = np.argsort(-values, kind="stable")
-    # Of the values not yet rejected, the largest in each draw.
+    # The largest value per draw among the claims that are not yet rejected.
     running = np.maximum.accumulate(null[:, order[::-1]], axis=1)[:, ::-1]
     exceeded = np.count_nonzero(running >= values[order] - TIE, axis=0)
     adjusted = np.empty(len(values))

@@ -21,7 +21,7 @@ COLUMNS = (
     *("what", "where", "verdict", "value", "unit", "threshold", "margin", "strongest", "effect"),
     *("p", "p_floor", "n_draws", "rotation_matters", "detectable", "used", "sentence"),
 )
-"""Of a data frame of findings."""
+"""Columns of a data frame of findings."""
 
 
 def headline(result: Interpretation) -> str:

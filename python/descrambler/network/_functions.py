@@ -9,7 +9,7 @@ import numpy as np
 
 from .._util.validate import Array
 
-# Of Klambauer et al. 2017, to float64.
+# Constants of Klambauer et al. 2017, in float64.
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 

@@ -54,7 +54,7 @@ def find(model: Any, spec: Stream, *, numbers: bool = True) -> Parts:
     Raises
     ------
     ValueError, TypeError
-        If a name is not in the model, a layer is of an unknown class or quantized, a norm is none, or
+        If a name is not in the model, a layer is of an unknown class or quantized, a norm is of an unknown kind, or
         the widths disagree.
     """
     finder = _Finder(model, spec)

@@ -23,7 +23,7 @@ def whole_module(model: Any) -> Any:
     Raises
     ------
     TypeError
-        If it is none.
+        If it is not a module.
     RuntimeError
         If an operation on it was interrupted.
     """

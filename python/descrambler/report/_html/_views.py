@@ -77,7 +77,7 @@ def view(study: Study, layer: int) -> View:
     raw, descrambled, bias = study.raw(layer), study.weights(layer), study.bias(layer)
     unit = rms(raw)
     n_out, n_in = raw.shape
-    # Of the descrambled weights: a rotation changes neither the values nor what they say.
+    # From the descrambled weights: the rotation changes no singular value.
     left, singular, right = singular_vectors(descrambled.astype(np.float64))
     links = study.links
     spectrum = np.fft.ifftshift(two_sided_spectrum(descrambled / unit))
