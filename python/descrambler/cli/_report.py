@@ -61,7 +61,9 @@ def report(options: argparse.Namespace) -> None:
     if options.json:
         print_json("report", {"output": str(target), "bytes": len(content)})
         return
-    print(f"{target}: {len(content) / 1e6:.1f} MB, needs no network")
+    size = len(content)
+    text = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{max(1, round(size / 1e3))} kB"
+    print(f"{target}: {text}, needs no network")
 
 
 def _read(folder: Path) -> Record:

@@ -54,7 +54,7 @@ def _row(finding: Finding) -> tuple[str, ...]:
         return (*start, "-", "-", "-", "-", "-")
     return (
         *start,
-        f"{finding.value:.3g}{sure}{unit}",
+        f"{finding.value + 0.0:.3g}{sure}{unit}",
         f"{finding.threshold:.3g}{unit}",
         f"{finding.strongest} {null.mean:.3g} ± {null.sd:.2g}",
         t_text(finding.effect),

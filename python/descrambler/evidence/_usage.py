@@ -81,9 +81,8 @@ def _told(losses: _Losses, part: Part, variance: float, rng: np.random.Generator
     values = [losses.without(part), losses.whole, *chance]
     without, full, *others = 100 * np.array(values) / variance
     change, random = without - full, np.array(others) - full
-    return (
-        f"{change:+.1f} % of the variance (at random {random.mean():+.1f} ± {random.std():.1f} %)"
-    )
+    # Adding zero takes the sign from a change that rounds to it.
+    return f"{round(change, 1) + 0.0:+.1f} % of the variance (at random {random.mean():+.1f} ± {random.std():.1f} %)"
 
 
 class _Losses:
