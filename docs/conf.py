@@ -23,6 +23,7 @@ autodoc_mock_imports = ["torch", "sklearn"]
 numpydoc_show_class_members = False
 
 html_theme = "furo"
+html_search_scorer = "search_scorer.js"
 html_title = f"descrambler {release}"
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_templates"]
