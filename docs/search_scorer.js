@@ -1,6 +1,11 @@
-// The order of search results: pages to read before the reference of single functions.
+// The order of search results: pages for a start, then the other pages, then single functions.
 var Scorer = {
-  score: (result) => (result[0].startsWith("api/") ? result[4] - 12 : result[4]),
+  first: ["tutorial", "cookbook", "what-now", "faq", "glossary", "nulls", "report"],
+  score: (result) => {
+    const [page, , , , score] = result;
+    if (page.startsWith("api/")) return score - 12;
+    return Scorer.first.includes(page) ? score + 3 : score;
+  },
   objNameMatch: 11,
   objPartialMatch: 6,
   objPrio: { 0: 15, 1: 5, 2: -5 },
