@@ -225,6 +225,12 @@ def test_controls_that_are_none_are_refused():
         interpreted(network, {"once": [3]})
 
 
+def test_an_initialization_that_is_always_the_same_is_refused():
+    same = control(3)
+    with pytest.raises(ValueError, match="another network for each seed, got the same weights"):
+        ds.interpret(control(0), inputs(), initial=lambda seed: same)
+
+
 def test_a_transposed_reference_is_said_to_be_one():
     """Of a square map only the values tell."""
     sentence = inverse(interpreted(inverting(), reference=kernel().T)).sentence

@@ -122,14 +122,21 @@ def checked_initial(network: Network, initial: Any) -> Any:
     Raises
     ------
     TypeError, ValueError
-        If they are of other shapes than the network, or it has convolutions and `initial` does not make
-        networks of a fresh initialization.
+        If they are of other shapes than the network, a function makes the same network twice, or the
+        network has convolutions and `initial` does not make networks of a fresh initialization.
     """
     _check_convolutions(network, initial)
     if initial is None:
         return None
     if callable(initial) and not isinstance(initial, Network) and not is_source(initial):
-        _check_shape("initial", initial(0), network)
+        first, second = initial(0), initial(1)
+        _check_shape("initial", first, network)
+        _check_shape("initial", second, network)
+        if _weights(first) == _weights(second):
+            raise ValueError(
+                "initial must return another network for each seed, got the same weights for the seeds 0 "
+                "and 1: seed its random numbers with its argument, or pass one network in its place"
+            )
         return initial
     untrained = as_network("initial", initial)
     _check_shape("initial", untrained, network)
