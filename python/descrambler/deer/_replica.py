@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
+import scipy  # its submodules load at first use: scipy.signal and scipy.stats are slow to import
 from numpy.typing import ArrayLike, NDArray
 
 from .._util.tables import brief
@@ -164,41 +164,28 @@ def replica(
 
 
 def _corner(curvature: Vector) -> int:
-    inner = curvature[1:-1]
-    peak = (inner > curvature[:-2]) & (inner >= curvature[2:]) & (inner >= curvature.max() / 2)
-    return 1 + int(np.flatnonzero(peak)[-1])
+    peaks = scipy.signal.find_peaks(curvature, height=curvature.max() / 2)[0]
+    return int(peaks[-1])
 
 
-# SciPy's firls, oaconvolve and find_peaks would do, but scipy.signal takes longer to import than a replica to make.
 def _taps(name: str, edges: tuple[float, float], order: int, gains: tuple[int, int]) -> Vector:
-    """Taps of the symmetric filter that misses the gains of its two bands least, by least squares."""
     low, high = edges
     if not 0 < low < high < 1:
         raise ValueError(f"{name} must be two ascending edges between 0 and 1, got {edges}")
-    # Its response is a sum of cosines; their products over the bands are sums of integrals of cosines.
-    cycles = np.arange(order + 1)
-    first = low * np.sinc(cycles * low)
-    second = np.sinc(cycles) - high * np.sinc(cycles * high)
-    both, k = first + second, cycles[: order // 2 + 1]
-    products = (both[abs(k[:, None] - k)] + both[k[:, None] + k]) / 2
-    wanted = (gains[0] * first + gains[1] * second)[k]
-    cosines: Vector = scipy.linalg.solve(products, wanted, assume_a="pos")
-    return np.concatenate([cosines[:0:-1] / 2, cosines[:1], cosines[1:] / 2])
+    taps: Vector = scipy.signal.firls(order + 1, [0, low, high, 1], np.repeat(gains, 2))
+    return taps
 
 
 def _filtered(x: Matrix, *filters: Vector | None) -> Matrix:
+    n = x.shape[1]
     for taps in filters:
         if taps is not None:
-            x = x @ _filter_matrix(taps, x.shape[1])
+            end = np.repeat(x[:, -1:], n - 1, axis=1)
+            extended = np.concatenate([x[:, :0:-1], x, end], axis=1)
+            x = scipy.signal.oaconvolve(extended, taps[None], mode="same", axes=1)[
+                :, n - 1 : 2 * n - 1
+            ]
     return x
-
-
-def _filter_matrix(taps: Vector, n: int) -> Matrix:
-    """Return what a filter does to each of n points: a product with it filters any number of traces."""
-    points = np.eye(n)
-    extended = np.concatenate([points[:, :0:-1], points, np.repeat(points[:, -1:], n - 1, 1)], 1)
-    start = n - 1 + len(taps) // 2
-    return np.array([np.convolve(row, taps)[start : start + n] for row in extended])
 
 
 def _penalties(s: Vector, coefficients: Matrix, energy: float, count: int) -> Penalties:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy  # its submodules load at first use
 
 from .._util.validate import Array
 from ..report._colors import signed
@@ -254,9 +255,7 @@ def _draw_filters(ax: Axes, replica: Replica, step: float) -> None:
     frequency = np.geomspace(1e-4, 1, 2000)
     for kind, taps, style in (("high", replica.high_pass, "-"), ("low", replica.low_pass, "--")):
         if taps is not None:
-            # Taps are symmetric: the size of their response is that of a sum of cosines.
-            delay = np.arange(len(taps)) - len(taps) // 2
-            response = np.abs(np.cos(np.pi * np.outer(frequency, delay)) @ taps)
+            response = np.abs(scipy.signal.freqz(taps, worN=np.pi * frequency)[1])
             name = f"{kind}-pass, order {len(taps) - 1}"
             ax.loglog(nyquist * frequency, response, style, color="black", label=name)
     ax.set(xlabel="frequency (MHz)", ylabel="gain", ylim=(1e-4, 2))
