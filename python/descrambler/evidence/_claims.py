@@ -61,6 +61,11 @@ def _link_widths(network: Network, layer: int) -> list[int]:
     return ([n_in] if layer > 1 else []) + ([n_out] if layer < network.n_linear else [])
 
 
+def widest_link(network: Network) -> int:
+    """Units of the widest link dimension: so many inputs a claim that depends on P needs."""
+    return max(network.linear(k).n_out for k in range(1, network.n_linear))
+
+
 def flaw(study: Study, claim: Claim) -> str:
     """Return why a claim has no value for this network and these inputs; empty if it has one."""
     if claim.layer == 0:

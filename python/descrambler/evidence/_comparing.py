@@ -12,7 +12,7 @@ from .._util.tables import brief
 from .._util.validate import Array
 from ._claims import Claim, reached, strengths
 from ._significance import found_with_power, step_down_max_t, student_t
-from ._verdicts import LEVEL, KindSummary, Verdict, decide
+from ._verdicts import LEVEL, KindSummary, Verdict, beyond_initial, decide
 
 
 class Judgement(NamedTuple):
@@ -37,6 +37,8 @@ class Evidence:
         Whether networks trained on the true targets by the controls' recipe show each claim.
     recipe : str
         A difference between the recipes of the controls and of the network; empty if none is known.
+    initial : ndarray, shape (d,), or None
+        Values of the network before training.
     """
 
     family: Sequence[Claim]
@@ -44,6 +46,7 @@ class Evidence:
     controls: Mapping[str, Array]
     shown: Sequence[bool] | None
     recipe: str
+    initial: Array | None = None
 
     def judge(self, observed: Array) -> list[Judgement]:
         """Judge the values of all claims."""
@@ -58,6 +61,9 @@ class Evidence:
                 shown = None if self.shown is None else self.shown[j]
                 told = claim.detector, float(observed[j]), claim.floor, nulls, controls
                 verdict = decide(*told, shown, self.recipe)
+                if self.initial is not None:
+                    before = float(self.initial[j])
+                    verdict = beyond_initial(claim.detector, float(observed[j]), before, verdict)
             judged.append(Judgement(nulls, controls, verdict))
         return judged
 

@@ -24,7 +24,7 @@ from ._checks import (
     distinct_rows,
     other_recipe,
 )
-from ._claims import claims, measure, with_flaws
+from ._claims import claims, measure, widest_link, with_flaws
 from ._draws import measured_controls, measured_nulls
 from ._findings import judge
 from ._given import are_several, as_inputs, as_network
@@ -124,7 +124,8 @@ def interpret(
         claims that depend on P need at least one distinct row per unit of the layer. A loader of
         (inputs, targets) is accepted; the targets are ignored.
     initial : Network, or what `load` reads, or callable, optional
-        The same network before training; by default ``network.initial``. Or a function that returns a
+        The same network before training; by default ``network.initial``. A value that it nearly had is
+        "explained by the initial weights". Or a function that returns a
         newly initialized network for a seed; networks with convolutions need it. Without either there
         is no null of untrained networks. For several networks, a list with one entry per network is
         accepted too, here and in `controls`.
@@ -218,7 +219,7 @@ def _interpret(
     given = check_controls(network, controls)
     entropy = seed_of(options["random_state"])
     wished = target_rows(options["targets"], study)
-    chosen = _chosen(len(study.inputs), max(null_inputs, _widest(network)), entropy)
+    chosen = _chosen(len(study.inputs), max(null_inputs, widest_link(network)), entropy)
     shared = study.inputs if chosen is None else study.inputs[chosen]
     axes = Axes(
         options["input_axis"] or index_axis("input", network.n_in),
@@ -243,7 +244,8 @@ def _interpret(
     halves, again = (_generator(entropy, len(KINDS) + place) for place in (2, 3))
     unsure = uncertainties(measured, family, observed, halves, *work[:2])
     places = [(measured, axes)] * len(family)
-    findings = judge(places, family, observed, draws, control_values, unsure, again, recipe)
+    before = None if setting.initial is None else measure(Study(setting.initial, shared), family)
+    findings = judge(places, family, observed, draws, control_values, unsure, again, recipe, before)
     if wished is not None:
         rows = wished if chosen is None else wished[chosen]
         findings = with_usage(measured, family, findings, rows, _generator(entropy, len(KINDS) + 1))
@@ -279,11 +281,6 @@ def _detectors(network: Network, options: Options) -> tuple[Detector, ...]:
     directions = checked_directions(options["nuisance"], options["wanted"], network.n_in)
     first = reference_inverse(kernel), kernel_order(kernel)
     return *first, *checked_detectors(options["detectors"] or ()), rejection(*directions)
-
-
-def _widest(network: Network) -> int:
-    """Units of the widest link dimension: so many inputs a claim that depends on P needs."""
-    return max(network.linear(k).n_out for k in range(1, network.n_linear))
 
 
 def _chosen(available: int, count: int, entropy: int) -> NDArray[np.intp] | None:

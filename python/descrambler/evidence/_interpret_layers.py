@@ -141,7 +141,10 @@ def interpret_layers(
         (studies[tap], own[tap].axes(input_axis, output_axis)) for tap in own for _ in families[tap]
     ]
     unknown = np.full(len(family), np.nan)
-    findings = judge(places, family, observed, draws, values, unknown, rng)
+    before = None
+    if start is not None:
+        before = _measured({tap: x.study() for tap, x in start.items()}, families)
+    findings = judge(places, family, observed, draws, values, unknown, rng, initial=before)
     return LayerInterpretation(findings, nulls, {k: len(v) for k, v in others.items()}, kinds)
 
 

@@ -28,6 +28,7 @@ TRUE = "true"
 LABELS = {"once": "shuffled once", "anew": "shuffled anew"}
 CULPRITS = {"once": "shuffled targets", "anew": "shuffled targets"}
 RECIPE = "the recipe"
+INITIAL = "the initial weights"
 
 
 class KindSummary(NamedTuple):
@@ -135,6 +136,19 @@ def decide(
     if missing:
         return Verdict(PRESENT, _largest_p(counted | named), _beyond(controls, missing))
     return Verdict(LEARNT, _largest_p(counted | named))
+
+
+def beyond_initial(detector: Detector, value: float, initial: float, verdict: Verdict) -> Verdict:
+    """Take back a verdict where the network had nearly the value before it was trained, NaN if not known.
+
+    Null draws keep the singular values of the initial weights, but not the order of units in an identity, for one.
+    """
+    before = detector.sign * (detector.size(value) - detector.size(initial))
+    if verdict.word not in (LEARNT, PRESENT) or not before < detector.margin:
+        return verdict
+    unit = f" {detector.unit}" if detector.unit else ""
+    note = f"it was {initial:.3g}{unit} before training"
+    return Verdict(EXPLAINED + INITIAL, verdict.decided_by, note)
 
 
 def _counted(
