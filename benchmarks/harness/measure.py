@@ -11,6 +11,8 @@ import numpy as np
 
 Value = TypeVar("Value")
 Work = Callable[[], object]
+# Seconds of a pair from which on three are enough.
+LONG = 10
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Scale:
     cap : float
         Seconds that an optimizer is given to reach its target.
     seconds : float
-        Time spent on a side-by-side timing, at least three pairs.
+        Time spent on a side-by-side timing, at least seven pairs, three of long ones.
     threads : int
         What the process was given.
     largest : int
@@ -158,16 +160,17 @@ class SideBySide:
 
 
 def side_by_side(ours: Work, theirs: Work, seconds: float) -> tuple[float, float, float]:
-    """Time both in turn, at least three times; once, if no time is to be spent.
+    """Time both in turn, at least seven times, long ones three times; once, if no time is to be spent.
 
     Returns
     -------
     ours, theirs, ratio : float
         Median seconds of both, and the median of the ratios of neighbors.
     """
+    start = time.perf_counter()
     ours(), theirs()
+    least = 1 if not seconds else 7 if time.perf_counter() - start < LONG else 3
     times: list[tuple[float, float]] = []
-    least = 3 if seconds else 1
     start = time.perf_counter()
     while len(times) < least or (time.perf_counter() - start < seconds and len(times) < 200):
         times.append((seconds_of(ours), seconds_of(theirs)))
