@@ -207,6 +207,10 @@ class TestMappings:
         counted = tensors(square) | {"n_averaged": torch.tensor(3)}
         assert load(counted, ["tanh"] * len(square)).n_linear == len(square)
 
+    def test_a_decoder_begins_after_the_end_of_an_encoder(self):
+        both = {"encoder.out.weight": W1, "decoder.in.weight": W1.T}
+        assert load(tensors(both), ["tanh", "identity"]).n_linear == 2
+
     @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
     def test_nested_tensors(self):
         nested = torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)])

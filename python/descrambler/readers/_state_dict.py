@@ -174,9 +174,12 @@ def _out_of_order(names: list[str]) -> tuple[str, str] | None:
         for name in names[k + 1 :]:
             numbers = [[int(n) for n in re.findall("[0-9]+", text)] for text in (name, later)]
             alike = re.sub("[0-9]+", "", name) == re.sub("[0-9]+", "", later)
-            first, last = (set(re.split("[._0-9]+", text)) for text in (name, later))
+            # The first layer of a decoder may well follow the last of an encoder.
+            (place, own), (other, its) = (text.rpartition(".")[::2] for text in (name, later))
+            first, last = (set(re.split("[_0-9]+", text)) for text in (own, its))
             if (alike and numbers[0] < numbers[1]) or (
                 not alike
+                and place == other
                 and (first & _FIRST or last & _LAST)
                 and not (first & _LAST or last & _FIRST)
             ):
