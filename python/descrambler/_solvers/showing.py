@@ -74,10 +74,11 @@ class Showing:
 
 def gap_text(result: Descrambling) -> str:
     """Return the gap; where it counts as zero, also by how much rounding moved the objective from the bound."""
-    apart = abs(result.objective - result.bound)
-    if result.gap or not apart or not result.bound:
+    if result.gap:
         return f"{result.gap:.1e} ({result.optimality})"
-    return f"0 ({result.optimality}; rounding: {apart / abs(result.bound):.1e})"
+    apart = abs(result.objective - result.bound)
+    moved = f"; rounding: {apart / abs(result.bound):.1e}" if apart and result.bound else ""
+    return f"0 ({result.optimality}{moved})"
 
 
 def excess_text(result: Descrambling) -> str:

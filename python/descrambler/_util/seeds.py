@@ -19,8 +19,11 @@ def seed_of(random_state: int | np.random.Generator | None) -> int:
 
 def generator_of(random_state: int | np.random.Generator | None) -> np.random.Generator:
     """Return the generator that `random_state` stands for, a fresh one for None."""
-    check_seed(random_state)
-    return np.random.default_rng(random_state)
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError):
+        check_seed(random_state)
+        raise
 
 
 def check_seed(random_state: object) -> None:
