@@ -95,7 +95,6 @@ class TestReader:
             ("os.abort()", "its reader stopped with exit code -6"),
             ("ctypes.string_at(0)", "its reader stopped with exit code -11"),
             ("raise KeyError('x\\x1b[2J\\ny' * 400)", r"KeyError: 'x\\x1b\[2J\\ny"),
-            ("return {'a\\n': np.zeros(1)}", r"an array is called 'a\\n'"),
             ("return 3", "AttributeError"),
         ],
     )
@@ -106,6 +105,12 @@ class TestReader:
         assert str(info.value).isprintable()
         assert len(str(info.value)) < 400
         assert capfd.readouterr() == ("", "")
+
+    def test_a_name_that_cannot_be_shown(self, read):
+        with pytest.raises(
+            WeightFileError, match=r"^net.mat: an array is called 'a\\n'; rename it"
+        ):
+            read("return {'a\\n': np.zeros(1)}")
 
     def test_that_prints(self, read, capfd):
         arrays = read("print('x' * 9)\nos.write(1, b'y')\nos.write(2, b'z')\nreturn {}")

@@ -280,7 +280,7 @@ class TestPlainMat:
 
     def test_activations_are_needed(self, matfile):
         savemat(matfile, {"W1": W1})
-        refuse(matfile, r'activations=\["tanh", "identity"\]')
+        refuse(matfile, r'activations=\["identity"\]')
 
     def test_names_what_it_found(self, matfile):
         savemat(matfile, {"trace": W1, "settings": {"noise": 1.0}})
