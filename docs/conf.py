@@ -1,5 +1,7 @@
 """Sphinx: pages in Markdown, API reference from the docstrings."""
 
+from pathlib import Path
+
 import descrambler
 
 project = "descrambler"
@@ -23,7 +25,8 @@ autodoc_mock_imports = ["torch", "sklearn"]
 numpydoc_show_class_members = False
 
 html_theme = "furo"
-html_search_scorer = "search_scorer.js"
+# Sphinx looks for it in the working folder.
+html_search_scorer = str(Path(__file__).with_name("search_scorer.js"))
 html_title = f"descrambler {release}"
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_templates"]
