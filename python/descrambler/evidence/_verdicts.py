@@ -139,12 +139,12 @@ def decide(
 
 
 def beyond_initial(detector: Detector, value: float, initial: float, verdict: Verdict) -> Verdict:
-    """Take back a verdict where the network had nearly the value before it was trained, NaN if not known.
+    """Take back a verdict where the network nearly had the value before training; NaN if that is not known.
 
     Null draws keep the singular values of the initial weights, but not the order of units in an identity, for one.
     """
-    before = detector.sign * (detector.size(value) - detector.size(initial))
-    if verdict.word not in (LEARNT, PRESENT) or not before < detector.margin:
+    gained = detector.sign * (detector.size(value) - detector.size(initial))
+    if verdict.word not in (LEARNT, PRESENT) or not gained < detector.margin:
         return verdict
     unit = f" {detector.unit}" if detector.unit else ""
     note = f"it was {initial:.3g}{unit} before training"
