@@ -226,7 +226,9 @@ def print_result(result: Interpretation, options: argparse.Namespace) -> None:
         return
     print(result)
     print(f"report.md, figures (.png, .svg) and arrays (.npz) are in {options.output}/")
-    print(f"to look at them all in a browser: descrambler report {options.output}")
+    print(
+        f"to look at them all in a browser, with the extra report: descrambler report {options.output}"
+    )
 
 
 def layer_widths(network: Network) -> str:
