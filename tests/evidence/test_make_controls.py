@@ -37,6 +37,9 @@ def test_every_control_has_its_own_permutation_and_seed():
 
     made = ds.controls(fit, Y, 5)
     assert len(made) == 5
+    again = seen.pop(1)  # whether another seed gives another network
+    np.testing.assert_array_equal(again[0], seen[0][0])
+    assert again[1] == seen[1][1]
     assert len({seed for _, seed in seen}) == 5
     for targets, _ in seen:
         assert not np.array_equal(targets, Y)
@@ -68,24 +71,32 @@ def test_controls_are_saved_and_taken_up_again(tmp_path):
 
     def fit(targets, seed):
         count.append(seed)
-        if len(count) == 3:
+        if len(count) == 4:
             raise KeyboardInterrupt
         return least_squares(targets, seed)
 
     with pytest.raises(KeyboardInterrupt):
         ds.controls(fit, Y, 4, folder=tmp_path / "once")
     made = ds.controls(fit, Y, 4, folder=tmp_path / "once")
-    assert len(count) == 5  # two were there
+    assert len(count) == 6  # two were there, and were known to differ by their seeds
+    assert [x.name for x in sorted((tmp_path / "once").iterdir())][0] == "once_0_000.npz"
     fresh = ds.controls(least_squares, Y, 4)
     for one, other in zip(made, fresh, strict=True):
         np.testing.assert_array_equal(one.linear(1).weight, other.linear(1).weight)
 
 
-def test_a_start_that_does_not_follow_the_seed_is_refused():
-    with pytest.raises(
-        ValueError, match="controls 0 and 1 have the same weights or the same start"
-    ):
-        ds.controls(lambda targets, seed: least_squares(Y, 0), Y, 3)
+def test_a_start_that_does_not_follow_the_seed_is_refused(tmp_path):
+    trained = []
+
+    def ignoring(targets, seed):
+        trained.append(seed)
+        return least_squares(targets, 0)
+
+    # The targets of each control are its own, and with them its last weights: the start cannot be seen in these.
+    for options in ({}, {"threads": 2}, {"folder": tmp_path}, {"folder": tmp_path}):
+        with pytest.raises(ValueError, match="fit returned the same network for two seeds"):
+            ds.controls(ignoring, Y, 5, **options)
+    assert len(trained) == 7  # no more than two each, and one of them is in the folder
 
     def same_start(targets, seed):
         start = least_squares(Y, 0)
@@ -109,6 +120,8 @@ def test_bad_arguments():
 def test_estimators_are_cloned_and_seeded():
     pytest.importorskip("sklearn")
     from sklearn.neural_network import MLPRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
     estimator = MLPRegressor(
         hidden_layer_sizes=(6,), activation="tanh", max_iter=200, solver="lbfgs", tol=1e-2
@@ -116,6 +129,10 @@ def test_estimators_are_cloned_and_seeded():
     made = ds.controls(estimator, Y, 3, inputs=X)
     assert len({x.linear(1).weight.tobytes() for x in made}) == 3
     assert not hasattr(estimator, "coefs_")
+    scaled = make_pipeline(StandardScaler(), estimator)
+    assert len({x.linear(1).weight.tobytes() for x in ds.controls(scaled, Y, 2, inputs=X)}) == 2
+    with pytest.raises(ValueError, match="must have a random_state, which StandardScaler has not"):
+        ds.controls(StandardScaler(), Y, inputs=X)
     with pytest.raises(TypeError, match="inputs must be given with an estimator"):
         ds.controls(estimator, Y)
     with pytest.raises(ValueError, match="controls of kind 'once' only"):

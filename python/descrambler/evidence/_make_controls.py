@@ -64,8 +64,9 @@ def controls(
     fit : callable or scikit-learn estimator
         Your own training, ``fit(targets, seed)``: returns a `Network`, or a model or file that `load` reads.
         Use the inputs, architecture and recipe of the network that is tested, and take the initial
-        weights and the order of the batches from the seed. For an estimator, a clone with the seed as
-        `random_state` is fitted to `inputs`.
+        weights and the order of the batches from the seed. Unless its networks tell their `initial` one,
+        it is called once more, to see that another seed gives another network. For an estimator, a
+        clone with the seed as `random_state` (also of what is in it) is fitted to `inputs`.
     targets : array_like, shape (m, ...)
         The true targets.
     n : int
@@ -95,8 +96,7 @@ def controls(
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind or value, or two controls are equal because `fit` ignores its
-        seed.
+        If an argument is of the wrong kind or value, `fit` ignores its seed, or two controls are equal.
     """
     train = _training(fit, inputs, kind)
     if n < 1:
@@ -104,19 +104,24 @@ def controls(
     values = np.asarray(targets)
     if values.ndim < 1 or len(values) < 2:
         raise ValueError(f"targets must have at least 2 rows, got shape {values.shape}")
-    entropy = seed_of(random_state)
-    place = REQUIRED.index(choice("kind", kind, REQUIRED))
-    made = partial(
-        _made, fit=train, targets=values, kind=kind, key=(entropy, place), folder=_folder(folder)
-    )
-    networks = []
+    choice("kind", kind, REQUIRED)
+    made = _Making(train, values, kind, seed_of(random_state), _folder(folder))
+    networks: list[Network] = []
     with (
         mapping(threads, executor, foreign=True) as apply,
         reporting(progress, n, "control") as report,
     ):
-        for done, network in enumerate(apply(made, range(n)), 1):
-            networks.append(network)
-            report(done, kind)
+
+        def make(numbers: range) -> None:
+            for network in apply(made, numbers):
+                networks.append(network)
+                report(len(networks), kind)
+
+        # The first by itself: training that ignores its seed is refused before the rest is done.
+        make(range(1))
+        if n > 1 and networks[0].initial is None and not made.is_there(1):
+            _refuse_ignored_seed(networks[0], *apply(made.with_next_seed, [0]))
+        make(range(1, n))
     _refuse_equal(networks)
     return networks
 
@@ -139,12 +144,23 @@ def _training(fit: Any, inputs: ArrayLike | None, kind: Kind) -> Callable[[Any, 
             "an estimator's fit takes arrays, so it can make controls of kind 'once' only; for 'anew' give a function that calls "
             "partial_fit(inputs[rows], targets(rows, step))"
         )
+    if not _states(fit):
+        raise ValueError(f"fit must have a random_state, which {type(fit).__name__} has not")
     return partial(_fitted, fit, inputs)
 
 
 def _fitted(estimator: Any, inputs: ArrayLike, targets: Any, seed: int) -> Any:
     base = require_extra("sklearn.base", "sklearn", "fitting an estimator")
-    return base.clone(estimator).set_params(random_state=seed).fit(inputs, targets)
+    return (
+        base.clone(estimator)
+        .set_params(**dict.fromkeys(_states(estimator), seed))
+        .fit(inputs, targets)
+    )
+
+
+def _states(estimator: Any) -> list[str]:
+    """Names of the seeds of an estimator and of those in it, such as the steps of a pipeline."""
+    return [x for x in estimator.get_params() if x.rpartition("__")[2] == "random_state"]
 
 
 def _folder(folder: str | os.PathLike[str] | None) -> Path | None:
@@ -155,27 +171,70 @@ def _folder(folder: str | os.PathLike[str] | None) -> Path | None:
     return path
 
 
-def _made(
-    number: int,
-    fit: Callable[[Any, int], Any],
-    targets: Targets,
-    kind: Kind,
-    key: tuple[int, int],
-    folder: Path | None,
-) -> Network:
-    path = None if folder is None else folder / f"{kind}_{key[0]}_{number:03d}.npz"
-    if path is not None and path.exists():
-        return load(path)
-    sequence = np.random.SeedSequence(key[0], spawn_key=(key[1], number))
-    seed, shuffle = (int(x) for x in sequence.generate_state(2, np.uint32) >> 1)
-    given: Any = Sampler(targets, shuffle)
-    if kind == "once":
-        given = targets[np.random.default_rng(shuffle).permutation(len(targets))]
-    model = fit(given, seed)
-    network = model if isinstance(model, Network) else load(model)
-    if path is not None:
-        network.save(path)
-    return network
+@dataclass(frozen=True)
+class _Making:
+    """Makes the controls of a kind by their numbers; an instance can be sent to workers."""
+
+    fit: Callable[[Any, int], Any]
+    targets: Targets
+    kind: Kind
+    entropy: int
+    folder: Path | None
+
+    def __call__(self, number: int) -> Network:
+        """Return a control, from the folder where it is there."""
+        path = self._path(number)
+        if path is not None and path.exists():
+            return load(path)
+        network = self._trained(number, number)
+        if path is not None:
+            network.save(path)
+        return network
+
+    def with_next_seed(self, number: int) -> Network:
+        """Train on the targets of a control with the seed of the next one."""
+        return self._trained(number, number + 1)
+
+    def is_there(self, number: int) -> bool:
+        """Whether a control is in the folder."""
+        path = self._path(number)
+        return path is not None and path.exists()
+
+    def _path(self, number: int) -> Path | None:
+        name = f"{self.kind}_{self.entropy}_{number:03d}.npz"
+        return None if self.folder is None else self.folder / name
+
+    def _trained(self, number: int, seeded_as: int) -> Network:
+        shuffle, seed = self._numbers(number)[1], self._numbers(seeded_as)[0]
+        given: Any = Sampler(self.targets, shuffle)
+        if self.kind == "once":
+            order = np.random.default_rng(shuffle).permutation(len(self.targets))
+            given = self.targets[order]
+        model = self.fit(given, seed)
+        return model if isinstance(model, Network) else load(model)
+
+    def _numbers(self, number: int) -> tuple[int, int]:
+        """Seeds of a control: of its training, and of its targets."""
+        key = REQUIRED.index(self.kind), number
+        sequence = np.random.SeedSequence(self.entropy, spawn_key=key)
+        seed, shuffle = (int(x) for x in sequence.generate_state(2, np.uint32) >> 1)
+        return seed, shuffle
+
+
+def _weights(network: Network) -> bytes:
+    return b"".join(np.asarray(x.weight, np.float64).tobytes() for x in network.linears)
+
+
+def _refuse_ignored_seed(first: Network, other: Network) -> None:
+    """Refuse two networks from the same targets that should differ by their seeds.
+
+    Networks do not tell where they started from; targets of their own would make them differ in any case.
+    """
+    if _weights(first) == _weights(other):
+        raise ValueError(
+            "fit returned the same network for two seeds and the same targets: it must use its seed for the initial "
+            "weights and the order of the batches"
+        )
 
 
 def _refuse_equal(networks: list[Network]) -> None:
@@ -185,7 +244,7 @@ def _refuse_equal(networks: list[Network]) -> None:
         for which in {id(network): network, id(network.initial): network.initial}.values():
             if which is None:
                 continue
-            weights = b"".join(np.asarray(x.weight, np.float64).tobytes() for x in which.linears)
+            weights = _weights(which)
             if seen.setdefault(weights, number) != number:
                 raise ValueError(
                     f"controls {seen[weights]} and {number} have the same weights or the same start: fit must use its seed "
