@@ -7,6 +7,7 @@ import scipy.stats
 from threadpoolctl import threadpool_limits
 
 import descrambler as ds
+from descrambler.evidence._checks import other_recipe
 from descrambler.evidence._claims import Claim
 from descrambler.evidence._comparing import compared
 from descrambler.evidence.detectors import DETECTORS
@@ -152,6 +153,25 @@ def test_controls_of_another_recipe_make_a_claim_present_at_most():
     assert "the controls have weight_decay 1e-06, the network 0.0" in finding.sentence
     true = other | {"true": [inverting(s) for s in range(1, 4)]}
     assert inverse(interpreted(judged, true)).verdict == "learnt"
+
+
+def refitted(network, **settings):
+    record = {"recipe": "refit_controls", "kind": "once", "number": 3, "seed": 1}
+    return ds.Network(network.layers, provenance=record | settings)
+
+
+def test_refitted_controls_without_true_networks_are_of_another_recipe():
+    """Those on the true targets can be left out of what `refit_controls` returns; the recipe stays another."""
+    given = {k: [refitted(x, n_steps=50) for x in networks] for k, networks in controls().items()}
+    finding = inverse(interpreted(inverting(), given))
+    assert finding.verdict == "present"
+    assert "trained by refit_controls, the network was not" in finding.sentence
+    assert other_recipe(with_recipe(inverting(), n_steps=50), given)
+    true = {"true": [refitted(inverting(s), n_steps=50) for s in range(1, 4)]}
+    assert other_recipe(inverting(), given | true) == ""
+    assert other_recipe(refitted(inverting(), n_steps=50), given) == ""
+    longer = other_recipe(refitted(inverting(), n_steps=70), given)
+    assert longer == "the controls have n_steps 50, the network 70"
 
 
 def test_networks_that_learnt_nothing_have_nothing_learnt():

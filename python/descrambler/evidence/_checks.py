@@ -17,7 +17,9 @@ from ._given import are_several, as_network
 from ._verdicts import REQUIRED, TRUE
 from .detectors import Detector
 
-NOT_RECIPE = {"kind", "minutes", "random_state", "seed", "seeds", "shuffle"}
+NOT_RECIPE = {"kind", "minutes", "number", "random_state", "seed", "seeds", "shuffle"}
+REFITTED = "refit_controls"
+"""Name of the recipe of `refit_controls` in the provenance of its networks."""
 LEAST_DISTINCT = 30
 """Distinct inputs below which nothing is judged."""
 
@@ -165,19 +167,32 @@ def has_convolutions(network: Network) -> bool:
 def other_recipe(network: Network, controls: Mapping[str, Sequence[Network]]) -> str:
     """Return a difference between the recorded recipes of the controls and of the network; empty if none.
 
-    Compared are the settings of the training that both record in their provenance, except seeds. With
-    networks trained on the true targets by the controls' recipe the comparison is not needed.
+    Compared are the settings of the training that both record in their provenance, except seeds. The recipe
+    of `refit_controls` is another one than that of any network it did not make. With networks trained on the
+    true targets by the controls' recipe the comparison is not needed.
     """
-    own = network.provenance.get("settings", {})
-    if TRUE in controls or not isinstance(own, Mapping):
+    if TRUE in controls:
         return ""
+    own = _recipe(network)
     for kind in REQUIRED:
         for control in controls.get(kind, ()):
-            theirs = control.provenance.get("settings", {})
+            theirs = _recipe(control)
+            if theirs.get("recipe") == REFITTED != own.get("recipe"):
+                return (
+                    f"the controls were trained by {REFITTED}, the network was not, and those of the kind {TRUE} "
+                    "are missing"
+                )
             for name in sorted(own.keys() & theirs.keys() - NOT_RECIPE):
                 if own[name] != theirs[name]:
                     return f"the controls have {name} {theirs[name]}, the network {own[name]}"
     return ""
+
+
+def _recipe(network: Network) -> Mapping[str, Any]:
+    """Return what a network records of its training; that of a refitted one stands beside its kind."""
+    record = network.provenance
+    settings = record if record.get("recipe") == REFITTED else record.get("settings", {})
+    return settings if isinstance(settings, Mapping) else {}
 
 
 def _check_shape(name: str, control: object, network: Network) -> None:

@@ -14,7 +14,7 @@ from .._util.validate import Array, matrix, require_extra
 from ..network._activations import Activation
 from ..network._layers import Linear
 from ..network._network import Network
-from ._checks import has_convolutions
+from ._checks import REFITTED, has_convolutions
 from ._given import as_inputs, as_network
 from ._verdicts import LEAST_CONTROLS, REQUIRED, TRUE
 
@@ -114,7 +114,7 @@ def refit_controls(
             for step in range(n_steps):
                 learner.step(*data.next())
                 report(place * n_steps + step + 1, kind)
-            recipe = {"recipe": "refit_controls", "kind": kind, **settings, "seed": entropy}
+            recipe = {"recipe": REFITTED, "kind": kind, **settings, "seed": entropy}
             made[kind] = learner.networks(recipe)
     return made
 
