@@ -1,5 +1,6 @@
 """How many threads a call uses; limits of BLAS that overlap: counted, and gone after the last of them."""
 
+import dataclasses
 import multiprocessing
 import subprocess
 import sys
@@ -169,6 +170,26 @@ def test_public_calls_limit_blas_and_give_it_back():
     ds.diagonalize(TARGET, "norm_square", callback=at_each_step)
     assert found == {1}
     assert seen() == before
+
+
+@pytest.mark.usefixtures("two")
+def test_all_that_interpret_measures_computes_alone():
+    """Draws do anyway; the network itself, and the one before training, are measured beside them."""
+    found = set()
+
+    def watching(study, layer):
+        found.update(seen())
+        return detector.statistic(study, layer)
+
+    detector = next(d for d in ds.evidence.detectors.DETECTORS if d.name == "low rank")
+    rng = np.random.default_rng(0)
+    start, network = (
+        ds.Network([ds.Linear(rng.standard_normal(s)) for s in ((4, 6), (5, 4))]) for _ in range(2)
+    )
+    spy = dataclasses.replace(detector, statistic=watching)
+    x = rng.standard_normal((40, 6))
+    ds.interpret([network], x, start, nulls=20, detectors=[spy], threads=1)
+    assert found == {1}
 
 
 def test_functions_of_the_user_meet_threads_only_if_asked(environment):

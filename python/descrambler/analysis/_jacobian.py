@@ -51,7 +51,6 @@ def jacobians(network: Network, inputs: ArrayLike) -> Array:
     return g
 
 
-@computes
 def mean_jacobian(network: Network, inputs: ArrayLike) -> Array:
     """Average the Jacobian of a network over inputs.
 
@@ -78,6 +77,7 @@ def mean_jacobian(network: Network, inputs: ArrayLike) -> Array:
     return mean_jacobian_from(network, _inputs(network, inputs), {})
 
 
+@computes
 def mean_jacobian_from(network: Network, x: Array, known: Known) -> Array:
     """Return the mean Jacobian where some of the signals are known already, of all rows of `x`."""
     total = np.zeros((network.n_out, network.n_in))

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._util.parallel import Executor
 from .._util.progress import Progress
 from .._util.seeds import seed_of
+from .._util.threads import computing
 from .._util.validate import Array, integer
 from ..axis import Axis, check_axis, index_axis
 from ..network._network import Network
@@ -193,13 +194,15 @@ def interpret(
         "executor": executor,
         "progress": progress,
     }
-    if not are_several(network):
-        network = as_network("network", network)
-        return _interpret(network, inputs, initial, cast(Controls, controls), **options)
-    given = tuple(as_network("network", member) for member in network)
-    # Batches may come but once.
-    inputs = as_inputs("inputs", inputs, given[0].n_in) if given else inputs
-    return interpret_each(partial(_interpret, inputs=inputs), given, initial, controls, options)
+    several = are_several(network)
+    given = tuple(as_network("network", x) for x in (network if several else (network,)))
+    # Also what is measured beside the draws computes on no more threads than asked for.
+    with computing(max((x.n_out for net in given for x in net.linears), default=1), threads):
+        if not several:
+            return _interpret(given[0], inputs, initial, cast(Controls, controls), **options)
+        # Batches may come but once.
+        inputs = as_inputs("inputs", inputs, given[0].n_in) if given else inputs
+        return interpret_each(partial(_interpret, inputs=inputs), given, initial, controls, options)
 
 
 def _interpret(
