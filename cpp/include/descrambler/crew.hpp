@@ -5,6 +5,7 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <exception>
@@ -30,6 +31,20 @@ using Eigen::Index;
 using Poll = std::function<void()>;
 struct Interrupted {};
 
+// Whether something happens within some microseconds: to sleep and be woken takes several times as long.
+// Others who want this processor get it.
+template <class Happened>
+bool soon(const Happened& happened) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(50);
+  do {
+    for (int i = 0; i < 16; ++i) {
+      if (happened()) return true;
+      std::this_thread::yield();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
+
 // Threads that wait for work, and end with this object: none is left for the end of the process or a
 // fork.
 class Helpers {
@@ -50,6 +65,7 @@ class Helpers {
     {
       const std::lock_guard<std::mutex> hold(mutex_);
       ended_ = true;
+      ++round_;
     }
     begun_.notify_all();
     for (auto& thread : threads_) thread.join();
@@ -57,19 +73,23 @@ class Helpers {
 
   // Every helper calls work(number), with a number of its own from 1 on, until wait() returns.
   void begin(Work work) {
+    work_ = std::move(work);
+    thrown_ = nullptr;
+    running_ = threads_.size();
     {
       const std::lock_guard<std::mutex> hold(mutex_);
-      work_ = std::move(work);
-      thrown_ = nullptr;
-      running_ = threads_.size();
       ++round_;
+      if (asleep_ == 0) return;
     }
     begun_.notify_all();
   }
   // Returns what one of them has thrown, if any did.
   std::exception_ptr wait() {
-    std::unique_lock<std::mutex> hold(mutex_);
-    done_.wait(hold, [this] { return running_ == 0; });
+    const auto done = [this] { return running_ == 0; };
+    if (!soon(done)) {
+      std::unique_lock<std::mutex> hold(mutex_);
+      done_.wait(hold, done);
+    }
     return thrown_;
   }
 
@@ -78,20 +98,22 @@ class Helpers {
 
  private:
   void serve(int number) {
-    std::size_t seen = 0;
-    for (;;) {
-      std::unique_lock<std::mutex> hold(mutex_);
-      begun_.wait(hold, [&] { return ended_ || round_ != seen; });
+    for (std::size_t seen = 0;; ++seen) {
+      const auto begun = [&] { return round_ != seen; };
+      if (!soon(begun)) {
+        std::unique_lock<std::mutex> hold(mutex_);
+        ++asleep_;
+        begun_.wait(hold, begun);
+        --asleep_;
+      }
       if (ended_) return;
-      seen = round_;
-      hold.unlock();
       std::exception_ptr thrown;
       try {
         work_(number);
       } catch (...) {
         thrown = std::current_exception();
       }
-      hold.lock();
+      const std::lock_guard<std::mutex> hold(mutex_);
       if (thrown) thrown_ = thrown;
       if (--running_ == 0) done_.notify_one();
     }
@@ -101,8 +123,9 @@ class Helpers {
   std::condition_variable begun_, done_;
   Work work_;
   std::exception_ptr thrown_;
-  std::size_t running_ = 0, round_ = 0;
-  bool ended_ = false;
+  std::atomic<std::size_t> running_{0}, round_{0};
+  std::size_t asleep_ = 0;
+  std::atomic<bool> ended_{false};
   std::vector<std::thread> threads_;
 };
 

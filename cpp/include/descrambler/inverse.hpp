@@ -9,6 +9,9 @@ inline namespace DESCRAMBLER_VARIANT {
 // Below this size a matrix is inverted entry by entry.
 constexpr Index smallest_half = 32;
 
+// Entries of a product below which it is done sooner than another thread has begun.
+constexpr Index worth_waking = 64 * 64;
+
 // M^-1 in place of M.
 template <class T>
 void eliminate(const Part<T>& m) {
@@ -27,6 +30,31 @@ void eliminate(const Part<T>& m) {
       for (Index j = 0; j < n; ++j) row[j] -= factor * pivot[j];
     }
   }
+}
+
+// A product a b, and where to add it.
+template <class T>
+struct Sum {
+  const Part<T>&out, &a, &b;
+};
+
+// Two products, added at once to different parts.
+template <class T>
+void add_products(const Sum<T>& first, const Sum<T>& second, T factor, const Crew& crew) {
+  const Tiles one(first.out.rows(), first.out.cols()), two(second.out.rows(), second.out.cols());
+  const auto fill_one = adds<T>(first.out, readable(first.a), readable(first.b), factor);
+  const auto fill_two = adds<T>(second.out, readable(second.a), readable(second.b), factor);
+  const Index count = one.count() + two.count();
+  const auto task = [&](Index tile, int) {
+    if (tile < one.count())
+      one.fill(tile, fill_one);
+    else
+      two.fill(tile - one.count(), fill_two);
+  };
+  if (first.out.size() >= worth_waking)
+    crew.each(count, task);
+  else
+    for (Index tile = 0; tile < count; ++tile) task(tile, 0);
 }
 
 // M^-1 in place of M, whose symmetric part is positive definite, by halves: with S = D - C A^-1 B,
@@ -48,13 +76,11 @@ void invert_in_place(const Part<T>& m, T* room, const Crew& crew) {
   };
   invert_in_place(a, beyond, crew);
   x.setZero(), y.setZero();
-  add(x, a, b, T(1));
-  add(y, c, a, T(1));
+  add_products<T>({x, a, b}, {y, c, a}, T(1), crew);
   add(d, c, x, T(-1));
   invert_in_place(d, beyond, crew);
   b.setZero(), c.setZero();
-  add(b, x, d, T(-1));
-  add(c, d, y, T(-1));
+  add_products<T>({b, x, d}, {c, d, y}, T(-1), crew);
   add(a, b, y, T(-1));
 }
 

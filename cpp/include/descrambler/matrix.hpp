@@ -42,15 +42,32 @@ Map part(const Map& m, Index row, Index column, Index rows, Index columns) {
 // Tiles of a product, which threads share: of a fixed size, so that its bits do not depend on their
 // number, and so small that a fraction of a second passes between polls. Smaller ones would leave more
 // time to the copies that a product makes of its operands, larger ones less work for many threads.
+class Tiles {
+ public:
+  Tiles(Index rows, Index columns) : rows_(rows), columns_(columns) {
+    const bool small = rows * columns < 10000, large = rows > 512;
+    height_ = large ? 256 : small ? 128 : 64;
+    width_ = large ? 256 : 128;
+    across_ = (columns + width_ - 1) / width_;
+  }
+
+  Index count() const { return (rows_ + height_ - 1) / height_ * across_; }
+
+  // fill(row, column, rows, columns)
+  template <class Fill>
+  void fill(Index tile, const Fill& fill) const {
+    const Index row = tile / across_ * height_, column = tile % across_ * width_;
+    fill(row, column, std::min(height_, rows_ - row), std::min(width_, columns_ - column));
+  }
+
+ private:
+  Index rows_, columns_, height_, width_, across_;
+};
+
 template <class T, class Fill>
 void for_each_tile(const Part<T>& out, const Crew& crew, const Fill& fill) {
-  const bool small = out.size() < 10000, large = out.rows() > 512;
-  const Index height = large ? 256 : small ? 128 : 64, width = large ? 256 : 128;
-  const Index down = (out.rows() + height - 1) / height, across = (out.cols() + width - 1) / width;
-  crew.each(down * across, [&](Index tile, int) {
-    const Index row = tile / across * height, column = tile % across * width;
-    fill(row, column, std::min(height, out.rows() - row), std::min(width, out.cols() - column));
-  });
+  const Tiles tiles(out.rows(), out.cols());
+  crew.each(tiles.count(), [&](Index tile, int) { tiles.fill(tile, fill); });
 }
 
 // visit(i) for every row, in panels that threads share.
@@ -81,14 +98,20 @@ void add_nt(Part<T> out, const ConstPart<T>& a, const ConstPart<T>& b) {
   out.noalias() += a * b.transpose();
 }
 
+// What adds to a tile of out that of factor a b.
+template <class T>
+auto adds(const Part<T>& out, const ConstPart<T>& a, const ConstPart<T>& b, T factor) {
+  return [=](Index row, Index column, Index rows, Index columns) {
+    add_nn<T>(part(out, row, column, rows, columns), part(a, row, 0, rows, a.cols()),
+              part(b, 0, column, b.rows(), columns), factor);
+  };
+}
+
 // out += factor a b, shared between threads
 template <class T>
 void add_product(const Part<T>& out, const ConstPart<T>& a, const ConstPart<T>& b, T factor,
                  const Crew& crew) {
-  for_each_tile(out, crew, [&](Index row, Index column, Index rows, Index columns) {
-    add_nn<T>(part(out, row, column, rows, columns), part(a, row, 0, rows, a.cols()),
-              part(b, 0, column, b.rows(), columns), factor);
-  });
+  for_each_tile(out, crew, adds<T>(out, a, b, factor));
 }
 
 // out = a b

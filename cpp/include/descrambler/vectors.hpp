@@ -30,7 +30,7 @@ class Chunks {
 
  private:
   // A shorter one is through before another thread has begun.
-  static constexpr Index shortest = 32768;
+  static constexpr Index shortest = 8192;
 
   Index size_, each_;
 };
@@ -59,6 +59,15 @@ template <class Out, class Expression>
 void assign(Out&& out, const Expression& expression, const Crew& crew) {
   Chunks(out.size()).visit(crew, [&](Index, Index start, Index size) {
     out.segment(start, size) = expression.segment(start, size);
+  });
+}
+
+// The same, and the dot product of out and another vector: in one pass.
+template <class T, class Out, class Expression, class Other>
+T assign_and_dot(Out& out, const Expression& expression, const Other& other, const Crew& crew) {
+  return sum_of_chunks<T>(out.size(), crew, [&](Index start, Index size) {
+    out.segment(start, size) = expression.segment(start, size);
+    return other.segment(start, size).dot(out.segment(start, size));
   });
 }
 

@@ -150,15 +150,16 @@ class Closing:
         k = 0.5 * (turn @ turn)
         n = k * s - (turn * s) @ grown
         k += turn + (n - n.T) / pairs
-        k[np.diag_indices_from(k)] += 1
-        return orthonormalized((self.u @ k.astype(np.float64)) @ right).T
+        # The unit part of K^T in double precision.
+        left = self.u + self.u.astype(np.float32) @ k
+        return orthonormalized(left @ right).T
 
 
 def orthonormalized(rows: Array) -> Array:
     """Make rows that are nearly orthonormal so to rounding: Newton-Schulz steps square the defect, or cube it."""
     for _ in range(3):
         defect = rows @ rows.T
-        defect[np.diag_indices_from(defect)] -= 1
+        defect.flat[:: len(defect) + 1] -= 1
         if np.abs(defect).max() <= 16 * EPSILON:
             break
         size = float(np.linalg.norm(defect))

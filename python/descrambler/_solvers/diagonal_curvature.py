@@ -55,7 +55,7 @@ def curvature(
         root = scaled * weight[:, None]
         product = root.T @ root
         hessian += np.square(product, out=product)
-    hessian[np.diag_indices_from(hessian)] += damping
+    hessian.flat[:: len(hessian) + 1] += damping
     try:
         return Curvature(scipy.linalg.cho_factor(hessian, check_finite=False, overwrite_a=True))
     except np.linalg.LinAlgError:
