@@ -260,6 +260,16 @@ def test_results_are_not_overwritten(small, capsys):
 
 
 @pytest.mark.usefixtures("no_pictures")
+def test_no_empty_folder_is_left_behind(small):
+    made, empty = small / "made", small / "empty"
+    empty.mkdir()
+    np.save(small / "x.npy", np.ones((200, 12)))
+    for folder in (made, empty):
+        assert run_small(small, "-o", str(folder), "--nulls", "20") == 2
+    assert not made.exists()
+    assert empty.exists()
+
+
 def test_json(small, capsys):
     names = ["--activations", "tanh", "relu", "logistic"]
     assert main(["inspect", str(small / "net.npz"), *names, "--json"]) == 0

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from .. import __version__
@@ -80,9 +81,22 @@ def main(arguments: list[str] | None = None) -> int:
     def action() -> None:
         options = parser().parse_args(arguments)
         given.update(vars(options))
-        options.action(options)
+        with _tidied(given.get("output")):
+            options.action(options)
 
     return run_command(action, given)
+
+
+@contextmanager
+def _tidied(output: object) -> Iterator[None]:
+    """Leave no empty folder behind where a command fails before it writes."""
+    is_new = isinstance(output, Path) and not output.exists()
+    try:
+        yield
+    except BaseException:
+        if is_new and isinstance(output, Path) and output.is_dir() and not any(output.iterdir()):
+            output.rmdir()
+        raise
 
 
 def run_command(action: Callable[[], None], options: Mapping[str, Any]) -> int:
