@@ -35,7 +35,7 @@ REASONS = {
     ", A ": "both are limited by matrix products, which the BLAS of NumPy multiplies faster than Eigen does",
     "eigh": "beside the eigendecomposition: the sign of the determinant, transform, sampling errors; calls of Python at n = 256",
     "two threads": "threads wait for each other after every loop, processes do not; the second processor is a virtual one",
-    "L-BFGS step": "vectors of n = 256 are too short to be shared between threads",
+    "L-BFGS step": "the smallest halves of the inverse, and passes between products, on one thread",
     "Cayley value": "the smallest halves of the inverse, and passes between products, on one thread",
     "default threads": "two virtual processors of one core: threads that wait for each other gain nothing",
     "varimax": "the singular value decomposition, by LAPACK on one thread",
