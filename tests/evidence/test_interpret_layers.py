@@ -1,5 +1,7 @@
 """Findings for layers of any PyTorch model: what applies, which nulls, and what is refused."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -84,15 +86,41 @@ def test_values_are_those_of_the_network_as_a_whole():
 
 def test_learnt_needs_controls_of_both_kinds():
     own = layers(model(0, low_rank=True), ["2:input"])
-    plain = [layers(model(seed), ["2:input"]) for seed in range(1, 20)]
+    plain, others = (
+        [layers(model(first + k), ["2:input"]) for k in range(19)] for first in (1, 101)
+    )
     given = {"nulls": 20, "detectors": [BY_NAME["low rank"]]}
-    both = ds.interpret_layers(own, controls={"once": plain, "anew": plain[::-1]}, **given)
+    both = ds.interpret_layers(own, controls={"once": plain, "anew": others}, **given)
     assert [f.verdict for f in both.findings] == ["learnt"]
     one = ds.interpret_layers(own, controls={"once": plain}, **given)
     assert "anew not given" in one.findings[0].sentence
     same = [layers(model(s, low_rank=True), ["2:input"]) for s in range(1, 20)]
     explained = ds.interpret_layers(own, controls={"once": same, "anew": plain}, **given)
     assert explained.findings[0].verdict == "explained by shuffled targets"
+    with pytest.raises(
+        ValueError, match=r"\['anew'\]\[0\] has the weights of controls\['once'\]\[1\]"
+    ):
+        ds.interpret_layers(own, controls={"once": plain, "anew": plain[1:]}, **given)
+    with pytest.raises(ValueError, match=r"\[0\] has the weights of the model that is judged"):
+        ds.interpret_layers(own, controls={"once": [own]}, **given)
+
+
+class Elsewhere:
+    """An executor whose work travels, as to another process."""
+
+    def map(self, fn, items):
+        return (pickle.loads(pickle.dumps(fn))(pickle.loads(pickle.dumps(x))) for x in items)
+
+
+def test_threads_and_workers_change_nothing():
+    own, start, steps = layers(model(0)), layers(model(1)), []
+    alone = ds.interpret_layers(own, start, nulls=20, threads=1, progress=steps.append)
+    assert [(s.done, s.total) for s in steps] == [(k, 62) for k in range(1, 63)]
+    assert {s.label for s in steps} == {"model", "untrained", "random weights", "random directions"}
+    for options in ({"threads": 3}, {"executor": Elsewhere()}):
+        found = ds.interpret_layers(own, start, nulls=20, **options)
+        told = [repr([f.to_dict() for f in x.findings]) for x in (found, alone)]
+        assert told[0] == told[1]
 
 
 def test_what_does_not_fit_is_refused():

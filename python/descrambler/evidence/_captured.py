@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -83,6 +84,11 @@ class Captured:
         """The layer itself."""
         return self.network.linear(self.place)
 
+    @cached_property
+    def size(self) -> float:
+        """Norm of the weights."""
+        return float(np.linalg.norm(self.linear.weight))
+
     def study(self, network: Network | None = None) -> Study:
         """Return the layer, or another in its place, on the signals that were captured."""
         study = Study(network or self.network, None)
@@ -155,6 +161,30 @@ def check_alike(name: str, own: Mapping[str, Captured], other: Mapping[str, Capt
         shape, got = layer.linear.weight.shape, other[tap].linear.weight.shape
         if shape != got:
             raise ValueError(f"{name} must have weights of shape {shape} at {tap}, got {got}")
+
+
+def check_distinct(
+    own: Mapping[str, Captured], controls: Mapping[str, Sequence[Mapping[str, Captured]]]
+) -> None:
+    """Check that no control has the weights of the model that is judged, or of another control."""
+    seen = [("the model that is judged", own)]
+    for kind, models in controls.items():
+        for number, model in enumerate(models):
+            name = f"controls[{kind!r}][{number}]"
+            for other, before in seen:
+                if all(_same(model[tap], before[tap]) for tap in own):
+                    raise ValueError(
+                        f"{name} has the weights of {other}: each control needs a start of its own"
+                    )
+            seen.append((name, model))
+
+
+def _same(one: Captured, other: Captured) -> bool:
+    """Whether weights are the same but for the rounding of their rotations."""
+    a, b = one.linear.weight, other.linear.weight
+    least = 1e-6 * one.size
+    # The sizes tell nearly all apart.
+    return abs(one.size - other.size) <= least and float(np.linalg.norm(a - b)) <= least
 
 
 def _count(result: Descrambling) -> int | None:

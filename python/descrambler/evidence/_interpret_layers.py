@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import numpy as np
 
+from .._util.parallel import Executor, mapping
 from .._util.platform.console import shown
+from .._util.progress import Progress, reporting
 from .._util.seeds import seed_of
 from .._util.tables import brief, html_table, text_table
 from .._util.validate import Array, integer
 from ..axis import Axis, check_axis
-from ._captured import Captured, Layers, captured, check_alike
+from ._captured import Captured, Layers, captured, check_alike, check_distinct
 from ._claims import Claim, measure
 from ._findings import Finding, counts, judge, ordered
-from ._study import Study
 from ._table import rows
 from ._verdicts import label
 from .detectors import Detector
 from .nulls import HAAR, RANDOM, SMOOTH, UNTRAINED, Null, Setting
 
 LEAST_NULLS = 20
+
+_Work = Callable[[], Array]
 
 
 @brief
@@ -76,6 +80,9 @@ def interpret_layers(
     input_axis: Axis | None = None,
     output_axis: Axis | None = None,
     detectors: Sequence[Detector] | None = None,
+    threads: int | None = None,
+    executor: Executor | None = None,
+    progress: Progress = False,
 ) -> LayerInterpretation:
     """Measure what layers captured from a PyTorch model may have learnt, and test it.
 
@@ -104,6 +111,13 @@ def interpret_layers(
         Axis of the outputs of the layers at ``:input`` taps, if they are ordered.
     detectors : sequence of Detector, optional
         Detectors to use; by default all that apply.
+    threads : int or None
+        Threads for the models and the draws; None for one thread per processor.
+    executor : Executor, optional
+        Used instead of threads, as in `interpret`.
+    progress : bool or callable
+        True shows a bar. A function is called after each model and each draw with a step (`done`, `total`,
+        `label`).
 
     Returns
     -------
@@ -112,7 +126,8 @@ def interpret_layers(
     Raises
     ------
     TypeError, ValueError
-        If layers are not of this kind, were not descrambled for smoothness, or do not fit each other.
+        If layers are not of this kind, were not descrambled for smoothness, do not fit each other, or are
+        controls with the weights of another model.
     """
     nulls = integer("nulls", nulls, LEAST_NULLS, ", to reach p = 0.05")
     check_axis("input_axis", input_axis)
@@ -125,26 +140,37 @@ def interpret_layers(
     families = {tap: x.claims(detectors, input_axis, output_axis) for tap, x in own.items()}
     entropy = seed_of(random_state)
     kinds = _kinds(start is not None, input_axis is not None or output_axis is not None)
-    draws = {
-        kind: np.array([_drawn(own, start, families, kind, (entropy, k, i)) for i in range(nulls)])
-        for k, kind in enumerate(kinds)
-    }
-    studies = {tap: x.study() for tap, x in own.items()}
-    observed = _measured(studies, families)
-    values = {
-        kind: np.array([_measured({t: x.study() for t, x in m.items()}, families) for m in models])
-        for kind, models in others.items()
-    }
+    models = [
+        own,
+        *([] if start is None else [start]),
+        *(m for group in others.values() for m in group),
+    ]
+    work: list[_Work] = [partial(_measured, model, families) for model in models]
+    for k, kind in enumerate(kinds):
+        seeds = [(entropy, k, i) for i in range(nulls)]
+        work += [partial(_drawn, own, start, families, kind, seed) for seed in seeds]
+    names = ["model"] * len(models) + [kind.name for kind in kinds for _ in range(nulls)]
+    rows = []
+    with (
+        mapping(threads, executor) as apply,
+        reporting(progress, len(work), "draw") as report,
+    ):
+        for name, row in zip(names, apply(_done, work), strict=True):
+            rows.append(row)
+            report(len(rows), name)
+    values = iter(rows)
+    observed = next(values)
+    before = None if start is None else next(values)
+    by_kind = {kind: np.array([next(values) for _ in group]) for kind, group in others.items()}
+    draws = {kind: np.array([next(values) for _ in range(nulls)]) for kind in kinds}
     rng = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(len(kinds), 0)))
     family = [claim for claims in families.values() for claim in claims]
+    studies = {tap: x.study() for tap, x in own.items()}
     places = [
         (studies[tap], own[tap].axes(input_axis, output_axis)) for tap in own for _ in families[tap]
     ]
     unknown = np.full(len(family), np.nan)
-    before = None
-    if start is not None:
-        before = _measured({tap: x.study() for tap, x in start.items()}, families)
-    findings = judge(places, family, observed, draws, values, unknown, rng, initial=before)
+    findings = judge(places, family, observed, draws, by_kind, unknown, rng, initial=before)
     return LayerInterpretation(findings, nulls, {k: len(v) for k, v in others.items()}, kinds)
 
 
@@ -171,6 +197,7 @@ def _controls(
         given[kind] = [captured(f"controls[{kind!r}]", model) for model in models]
         for model in given[kind]:
             check_alike(f"controls[{kind!r}]", own, model)
+    check_distinct(own, given)
     return given
 
 
@@ -190,11 +217,15 @@ def _drawn(
         ordered = not layer.at_input, layer.at_input
         initial = None if before is None else before.network
         setting = Setting(layer.network, cast(Array, None), initial, None, ordered)
-        signals = before if kind is UNTRAINED and before is not None else layer
+        signals = before if kind == UNTRAINED and before is not None else layer
         drawn = kind.draw(setting, rng).network
         values.append(measure(signals.study(drawn), families[tap], kind))
     return np.concatenate(values)
 
 
-def _measured(studies: Mapping[str, Study], families: Mapping[str, Sequence[Claim]]) -> Array:
-    return np.concatenate([measure(study, families[tap]) for tap, study in studies.items()])
+def _measured(model: Mapping[str, Captured], families: Mapping[str, Sequence[Claim]]) -> Array:
+    return np.concatenate([measure(layer.study(), families[tap]) for tap, layer in model.items()])
+
+
+def _done(work: _Work) -> Array:
+    return work()
