@@ -194,6 +194,9 @@ def test_several_networks_are_counted():
     )
     assert "of 4 (95 %:" in row.sentence
     assert "low rank" in str(panel)
+    interval = "{:.0%} to {:.0%}".format(*row.interval("explained by"))
+    line = next(line for line in panel.table() if line[:2] == ("low rank", "layer 2"))
+    assert line[-1] == f"explained by: {interval}"
     assert panel._repr_html_().startswith("<table>")
     strips = panel_figure(panel)
     drawn = {ax.get_ylabel().replace("\n", " "): ax for ax in strips.axes}

@@ -50,16 +50,25 @@ class PanelFinding(NamedTuple):
         return float(found.low), float(found.high)
 
     @property
+    def best(self) -> str:
+        """The most favorable kind of verdict in any of the networks."""
+        return next(word for word in ORDER if self.count(word))
+
+    @property
+    def interval_text(self) -> str:
+        """The interval of the share of networks with the most favorable verdict, as text."""
+        return "{:.0%} to {:.0%}".format(*self.interval(self.best))
+
+    @property
     def sentence(self) -> str:
         """The most favorable verdict, and in how many networks it holds."""
-        kind = next(word for word in ORDER if self.count(word))
-        low, high = self.interval(kind)
+        kind = self.best
         found = self.values[np.isfinite(self.values)]
         unit = f" {self.unit}" if self.unit else ""
         span = f"; values {found.min():.3g} to {found.max():.3g}{unit}" if found.size else ""
         return (
             f"{self.what}, {self.where}: {kind} in {self.count(kind)} of {len(self.verdicts)} "
-            f"(95 %: {low:.0%} to {high:.0%}){span}"
+            f"(95 %: {self.interval_text}){span}"
         )
 
 
@@ -92,14 +101,25 @@ class Panel:
         return tuple(sorted(rows, key=lambda row: [-row.count(word) for word in ORDER]))
 
     def table(self) -> list[tuple[str, ...]]:
-        """Return the counts as rows of text, the first of them the header."""
-        header = ("finding", "where", "values", *ORDER)
+        """Return the counts as rows of text, the first of them the header.
+
+        The last column is the 95 % interval of the share of networks with the most favorable verdict.
+        """
+        header = ("finding", "where", "values", *ORDER, "95 % of the most favorable")
         rows: list[tuple[str, ...]] = [header]
         for finding in self.findings:
             found = finding.values[np.isfinite(finding.values)]
             span = f"{found.min():.3g} to {found.max():.3g} {finding.unit}" if found.size else "-"
             counts = (str(finding.count(word)) for word in ORDER)
-            rows.append((finding.what, finding.where, span.strip(), *counts))
+            rows.append(
+                (
+                    finding.what,
+                    finding.where,
+                    span.strip(),
+                    *counts,
+                    f"{finding.best}: {finding.interval_text}",
+                )
+            )
         return rows
 
     def _headline(self) -> str:
