@@ -16,7 +16,8 @@ TITLE = "Cayley value and gradient against NumPy's formula"
 ABOUT = """\
 Two formulas: with A as a matrix, as one would write it, and with A diagonal, the frame that our optimizer uses."""
 
-LIMITS = {80: 1 / 1.7, 256: 1 / 1.3}
+# Up to 1024 units faster by so much, beyond not slower.
+LIMITS = {80: 1 / 1.7, 256: 1 / 1.3, 512: 1 / 1.2, 1024: 1 / 1.2}
 
 
 def cases(scale: Scale) -> Iterator[SideBySide]:
@@ -61,5 +62,5 @@ def cases_of(n: int, threads: int) -> Iterator[SideBySide]:
         def theirs(other: Array = other) -> object:
             return formula(q, other, b, one)
 
-        limit = LIMITS.get(n, 1.05)
+        limit = LIMITS.get(n, 1.0)
         yield SideBySide(f"n = {n}, {name}", "C++", ours, "NumPy", theirs, check, limit)
