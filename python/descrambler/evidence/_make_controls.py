@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,8 @@ from ..readers import load
 from ._verdicts import LEAST_CONTROLS, REQUIRED
 
 Kind = Literal["once", "anew"]
+DIGEST = "targets_sha256"
+"""Name in the provenance of controls that were saved."""
 Targets = NDArray[Any]
 
 
@@ -80,7 +83,8 @@ def controls(
     random_state : int, Generator or None
         Seed; each control gets its own permutation and seed from it.
     folder : path, optional
-        Folder for the controls: each is saved after its training, and those already there are loaded.
+        Folder for the controls: each is saved after its training, and those already there are loaded,
+        if they are of the same targets.
     threads : int or None
         Threads that train; None for one per processor. 1 by default, since most training uses all
         processors by itself.
@@ -96,7 +100,8 @@ def controls(
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind or value, `fit` ignores its seed, or two controls are equal.
+        If an argument is of the wrong kind or value, `fit` ignores its seed, two controls are equal, or
+        the folder holds controls of other targets.
     """
     train = _training(fit, inputs, kind)
     if n < 1:
@@ -184,12 +189,30 @@ class _Making:
     def __call__(self, number: int) -> Network:
         """Return a control, from the folder where it is there."""
         path = self._path(number)
-        if path is not None and path.exists():
-            return load(path)
+        if path is None:
+            return self._trained(number, number)
+        if path.exists():
+            return self._loaded(path)
         network = self._trained(number, number)
-        if path is not None:
-            network.save(path)
+        record = {**network.provenance, DIGEST: self.digest}
+        Network(network.layers, network.initial, record, network.notes).save(path)
         return network
+
+    def _loaded(self, path: Path) -> Network:
+        network = load(path)
+        if network.provenance.get(DIGEST) != self.digest:
+            raise ValueError(
+                f"folder must not hold controls of other targets, but {path} is one: give another folder, or remove it"
+            )
+        return network
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the targets, which tells controls in a folder from those of other targets."""
+        x = np.ascontiguousarray(self.targets)
+        # Of Python's objects the bytes are addresses.
+        content = repr(x.tolist()).encode() if x.dtype.hasobject else x.tobytes()
+        return hashlib.sha256(repr((x.shape, x.dtype.str)).encode() + content).hexdigest()
 
     def with_next_seed(self, number: int) -> Network:
         """Train on the targets of a control with the seed of the next one."""
