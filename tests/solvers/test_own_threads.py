@@ -21,6 +21,14 @@ GENERATOR = np.random.default_rng(0)
 X = GENERATOR.standard_normal((SIGNALS, UNITS)) ** 3
 WIDE = GENERATOR.standard_normal((400, N)) * np.geomspace(1, 0.1, N)
 W = GENERATOR.standard_normal((N, N))
+# Leading modes are searched for, and in the signals themselves, from 1024 units on.
+LARGE = GENERATOR.standard_normal((300, 1100)) * np.arange(1, 1101) ** -0.7
+# More decades than a Gram matrix holds: these signals are factored.
+DECADES = (
+    GENERATOR.standard_normal((400, 40))
+    @ np.diag(np.geomspace(1, 1e-12, 40))
+    @ np.linalg.qr(W[:40, :40])[0]
+)
 NETWORK = ds.Network([ds.Linear(GENERATOR.standard_normal((70, UNITS)) / 5), ds.Activation("tanh")])
 FEW = {"max_iter": 3}
 
@@ -31,6 +39,12 @@ def quadratic(p):
 
 SOLVERS = {
     "exact": lambda t: ds.descramble(WIDE, threads=t),
+    "factored": lambda t: ds.descramble(DECADES, threads=t),
+    "leading modes": lambda t: ds.descramble(LARGE, rank=8, threads=t),
+    "as many as are resolved": lambda t: ds.descramble(LARGE, rank="auto", threads=t),
+    "group O, other criterion": lambda t: ds.descramble(
+        X, "autocorrelation", group="O", center=True, threads=t, **FEW
+    ),
     "riemannian": lambda t: ds.descramble(WIDE, method="riemannian-lbfgs", threads=t, **FEW),
     "polar retraction": lambda t: ds.descramble(
         WIDE, method="riemannian-lbfgs", retraction="polar", threads=t, **FEW
@@ -55,6 +69,9 @@ SOLVERS = {
     "norm square": lambda t: ds.diagonalize(W, "norm_square", threads=t, max_iter=3),
     "norm square, iterated": lambda t: ds.diagonalize(
         W[:100, :100], "norm_square", method="riemannian-lbfgs", threads=t, **FEW
+    ),
+    "minimize, cayley": lambda t: ds.group.minimize(
+        quadratic, np.eye(N), method="cayley-lbfgs", check_gradient=False, threads=t, **FEW
     ),
     "minimize": lambda t: ds.group.minimize(
         quadratic, np.eye(N), check_gradient=False, threads=t, **FEW
