@@ -104,3 +104,23 @@ def test_one_term_serves_sums_of_both_precisions(dtype):
         )
         assert value == 15
         assert np.array_equal(gradient, np.full((3, 3), 20))
+
+
+@pytest.mark.parametrize("k", [1, 2, 37])
+def test_mixing_is_a_sum_over_all_other_modes(k):
+    rng = np.random.default_rng(k)
+    b = np.sort(rng.random(k))[::-1].copy()
+    rounding, residual, moments = rng.random(k), rng.random(k), rng.random((k, k))
+    for given, between in ((None, np.outer(b, b)), (moments, moments)):
+        for i, found in enumerate(core.mixing(b, rounding, residual, 0.3, given)):
+            others = np.arange(k) != i
+            error = np.maximum(rounding, rounding[i]) + residual[i] + 0.3 * between[i]
+            assert found == pytest.approx(
+                (error[others] / (b[i] - b[others]) ** 2).sum(), rel=1e-12
+            )
+
+
+def test_equal_eigenvalues_mix_without_bound():
+    b = np.array([2.0, 1.0, 1.0])
+    small = np.full(3, 1e-20)
+    assert np.isinf(core.mixing(b, small, small, 0.1, None)).tolist() == [False, True, True]

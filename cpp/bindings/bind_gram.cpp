@@ -1,6 +1,9 @@
-// The running Gram matrix.
+// The running Gram matrix, and how far its eigenvectors can be trusted.
+#include <optional>
+
 #include "arrays.hpp"
 #include "compiled/gram.hpp"
+#include "descrambler/mixing.hpp"
 #include "interrupt.hpp"
 
 namespace descrambler {
@@ -24,6 +27,19 @@ void bind_inputs(py::class_<GramSum>& gram) {
            py::arg("bias").noconvert(), py::arg("activation"), py::arg("slope"));
 }
 
+Array<double> mixing_of(const Array<double>& values, const Array<double>& squared_rounding,
+                        const Array<double>& squared_residual, double share,
+                        const std::optional<Array<double>>& moments) {
+  const Eigenvalues known{as_vector(values), as_vector(squared_rounding), as_vector(squared_residual)};
+  const double* const given = moments ? moments->data() : nullptr;
+  Vector<double> angles;
+  {
+    const py::gil_scoped_release nogil;
+    angles = mixing(known, share, given);
+  }
+  return to_array(angles);
+}
+
 }  // namespace
 
 void bind_gram(py::module_& m) {
@@ -44,6 +60,8 @@ void bind_gram(py::module_& m) {
     self.finish();
     return py::make_tuple(to_array(self.matrix()), to_array(self.sum()));
   });
+  m.def("mixing", &mixing_of, py::arg("values").noconvert(), py::arg("squared_rounding").noconvert(),
+        py::arg("squared_residual").noconvert(), py::arg("share"), py::arg("moments").noconvert());
 }
 
 }  // namespace DESCRAMBLER_VARIANT

@@ -87,6 +87,7 @@ total_variation = _compiled.total_variation
 # Optimizers, Gram matrices, products
 CayleyChart = _compiled.CayleyChart
 GramSum = _compiled.GramSum
+mixing = _compiled.mixing
 cayley_lbfgs = _compiled.cayley_lbfgs
 multiply = _compiled.multiply
 riemannian_lbfgs = _compiled.riemannian_lbfgs

@@ -142,6 +142,13 @@ class GramSum:
     ) -> None: ...
     def finish(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 
+def mixing(
+    values: AnyReal,
+    squared_rounding: AnyReal,
+    squared_residual: AnyReal,
+    share: float,
+    moments: AnyReal | None,
+) -> NDArray[np.float64]: ...
 def cayley_lbfgs(
     criterion: Criterion,
     maximized: bool,

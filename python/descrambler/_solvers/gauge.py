@@ -14,6 +14,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 from scipy.linalg import blas
 
+from .. import _core as core
 from .._geometry.link_basis import LinkBasis
 from .._geometry.rotation import Rotation, has_negative_determinant, nearest_completion
 from .._signals.gram import Gram
@@ -110,22 +111,10 @@ def _resolved(leading: Leading, largest: float, moments: HigherMoments | None) -
     rounding = leading.rounding / largest
     residual = leading.residuals / largest
     uncertain = rounding**2 + residual**2
-    mixing = np.empty(len(b))
-    # By blocks of rows: nothing here is as large as the Gram matrix.
-    for rows in (slice(start, start + 256) for start in range(0, len(b), 256)):
-        gap = np.subtract.outer(b[rows], b)
-        gap[np.arange(len(gap)), np.arange(len(b))[rows]] = np.inf
-        gap *= gap
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            closeness = np.divide(1, gap, out=gap)
-            number = closeness.sum(axis=1)
-            mixing[rows] = residual[rows] ** 2 * number
-            mixing[rows] += _weighted(closeness, number, rounding, rows)
-            if moments is not None and count is not None:
-                moment = np.einsum("ij,ij->i", moments.fourth[rows], closeness)
-                mixing[rows] += moment / (count * more)
-            elif count is not None:
-                mixing[rows] += b[rows] / more * (closeness @ b)
+    share, fourth = 1 / more if count else 0.0, None
+    if count is not None and moments is not None:
+        share, fourth = share / count, moments.fourth
+    mixing = core.mixing(b, rounding**2, residual**2, share, fourth)
     if len(b) < leading.n:
         tail = uncertain
         if count is not None and moments is None:
@@ -137,18 +126,6 @@ def _resolved(leading: Leading, largest: float, moments: HigherMoments | None) -
     # Mode i is judged by the samples that remain after the i modes before it.
     judged = np.ones(len(b), bool) if count is None else count - np.arange(len(b)) >= LEAST_COUNT
     return np.logical_and(judged & (b > rounding + residual), mixing <= MIXING_LIMIT)
-
-
-def _weighted(closeness: Array, number: Array, rounding: Array, rows: slice) -> Array:
-    """Sum the closeness of each of some modes to all, weighted with the square of the larger rounding.
-
-    `number` is the plain sum.
-    """
-    if rounding[0] == rounding[-1]:  # of all modes, which it falls along
-        weighted: Array = rounding[0] ** 2 * number
-    else:
-        weighted = np.einsum("ij,ij->i", np.maximum.outer(rounding[rows], rounding) ** 2, closeness)
-    return weighted
 
 
 class HigherMoments:
