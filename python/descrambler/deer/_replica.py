@@ -177,15 +177,20 @@ def _taps(name: str, edges: tuple[float, float], order: int, gains: tuple[int, i
 
 
 def _filtered(x: Matrix, *filters: Vector | None) -> Matrix:
-    n = x.shape[1]
     for taps in filters:
         if taps is not None:
-            end = np.repeat(x[:, -1:], n - 1, axis=1)
-            extended = np.concatenate([x[:, :0:-1], x, end], axis=1)
-            x = scipy.signal.oaconvolve(extended, taps[None], mode="same", axes=1)[
-                :, n - 1 : 2 * n - 1
-            ]
+            # A filter is linear: what it does to each point tells all, faster than filtering every trace.
+            x = x @ _filter_points(taps, x.shape[1])
     return x
+
+
+def _filter_points(taps: Vector, n: int) -> Matrix:
+    """Return what a filter makes of a trace of n points that is 1 at one of them, in rows."""
+    points = np.eye(n)
+    end = np.repeat(points[:, -1:], n - 1, axis=1)
+    extended = np.concatenate([points[:, :0:-1], points, end], axis=1)
+    whole: Matrix = scipy.signal.oaconvolve(extended, taps[None], mode="same", axes=1)
+    return whole[:, n - 1 : 2 * n - 1]
 
 
 def _penalties(s: Vector, coefficients: Matrix, energy: float, count: int) -> Penalties:

@@ -92,7 +92,7 @@ def _range_of(result: Interpretation, null: Null) -> tuple[list[Study], str]:
     """Return all networks of a kind of controls, or draws of a null kind; and how many, in words."""
     for kind, networks in result.controls.items():
         if label(kind) == null.name:
-            studies = [Study(network, result.study.inputs) for network in networks]
+            studies = [Study(network, result.setting.inputs) for network in networks]
             return studies, f"{len(studies)} networks"
     return [result.draw(null, number) for number in range(N_DRAWS)], f"{N_DRAWS} draws"
 

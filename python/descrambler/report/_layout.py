@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SIGNED_QUANTILE = 0.995
 MAGNITUDE_QUANTILE = 0.9995
+MOST_TICKS = 6
 
 
 @brief
@@ -93,7 +94,7 @@ class Panel(NamedTuple):
 def grid(pair: Pair, panels: Sequence[Panel], caption: str, ax: Place = None) -> Figure:
     """Draw the panels, lettered, and the caption under them."""
     size = 2.9 * len(panels) + 0.4, 7.6
-    figure, axes = panel_axes(ax, (2, len(panels)), size)
+    figure, axes = panel_axes(ax, (2, len(panels)), size, sharex="col")
     columns = iter(enumerate(panels))
     for (color, magnitude), group in groupby(columns, lambda c: (c[1].color, c[1].magnitude)):
         members = list(group)
@@ -101,6 +102,8 @@ def grid(pair: Pair, panels: Sequence[Panel], caption: str, ax: Place = None) ->
         for column, panel in members:
             image = _draw_column(axes[:, column], panel, limit)
             axes[0, column].set_title(f"{'ABCDEFGH'[column]}  {panel.title}", fontsize=10, y=1)
+            if axes[0, column].get_shared_x_axes().joined(*axes[:, column]):
+                axes[0, column].set_xlabel("")
         if image is not None:
             figure.colorbar(
                 image,
@@ -163,7 +166,11 @@ def panel_axes(
     if ax is None:
         ax = Figure(figsize=size, layout="constrained")
     if isinstance(ax, FigureBase):
-        return ax, ax.subplots(*shape, squeeze=False, **subplots)
+        axes = ax.subplots(*shape, squeeze=False, **subplots)
+        for panel in axes.flat:
+            # As many at every size: a layout that moves panels need not measure their labels again.
+            panel.locator_params(nbins=MOST_TICKS)
+        return ax, axes
     axes = np.array(ax, dtype=object)
     if axes.size != shape[0] * shape[1]:
         raise ValueError(

@@ -8,6 +8,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.backend_bases import RendererBase
     from matplotlib.figure import Figure
     from matplotlib.transforms import BboxBase
 
@@ -44,27 +45,33 @@ class _Measure:
         self.at: dict[Any, Box] = {}
         self.around: dict[Ticks, Any] = {}
 
-    def __call__(self, *args: Any, **options: Any) -> Box:
+    def __call__(self, renderer: RendererBase, **options: Any) -> Box:
         place = self.ax.get_position(original=True).bounds
         if place not in self.at:
-            self.at[place] = self._new(*args, **options)
+            self.at[place] = self._new(renderer, **options)
         return self.at[place]
 
-    def _new(self, *args: Any, **options: Any) -> Box:
+    def _new(self, renderer: RendererBase, **options: Any) -> Box:
         from matplotlib.transforms import Bbox
 
         ax = self.ax
-        # A text may be placed by the width of the axes, and so may what has a shape of its own.
         shaped = ax.get_aspect() != "auto" or ax.get_box_aspect() or ax.get_axes_locator()
-        if shaped or ax.texts or ax.child_axes:
-            return self.measure(*args, **options)
+        if shaped or ax.child_axes:
+            return self.measure(renderer, **options)
         ticks = _ticks(ax)
+        texts = [text for text in ax.texts if text.get_visible() and text.get_in_layout()]
         if ticks not in self.around:
-            box = self.measure(*args, **options)
+            for text in texts:
+                text.set_in_layout(False)
+            box = self.measure(renderer, **options)
+            for text in texts:
+                text.set_in_layout(True)
             if box is None:
                 return None
             self.around[ticks] = box.extents - ax.bbox.extents
-        return Bbox.from_extents(*(ax.bbox.extents + self.around[ticks]))
+        # Texts may be placed by the width of the axes.
+        own = Bbox.from_extents(*(ax.bbox.extents + self.around[ticks]))
+        return Bbox.union([own, *(text.get_tightbbox(renderer) for text in texts)])
 
 
 def _ticks(ax: Axes) -> Ticks:
