@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import scipy.linalg
+from scipy.linalg import get_lapack_funcs
 
 from .._util.validate import Array
 
@@ -16,15 +17,16 @@ NEAR = 0.02
 
 @dataclass(frozen=True, eq=False)
 class Curvature:
-    """Cholesky factor of the damped -H, H the Hessian of F in e in units of d_j d_k."""
+    """Upper Cholesky factor of the damped -H, H the Hessian of F in e in units of d_j d_k."""
 
-    factor: tuple[Array, bool]
+    factor: Array
 
     def change(self, slope: Array, d: Array) -> Array:
         """Return the relative change of e = d^2 by which the slope vanishes, if this is the curvature at d, too."""
         relative = d / d.max()
-        right = (relative * slope).astype(self.factor[0].dtype)
-        change: Array = scipy.linalg.cho_solve(self.factor, right, check_finite=False) / relative
+        right = (relative * slope).astype(self.factor.dtype)
+        solve: Any = get_lapack_funcs("potrs", (self.factor,))
+        change: Array = solve(self.factor, right)[0] / relative
         return change
 
 
@@ -56,7 +58,7 @@ def curvature(
         product = root.T @ root
         hessian += np.square(product, out=product)
     hessian.flat[:: len(hessian) + 1] += damping
-    try:
-        return Curvature(scipy.linalg.cho_factor(hessian, check_finite=False, overwrite_a=True))
-    except np.linalg.LinAlgError:
-        return None
+    factorize: Any = get_lapack_funcs("potrf", (hessian,))
+    # The transpose of a symmetric matrix is in LAPACK's order: nothing is copied.
+    factor, failed = factorize(hessian.T, overwrite_a=True, clean=False)
+    return None if failed else Curvature(factor)
