@@ -71,6 +71,8 @@ class Likelihood:
             (8, *spectra.shape), spectra.dtype
         )
         self.share = np.full(len(spectra), 0.3)
+        # The mean of a row as a product, which takes a fifth of the time.
+        self._averaging = np.full((spectra.shape[1], 1), 1 / spectra.shape[1], spectra.dtype)
         # How the logarithms of center and spread follow theta.
         one, none = np.ones_like(self.lever), np.zeros_like(self.lever)
         self._along = np.stack([one, self.lever, none], axis=1)
@@ -111,7 +113,7 @@ class Likelihood:
         line = np.exp(power, out=power)
         line *= self._column(len(self.frequency) * self.step / np.sqrt(2 * np.pi * variance))
         # What of the line lies beyond the axis goes to the floor.
-        np.subtract(line, line.mean(axis=1, keepdims=True), out=self._excess)
+        np.subtract(line, line @ self._averaging, out=self._excess)
 
     def _column(self, values: Array) -> Array:
         """Numbers by link frequency, to meet the spectra in their precision."""
@@ -157,8 +159,10 @@ class Likelihood:
         # Derivatives of the logarithm by the line: p / L, and p / L^2.
         inverse = np.divide(self.spectra, self._likelihood, out=self._work[0])
         square = np.divide(inverse, self._likelihood, out=self._work[1])
-        by_share, own = _sums(inverse, self._excess), _sums(square, self._excess, self._excess)
-        mean = inverse.mean(axis=1, keepdims=True)
+        by_share = _sums(inverse, self._excess)
+        weighted = np.multiply(square, self._excess, out=self._work[2])
+        own = _sums(weighted, self._excess)
+        mean = inverse @ self._averaging
         standard = np.multiply(self._away, self._column(1 / deviation), out=self._away)
         first = self._line * standard
         second = np.multiply(first, standard, out=self._work[2])
@@ -170,12 +174,12 @@ class Likelihood:
         h3 = bent2 - 2 * h1
         bend *= standard
         h4 = _sums(bend, second) - 2 * bent1 - 3 * h2
-        first -= first.mean(axis=1, keepdims=True)
-        second -= second.mean(axis=1, keepdims=True)
+        first -= first @ self._averaging
+        second -= second @ self._averaging
         mixed1, mixed2 = _sums(square, first), _sums(square, second)
         cross = np.multiply(square, first, out=bend)
         s11, s12 = _sums(cross, first), _sums(cross, second)
-        s22 = _sums(square, second, second)
+        s22 = _sums(np.multiply(square, second, out=bend), second)
         return self._assembled(
             by_share,
             own,
@@ -219,8 +223,7 @@ class Likelihood:
         return free
 
 
-def _sums(*factors: Array) -> Array:
+def _sums(first: Array, second: Array) -> Array:
     """Sum the product over each row."""
-    indices = "ij,ij->i" if len(factors) == 2 else "ij,ij,ij->i"
-    summed: Array = np.einsum(indices, *factors).astype(np.float64, copy=False)
+    summed: Array = np.einsum("ij,ij->i", first, second).astype(np.float64, copy=False)
     return summed

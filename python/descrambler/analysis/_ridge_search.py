@@ -57,7 +57,7 @@ def _starts(model: Likelihood) -> list[_Found]:
     grid, cells, counts = curves(*peaks.shape, model.step)
     # Half of the points are below the floor.
     places = np.flatnonzero(peaks)
-    weights = peaks.ravel()[places]
+    weights = peaks.ravel()[places].astype(np.float64)
     seen = np.stack([np.bincount(cell, weights, OFFSETS) for cell in cells[:, places]])
     both = np.stack([seen, counts @ peaks.mean(axis=1)])
     seen, expected = scipy.ndimage.convolve1d(both, [0.25, 0.5, 0.25], mode="constant")

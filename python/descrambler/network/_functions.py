@@ -15,9 +15,11 @@ _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 def _logistic(x: Array) -> Array:
     # exp(-|x|) cannot overflow, and both branches keep full relative precision.
-    decay = np.exp(-np.abs(x))
-    result: Array = np.where(x >= 0, np.ones_like(decay), decay)
-    result /= 1 + decay
+    decay = np.abs(x)
+    np.exp(np.negative(decay, out=decay), out=decay)
+    result: Array = np.where(x >= 0, decay.dtype.type(1), decay)
+    decay += 1
+    result /= decay
     return result
 
 
