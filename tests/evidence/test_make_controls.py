@@ -142,7 +142,7 @@ def test_estimators_are_cloned_and_seeded():
 
 
 def test_refitted_controls_learn_only_from_true_targets():
-    pytest.importorskip("torch")
+    torch = pytest.importorskip("torch")
     biased = ds.Linear(np.ones((10, N)), np.zeros(10))
     network = ds.Network([biased, ds.Activation("tanh"), ds.Linear(np.ones((N, 10)))])
     steps = []
@@ -170,6 +170,19 @@ def test_refitted_controls_learn_only_from_true_targets():
     soft = ds.Network([*network.layers, ds.Activation("softmax")])
     with pytest.raises(ValueError, match="the layer softmax, which cannot be trained here"):
         ds.refit_controls(soft, X, Y)
+    before, seen = torch.get_num_threads(), []
+    short = {
+        "n_true": 1,
+        "n_steps": 2,
+        "progress": lambda step: seen.append(torch.get_num_threads()),
+    }
+    for threads in (1, 3):
+        ds.refit_controls(network, X, Y, 2, threads=threads, **short)
+    assert set(seen[:6]) == {1}
+    assert set(seen[6:]) == {3}
+    assert torch.get_num_threads() == before
+    with pytest.raises(ValueError, match="threads must be at least 1, or None, got 0"):
+        ds.refit_controls(network, X, Y, threads=0)
     with pytest.raises(ValueError, match=r"targets must have shape \(80, 12\)"):
         ds.refit_controls(network, X, Y[:, 1:])
 

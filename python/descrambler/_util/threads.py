@@ -191,6 +191,17 @@ def _apply() -> None:
     _release()
 
 
+@contextmanager
+def torch_threads(torch: Any, threads: int) -> Iterator[None]:
+    """Let PyTorch compute with as many threads in this block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def blas_libraries() -> list[Any]:
     """Return the controllers of the BLAS libraries that are loaded, as of the last import of a module."""
     global _libraries, _modules_then

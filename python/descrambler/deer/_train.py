@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 import scipy
 
 from .._util.seeds import seed_of
+from .._util.threads import torch_threads
 from .._util.validate import choice, require_extra
 from ..network._network import Activation, Linear, Network
 from ._baselines import baseline_errors, mean_squared_error
@@ -128,7 +129,8 @@ def train(
     _check_settings(settings)
     torch = require_extra("torch", "train", "training")
     start = initial_weights(settings["widths"], settings["random_state"])
-    with _one_thread(torch):
+    # The matrices are too small to share; the other core simulates, and sums keep their order.
+    with torch_threads(torch, 1):
         weights, last = _optimize(
             torch, start, callback, settings, None if checkpoint is None else Path(checkpoint)
         )
@@ -174,17 +176,6 @@ def initial_weights(widths: Sequence[int], seed: int) -> Weights:
         limit = math.sqrt(6 / (n_in + n_out))
         weights.append(rng.uniform(-limit, limit, (n_out, n_in)).astype(np.float32))
     return weights
-
-
-@contextmanager
-def _one_thread(torch: Any) -> Iterator[None]:
-    # The matrices are too small to share; the other core simulates, and sums keep their order.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _optimize(
