@@ -45,6 +45,11 @@ def test_useless_inputs_are_an_error():
     few = np.repeat(signals(29, 20), 10, axis=0)
     with pytest.raises(ValueError, match="at least 30 distinct rows, got 29"):
         ds.interpret(net, few)
+    with pytest.raises(ValueError, match="null_inputs must be at least 30, got 29"):
+        ds.interpret(net, signals(100, 20), null_inputs=29)
+    rare = np.vstack([np.repeat(signals(1, 20), 2000, axis=0), signals(40, 20)])
+    with pytest.raises(ValueError, match="at least 30 distinct rows"):
+        ds.interpret(net, rare, null_inputs=200)  # those that are judged, not those that were given
 
 
 def test_claims_that_depend_on_p_need_as_many_inputs_as_units():

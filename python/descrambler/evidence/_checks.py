@@ -29,8 +29,8 @@ def distinct_rows(inputs: Array) -> int:
     return len(np.unique(np.ascontiguousarray(inputs), axis=0))
 
 
-def check_inputs(inputs: Array) -> None:
-    """Raise an error for inputs that cannot support a verdict.
+def check_inputs(inputs: Array) -> int:
+    """Return the number of distinct rows.
 
     Raises
     ------
@@ -44,6 +44,7 @@ def check_inputs(inputs: Array) -> None:
         raise ValueError(
             f"inputs must have at least {LEAST_DISTINCT} distinct rows, got {distinct}: too few to judge a network by"
         )
+    return distinct
 
 
 def check_controls(

@@ -17,12 +17,12 @@ from .._util.validate import Array, integer
 from ..axis import Axis, check_axis, index_axis
 from ..network._network import Network
 from ._checks import (
+    LEAST_DISTINCT,
     check_controls,
     check_inputs,
     checked_detectors,
     checked_directions,
     checked_initial,
-    distinct_rows,
     other_recipe,
 )
 from ._claims import claims, measure, widest_link, with_flaws
@@ -140,7 +140,7 @@ def interpret(
         Largest number of draws per null kind, at least 20. Drawing stops earlier if no verdict depends
         on it.
     null_inputs : int
-        Number of inputs on which findings, nulls and controls are measured; the same inputs for all.
+        Number of inputs on which findings, nulls and controls are measured, at least 30; the same for all.
     random_state : int, Generator or None
         Seed. The result does not depend on the number of threads.
     input_axis, output_axis : Axis, optional
@@ -213,17 +213,17 @@ def _interpret(
     **options: Unpack[Options],
 ) -> Interpretation:
     nulls = integer("nulls", options["nulls"], LEAST_NULLS, ", to reach p = 0.05")
-    null_inputs = integer("null_inputs", options["null_inputs"], 2)
+    null_inputs = integer("null_inputs", options["null_inputs"], LEAST_DISTINCT)
     check_axis("input_axis", options["input_axis"])
     check_axis("output_axis", options["output_axis"])
     study = Study(network, as_inputs("inputs", inputs, network.n_in))
     assert study.inputs is not None
-    check_inputs(study.inputs)
     given = check_controls(network, controls)
     entropy = seed_of(options["random_state"])
     wished = target_rows(options["targets"], study)
     chosen = _chosen(len(study.inputs), max(null_inputs, widest_link(network)), entropy)
     shared = study.inputs if chosen is None else study.inputs[chosen]
+    n_distinct = check_inputs(shared)
     axes = Axes(
         options["input_axis"] or index_axis("input", network.n_in),
         options["output_axis"] or index_axis("output", network.n_out),
@@ -231,7 +231,6 @@ def _interpret(
     setting = _setting(network, shared, checked_initial(network, initial), axes)
     looked_for = _detectors(network, options)
     measured = study if shared is study.inputs else Study(network, shared)
-    n_distinct = distinct_rows(shared)
     family = with_flaws(measured, claims(network, looked_for, axes, n_distinct))
     observed = measure(measured, family)
     kinds = tuple(
