@@ -147,12 +147,21 @@ def test_what_does_not_fit_is_refused():
 
 def test_fewer_signals_than_units_leave_what_depends_on_p_untested():
     made = model(0)
-    grams = ds.interop.torch.capture(made, [torch.randn(8, 12)], ["2:input"])
-    few = ds.interpret_layers(ds.interop.torch.descramble_module(made, grams), nulls=20)
-    verdicts = {f.what: f for f in few.findings}
-    assert verdicts["orthogonal columns"].verdict == "not testable"
-    assert "needs at least 10 signals" in verdicts["orthogonal columns"].sentence
-    assert np.isfinite(verdicts["low rank"].value)
+
+    def found(batch):
+        grams = ds.interop.torch.capture(made, [batch], ["2:input"])
+        few = ds.interpret_layers(ds.interop.torch.descramble_module(made, grams), nulls=20)
+        return {f.what: f for f in few.findings}
+
+    for batch, why in (
+        (torch.randn(29, 12), "needs at least 30 signals, one per unit and no fewer than 30"),
+        (torch.ones(100, 12), "the signals at 2:input do not vary"),
+    ):
+        verdicts = found(batch)
+        assert verdicts["orthogonal columns"].verdict == "not testable"
+        assert why in verdicts["orthogonal columns"].sentence
+        assert np.isfinite(verdicts["low rank"].value)
+    assert found(torch.randn(30, 12))["orthogonal columns"].verdict != "not testable"
 
 
 def test_convolutions_are_measured_as_one_matrix():

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from .._solvers.result import Descrambling
 from .._util.validate import Array
 from ..axis import Axis, index_axis
 from ..criteria import Smoothness
 from ..network._layers import Linear
 from ..network._network import Network
+from ._checks import LEAST_DISTINCT
 from ._claims import Claim
 from ._study import Link, Study
 from .detectors import Axes, Detector
@@ -28,6 +28,9 @@ Layers: TypeAlias = "Mapping[str, DescrambledLinear]"
 
 LEAST_ENTRIES = 20
 """Outputs from which on five leading output vectors can be told from any others."""
+
+ROUNDING = 1e-12
+"""Part of the squares of signals below which what is left beside their mean is rounding."""
 
 AT_INPUT = LOW_RANK, ORTHOGONAL, SINUSOIDS, DIAGONAL
 WITH_OUTPUTS = LINK_ORDER, JOINT_ORDER, POLYNOMIALS
@@ -129,10 +132,25 @@ class Captured:
             )
         if not self.linear.weight.any():
             barred = f"all weights at {self.tap} are zero"
-        needed, count = self.result.rotation.n, _count(self.result)
-        if not barred and detector.rotation_matters and count is not None and count < needed:
-            barred = f"it depends on P and needs at least {needed} signals, one per unit, but {count} were captured"
+        if not barred and detector.rotation_matters:
+            barred = self._unresolved()
         return Claim(detector, self.place, detector.floor_at(self.network, self.place), barred)
+
+    def _unresolved(self) -> str:
+        """Return why the signals do not determine P at all; empty if they may."""
+        gram, needed = self.result.gram, max(self.result.rotation.n, LEAST_DISTINCT)
+        if gram is None or gram.count is None:
+            return ""
+        if gram.count < needed:
+            return (
+                f"it depends on P and needs at least {needed} signals, one per unit and no fewer than "
+                f"{LEAST_DISTINCT}, but {gram.count} were captured"
+            )
+        if gram.mean is not None and not gram.centered:
+            whole = float(np.trace(gram.matrix))
+            if whole - gram.count * float(gram.mean @ gram.mean) <= ROUNDING * whole:
+                return f"the signals at {self.tap} do not vary (dead or saturated units, or the same input)"
+        return ""
 
 
 def captured(name: str, layers: Layers) -> dict[str, Captured]:
@@ -185,10 +203,6 @@ def _same(one: Captured, other: Captured) -> bool:
     least = 1e-6 * one.size
     # The sizes tell nearly all apart.
     return abs(one.size - other.size) <= least and float(np.linalg.norm(a - b)) <= least
-
-
-def _count(result: Descrambling) -> int | None:
-    return None if result.gram is None else result.gram.count
 
 
 def _unrolled(kernel: Array, at_input: bool) -> Array:
