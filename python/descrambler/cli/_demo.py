@@ -38,7 +38,7 @@ def add_to(commands: Commands) -> None:
         does="Interpret a network that ships with the package, which turns a trace of electron spin "
         "resonance (DEER) into the distances between two spins, as 'interpret' would your own.",
         writes="report.md, figures (.png, .svg), arrays (.npz) and report.npz, for 'descrambler report'",
-        takes="about a minute on one core",
+        takes="about half a minute on one core",
         example="descrambler demo -o demo",
     )
     output_argument(parser, Path("demo"))
