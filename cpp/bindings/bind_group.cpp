@@ -3,6 +3,7 @@
 
 #include "arrays.hpp"
 #include "compiled/group.hpp"
+#include "interrupt.hpp"
 
 namespace descrambler {
 inline namespace DESCRAMBLER_VARIANT {
@@ -35,7 +36,7 @@ template <class T>
 Matrix<T> exponential(const Matrix<T>& q) {
   Matrix<T> p(q.rows(), q.rows());
   Exponential<T> exp(q.rows());
-  exp(q, p, [] {});
+  exp(q, p, Crew(SignalPoll(), threads_here()));
   return p;
 }
 
@@ -63,7 +64,7 @@ Matrix<T> logarithm(const Matrix<T>& p) {
 template <class T>
 Matrix<T> polar(const Matrix<T>& m) {
   Matrix<T> x = m, gram(m.rows(), m.rows()), product(m.rows(), m.rows());
-  if (!polar_in_place(x, gram, product, [] {}))
+  if (!polar_in_place(x, gram, product, Crew(SignalPoll(), threads_here())))
     throw std::invalid_argument(
         "M is singular to working precision: its nearest rotation is not unique");
   return x;

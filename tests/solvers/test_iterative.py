@@ -10,6 +10,11 @@ import numpy as np
 import pytest
 
 import descrambler as ds
+from descrambler import _core as core
+from descrambler._solvers.lbfgs import Cancel, lbfgs
+from descrambler._solvers.problem import Objective
+from descrambler._solvers.settings import Settings
+from descrambler._solvers.starts import best_of_starts
 
 SIGNALS = np.random.default_rng(0).standard_normal((60, 6)) * np.linspace(1, 0.4, 6)
 EXACT = ds.descramble(SIGNALS)
@@ -159,6 +164,48 @@ def test_ctrl_c_returns_the_best_so_far_within_a_second(criterion, method, n, th
     assert found == "interrupted True True"
     assert "ConvergenceWarning" in errors
     assert float(seconds) < 1
+
+
+def interrupted_at_once(objective, start, settings, cancel=None):
+    asked = Cancel()
+    asked.ask()
+    return lbfgs(objective, start, settings, asked)
+
+
+def small_search(**options):
+    kernel = core.Brockett(np.arange(40.0), np.diag(np.arange(40.0)))
+    return Objective(lambda: (kernel, 1.0)), Settings(method="riemannian-lbfgs", **options)
+
+
+def test_an_interruption_before_the_first_evaluation_is_told():
+    objective, settings = small_search()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_at_once(objective, np.eye(40), settings)
+    with pytest.raises(KeyboardInterrupt):
+        best_of_starts(interrupted_at_once, objective, [np.eye(40)] * 3, settings)
+
+
+@UNFINISHED
+def test_starts_that_had_not_begun_are_left_out_after_an_interruption():
+    objective, settings = small_search(threads=2, max_iter=2)
+    first, later = np.eye(40), np.eye(40)[::-1].copy()
+
+    def search(objective, start, settings, cancel):
+        ends = lbfgs if start[0, 0] else interrupted_at_once
+        return ends(objective, start, settings, cancel)
+
+    best, outcomes = best_of_starts(search, objective, [first, later, later], settings)
+    assert len(outcomes) == 1
+    assert best is outcomes[0]
+
+
+def test_polar_steps_keep_what_they_reached(monkeypatch):
+    monkeypatch.setattr("descrambler._solvers.fixed_point.lbfgs", interrupted_at_once)
+    signals = np.random.default_rng(0).laplace(size=(500, 6))
+    with pytest.warns(ds.ConvergenceWarning, match="interrupted"):
+        result = ds.descramble(signals, "kurtosis", tol=0)
+    assert result.status is ds.Status.INTERRUPTED
+    assert result.history[-1] > result.history[0]
 
 
 @UNFINISHED

@@ -259,3 +259,27 @@ def test_bad_signals_of_a_stream(small_is_large):
     signals[2999, 5] = np.inf
     with pytest.raises(ValueError, match="signals must be finite"):
         ds.descramble(signals, rank=5)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_few_of_many_modes_are_the_leading_ones(dtype):
+    n, rank = 240, 6
+    sizes = np.concatenate([2.0 ** -np.arange(8), np.geomspace(2**-8, 1e-3, n - 8)])
+    gram = ds.gram(np.random.default_rng(3).standard_normal((4000, n)) * sizes)
+    few, more = (ds.descramble(gram, rank=r, dtype=dtype) for r in (rank, n // 2))
+    tolerance = 1e-12 if dtype is np.float64 else 1e-5
+    values = np.linalg.eigvalsh(gram.matrix)[::-1]
+    np.testing.assert_allclose(few.eigenvalues, values[:rank], rtol=tolerance)
+    cosines = np.einsum("ij,ij->i", few.leading.modes, more.leading.modes[:rank])
+    np.testing.assert_allclose(np.abs(cosines), 1, atol=10 * tolerance)
+    # In float32 the rounding of all modes counts where all are known.
+    assert (few.resolved[:rank] >= more.resolved[:rank]).all()
+    assert few.resolved.sum() == rank
+
+
+def test_a_few_modes_do_not_hide_negative_eigenvalues():
+    values = np.linspace(1, 2, 240)
+    values[0] = -0.1
+    turned = ds.group.random_rotation(240, 1)
+    with pytest.raises(ValueError, match="gram must be positive semidefinite"):
+        ds.descramble(ds.Gram(turned @ np.diag(values) @ turned.T), rank=3)

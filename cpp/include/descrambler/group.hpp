@@ -125,10 +125,15 @@ T newton_schulz_step(Matrix<T>& x, Matrix<T>& gram, Matrix<T>& product, const Cr
 // X <- orthogonal polar factor of X, by matrix products alone; false where X is singular.
 template <class T>
 bool polar_in_place(Matrix<T>& x, Matrix<T>& gram, Matrix<T>& product, const Crew& crew) {
-  const T bound = std::sqrt(x.cwiseAbs().rowwise().sum().maxCoeff()) *
-                  std::sqrt(x.cwiseAbs().colwise().sum().maxCoeff());
-  if (!(bound > T(0))) return false;
-  x /= bound;
+  multiply_tn(gram, x, x, crew);
+  gram.diagonal().array() -= T(1);
+  // Else no singular value exceeds sqrt(2): the steps converge from where X is.
+  if (!(gram.norm() < T(1))) {
+    const T bound = std::sqrt(x.cwiseAbs().rowwise().sum().maxCoeff()) *
+                    std::sqrt(x.cwiseAbs().colwise().sum().maxCoeff());
+    if (!(bound > T(0))) return false;
+    x /= bound;
+  }
   // Small singular values grow by 3/2 a step: this many bring up the smallest that is not rounding.
   const T epsilon = std::numeric_limits<T>::epsilon();
   const int steps = 12 + static_cast<int>(-std::log(epsilon) / std::log(T(1.5)));

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
+import scipy.linalg
 
 from .._geometry.link_basis import LinkBasis
 from .._signals.factor import with_factor
@@ -27,6 +28,8 @@ from .settings import Settings
 # Leading modes are found by LAPACK's whole solution below this size, or where they are more than this
 # share of all: there it is the faster one. Streaming beats forming the Gram matrix at another share.
 LEAST_UNITS, LARGEST_SHARE, STREAMED_SHARE = 1024, 1 / 12, 1 / 16
+# Below that size LAPACK finds some pairs sooner than all, up to this share of them.
+LARGEST_SUBSET = 1 / 8
 # The search stops where the sums of the leading eigenvalues, plain and weighted, are known to this part.
 TOLERANCE = {np.float64: 1e-5, np.float32: 1e-4}
 # Share of the bound by which rounding may move it before the signals are factored: what certifies.
@@ -82,7 +85,7 @@ def find_pairs(problem: Problem, settings: Settings) -> Found:
     while True:
         whole = isinstance(data, Gram) and not _is_few(number, data.n)
         if isinstance(data, Gram) and whole:
-            leading = all_pairs(data, settings.dtype)
+            leading = all_pairs(data, settings.dtype, _wanted(rank, data.n))
             # Only smoothness uses the factor: other criteria are evaluated from the matrix.
             sharp = settings.dtype == np.float64 and isinstance(problem.criterion, Smoothness)
             readable = source is not None and source.rereadable
@@ -123,12 +126,24 @@ def _is_few(number: int, n: int) -> bool:
     return n >= LEAST_UNITS and number <= LARGEST_SHARE * n
 
 
-def all_pairs(gram: Gram, dtype: type[np.floating[Any]]) -> Leading:
-    """Return all eigenpairs of a Gram matrix, by LAPACK."""
+def _wanted(rank: int | str | None, n: int) -> int | None:
+    """Return how many pairs tell enough of the first `rank`; None for all, where that is as fast."""
+    if rank is None or isinstance(rank, str):
+        return None
+    # What lies beyond counts as if it all stood at the last pair, and must not stand beside the rank.
+    number = 2 * rank + 16
+    return number if number <= LARGEST_SUBSET * n else None
+
+
+def all_pairs(gram: Gram, dtype: type[np.floating[Any]], number: int | None = None) -> Leading:
+    """Return all eigenpairs of a Gram matrix, or the leading ones, by LAPACK."""
     if gram.factor is not None:
         return _singular_pairs(gram, gram.factor)
     b = gram.matrix.astype(dtype, copy=False)
-    values, modes = lapack.falling_pairs(b)
+    if number is None or not _is_semidefinite(gram.matrix):
+        values, modes = lapack.falling_pairs(b)
+    else:
+        values, modes = lapack.leading_pairs(b, number)
     # What rounding in single precision may leave below zero is accepted.
     negative = max(1e-6, rounding_level(1, gram.n, dtype)) * abs(values[0])
     if values[-1] < -(negative + gram.uncertainty):
@@ -142,13 +157,20 @@ def all_pairs(gram: Gram, dtype: type[np.floating[Any]]) -> Leading:
     return Leading(
         values=np.where(is_rounding, np.maximum(values, 0), values),
         modes=modes,
-        residuals=np.full(gram.n, uncertain),
-        errors=np.full(gram.n, uncertain),
+        residuals=np.full(len(values), uncertain),
+        errors=np.full(len(values), uncertain),
         trace=float(np.trace(gram.matrix)),
         mean=gram.mean,
         count=gram.count,
         centered=gram.centered,
     )
+
+
+def _is_semidefinite(matrix: Array) -> bool:
+    """Whether no eigenvalue is clearly negative, as the leading ones do not tell."""
+    shifted = matrix.astype(np.float64)
+    shifted.flat[:: len(shifted) + 1] += 1e-6 * float(matrix.diagonal().max())
+    return not scipy.linalg.lapack.dpotrf(shifted.T, overwrite_a=True, clean=False)[1]
 
 
 def _singular_pairs(gram: Gram, factor: Array) -> Leading:
@@ -169,7 +191,7 @@ def _lacks_digits(leading: Leading, basis: LinkBasis) -> bool:
 
 def is_blurred(uncertainty: float, leading: Leading, basis: LinkBasis) -> bool:
     """Whether eigenvalues that are as uncertain may move the bound by more than certifies."""
-    moved = uncertainty * float(np.abs(basis.eigenvalues).sum())
+    moved = uncertainty * float(np.abs(basis.eigenvalues[: len(leading.values)]).sum())
     return moved > CERTIFIED * abs(leading.bound(basis))
 
 

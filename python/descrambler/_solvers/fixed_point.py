@@ -97,7 +97,7 @@ def polar_steps(
     assert isinstance(objective, FourthPowers)
     p, here = start, objective.at(start)
     history = [here.value]
-    status = None
+    status, norm = None, float("nan")
     with monitoring(settings, objective.scale) as monitor:
         try:
             while status is None:
@@ -116,10 +116,15 @@ def polar_steps(
             status = Status.INTERRUPTED
     done, values = len(history) - 1, objective.scale * np.array(history)
     p = _proper(p) if settings.group == "SO" else p
+    found = status or Status.INTERRUPTED
+    reached = Outcome(p, found, done, len(history), values, objective.scale * norm)
     if status is not None:
-        return Outcome(p, status, done, len(history), values, objective.scale * norm)
+        return reached
     rest = settings.but(method="riemannian-lbfgs", max_iter=max(1, settings.max_iter - done))
-    end = lbfgs(objective, p, rest, cancel)
+    try:
+        end = lbfgs(objective, p, rest, cancel)
+    except KeyboardInterrupt:  # it has not begun
+        return reached
     whole = np.concatenate([values, end.history[1:]])
     return replace(end, n_iter=done + end.n_iter, n_eval=done + 2 + end.n_eval, history=whole)
 

@@ -57,7 +57,13 @@ def monitoring(settings: Settings, unit: float, *, passes: bool = False) -> Iter
 def lbfgs(
     objective: Objective, start: Array, settings: Settings, cancel: Cancel | None = None
 ) -> Outcome:
-    """Optimize from one start."""
+    """Optimize from one start.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If it is interrupted before the first evaluation has ended: later there is an outcome to return.
+    """
     with monitoring(settings, objective.unit) as monitor:
 
         def stop(at: core.Progress) -> bool:
@@ -72,5 +78,7 @@ def lbfgs(
             retraction = core.Retraction[settings.retraction]
             found = core.riemannian_lbfgs(kernel, maximize, start, retraction, options, flag)
     p, code, n_iter, n_eval, history = found
+    if not history:
+        raise KeyboardInterrupt
     values = objective.unit * np.asarray(history)
     return Outcome(p, Status(code.name), n_iter, n_eval, values, monitor.gradient_norm)

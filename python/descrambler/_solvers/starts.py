@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
@@ -193,4 +193,24 @@ def _in_threads(
         except BaseException:
             cancel.ask()
             raise
-        return [future.result() for future in futures if not future.cancelled()]
+        return list(_results(futures))
+
+
+def _results(futures: Sequence[Future[Outcome]]) -> Iterator[Outcome]:
+    """Yield the outcomes up to the first start that Ctrl-C left without one.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If not even the first start has one.
+    """
+    for number, future in enumerate(futures):
+        if future.cancelled():
+            return
+        try:
+            outcome = future.result()
+        except KeyboardInterrupt:
+            if number == 0:
+                raise
+            return
+        yield outcome

@@ -32,6 +32,16 @@ def falling_pairs(matrix: Array) -> tuple[Array, Array]:
     return np.negative(values), rows
 
 
+def leading_pairs(matrix: Array, number: int) -> tuple[Array, Array]:
+    """Return the largest eigenvalues, descending, and their eigenvectors, in rows."""
+    n = len(matrix)
+    whole = matrix.astype(np.float64, copy=False)
+    options: Any = {"subset_by_index": [n - number, n - 1], "driver": "evr", "check_finite": False}
+    values, columns = _by_size(matrix, lambda: scipy.linalg.eigh(whole, **options))
+    rows = np.ascontiguousarray(columns.T[::-1], matrix.dtype)
+    return values[::-1].astype(matrix.dtype), rows
+
+
 def svd(matrix: Array, *, full_matrices: bool = True) -> tuple[Array, Array, Array]:
     """Return left singular vectors, singular values, and right singular vectors in rows."""
 
