@@ -13,6 +13,8 @@ Value = TypeVar("Value")
 Work = Callable[[], object]
 # Seconds of a pair from which on three are enough.
 LONG = 10
+# Seconds after which no thread of a BLAS looks for work any more.
+SETTLED = 0.1
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,8 @@ class SideBySide:
     def rows(self, scale: Scale) -> Iterator[Row]:
         """Assert the answer, then time both."""
         self.check()
-        ours, theirs, ratio = side_by_side(self.ours, self.theirs, scale.seconds)
+        pause = SETTLED if scale.threads > 1 else 0.0
+        ours, theirs, ratio = side_by_side(self.ours, self.theirs, scale.seconds, pause)
         yield Row(
             self.case,
             self.ours_name,
@@ -159,8 +162,12 @@ class SideBySide:
         )
 
 
-def side_by_side(ours: Work, theirs: Work, seconds: float) -> tuple[float, float, float]:
+def side_by_side(
+    ours: Work, theirs: Work, seconds: float, pause: float = 0.0
+) -> tuple[float, float, float]:
     """Time both in turn, at least seven times, long ones three times; once, if no time is to be spent.
+
+    So many seconds of `pause` pass before each call.
 
     Returns
     -------
@@ -173,13 +180,16 @@ def side_by_side(ours: Work, theirs: Work, seconds: float) -> tuple[float, float
     times: list[tuple[float, float]] = []
     start = time.perf_counter()
     while len(times) < least or (time.perf_counter() - start < seconds and len(times) < 200):
-        times.append((seconds_of(ours), seconds_of(theirs)))
+        times.append((seconds_of(ours, pause=pause), seconds_of(theirs, pause=pause)))
     a, b = np.array(times).T
     return float(np.median(a)), float(np.median(b)), float(np.median(a / b))
 
 
-def seconds_of(work: Work, clock: Callable[[], float] = time.perf_counter) -> float:
+def seconds_of(
+    work: Work, clock: Callable[[], float] = time.perf_counter, *, pause: float = 0.0
+) -> float:
     """Time one call."""
+    time.sleep(pause)
     start = clock()
     work()
     return clock() - start
