@@ -186,9 +186,10 @@ def _larger_side(modes: Array) -> Array:
 def sorted_within_blocks(modes: Array, basis: LinkBasis, gram: Gram) -> Array:
     """Turn each degenerate block to the principal axes of its signals, variance falling."""
     turned = modes.copy()
+    product = modes @ gram.matrix
     for block in basis.degenerate_blocks():
         rows = modes[block]
-        _, axes = scipy.linalg.eigh(rows @ gram.matrix @ rows.T, check_finite=False)
+        _, axes = scipy.linalg.eigh(product[block] @ rows.T, check_finite=False)
         turned[block] = axes[:, ::-1].T @ rows
     return turned
 
