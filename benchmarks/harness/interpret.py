@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 import descrambler as ds
+from descrambler._util.threads import alone
 from descrambler._util.validate import Array
 from descrambler.evidence._claims import claims, measure
 from descrambler.evidence.detectors import DETECTORS, Axes
@@ -126,12 +127,14 @@ class Drawing:
         kinds = [kind for kind in KINDS if kind.name != "untrained" or self.network.initial]
         passes: list[float] = []
         draws: dict[str, list[float]] = {kind.name: [] for kind in kinds}
-        for _ in range(self.number):
-            for kind in kinds:
-                passes.append(seconds_of(partial(self.network, self.inputs), time.process_time))
-                draws[kind.name].append(
-                    seconds_of(partial(self._measured, kind), time.process_time)
-                )
+        forward = partial(self.network, self.inputs)
+        # On one thread each, as in an interpretation.
+        with alone():
+            for _ in range(self.number):
+                for kind in kinds:
+                    passes.append(seconds_of(forward, time.process_time))
+                    drawn = partial(self._measured, kind)
+                    draws[kind.name].append(seconds_of(drawn, time.process_time))
         one, cost = min(passes), float(np.mean([min(times) for times in draws.values()]))
         yield Row(
             f"{self.case}, forward passes", "interpret", ours_seconds=cost, theirs_seconds=one,
