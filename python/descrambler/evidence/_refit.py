@@ -73,7 +73,7 @@ def refit_controls(
         Seed. Each network gets its own initial weights, batches and permutation.
     threads : int or None
         Threads of PyTorch, which trains all networks of a kind side by side; None for as many as other calls
-        use. 1 by default: two took five to eight times as long as one at 64-24-64 on a busy machine.
+        use. 1 by default: the products of small networks are too short to be shared.
     progress : bool or callable
         True shows a bar of the steps.
 
