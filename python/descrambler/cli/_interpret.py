@@ -89,7 +89,8 @@ def add_to(commands: Commands) -> None:
         "--targets",
         type=input_file,
         metavar="Y",
-        help="true outputs for the inputs: adds the loss without each feature to the table",
+        help="true outputs for the inputs: adds the column 'used' to the table, the change of the loss without each "
+        "feature",
     )
     parser.add_argument(
         "--nulls",

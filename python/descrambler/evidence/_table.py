@@ -26,7 +26,7 @@ def rows(findings: Sequence[Finding]) -> list[tuple[str, ...]]:
     """Return the findings as rows of text, the header first; with the losses where targets were given."""
     if not any(finding.used for finding in findings):
         return [(*HEADER, "verdict"), *((*_row(f), f.verdict) for f in findings)]
-    header = (*HEADER, "loss without it", "verdict")
+    header = (*HEADER, "used", "verdict")
     return [header, *((*_row(f), f.used or "-", f.verdict) for f in findings)]
 
 

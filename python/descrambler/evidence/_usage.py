@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import ArrayLike
 
 from .._util.validate import Array, matrix
@@ -77,8 +76,8 @@ def with_usage(
 
 def _told(losses: _Losses, part: Part, variance: float, rng: np.random.Generator) -> str:
     """Losses in per cent of the targets' variance: with all, without the part, without random parts."""
-    chance = [losses.without(_random(part, rng)) for _ in range(N_RANDOM)]
-    values = [losses.without(part), losses.whole, *chance]
+    chance = [losses.without(part.layer, part.at_random(rng)) for _ in range(N_RANDOM)]
+    values = [losses.without(part.layer, part.removed), losses.whole, *chance]
     without, full, *others = 100 * np.array(values) / variance
     change, random = without - full, np.array(others) - full
     # Adding zero takes the sign from a change that rounds to it.
@@ -107,31 +106,14 @@ class _Losses:
         """With every part."""
         return float(np.mean(np.square(self._outputs - self._targets, dtype=np.float64)))
 
-    def without(self, part: Part) -> float:
-        """Without a part: a layer's weights lose directions, or the outputs a linear map."""
-        d = part.directions
-        if part.layer == 0:
-            left = self._outputs - self._deviations @ d.T - self._targets
+    def without(self, layer: int, removed: Array) -> float:
+        """Without a part: a layer's weights lose it, or the outputs a linear map of the inputs."""
+        if layer == 0:
+            left = self._outputs - self._deviations @ removed.T - self._targets
             return float(np.mean(np.square(left, dtype=np.float64)))
-        if part.layer not in self._of_layer:
-            self._of_layer[part.layer] = layer_loss(
-                self._study.network, part.layer, self._inputs, self._targets
+        if layer not in self._of_layer:
+            self._of_layer[layer] = layer_loss(
+                self._study.network, layer, self._inputs, self._targets
             )
-        w: Array = self._study.raw(part.layer).astype(np.float64, copy=False)
-        cut = w - (w @ d.T) @ d if part.side == "inputs" else w - d.T @ (d @ w)
-        return self._of_layer[part.layer](cut)
-
-
-def _random(part: Part, rng: np.random.Generator) -> Part:
-    """Return a random part of the same size: a subspace of the same dimension, or a map with the same values."""
-    d = part.directions
-    if part.layer == 0:
-        values = scipy.linalg.svdvals(d, check_finite=False)
-        left, right = (_frame(rng, n, len(values)) for n in d.shape)
-        return part._replace(directions=(left * values) @ right.T)
-    return part._replace(directions=_frame(rng, d.shape[1], len(d)).T)
-
-
-def _frame(rng: np.random.Generator, n: int, r: int) -> Array:
-    frame: Array = np.linalg.qr(rng.standard_normal((n, r)))[0]
-    return frame
+        w: Array = self._study.raw(layer).astype(np.float64, copy=False)
+        return self._of_layer[layer](w - removed)

@@ -28,6 +28,7 @@ from ..nulls import (
     WHITE,
     Null,
 )
+from ._parts import Part, no_part
 
 Tail = Literal["upper", "lower", "both"]
 Scale = Literal["plain", "correlation", "share"]
@@ -40,29 +41,6 @@ class Axes(NamedTuple):
 
     inputs: Axis
     outputs: Axis
-
-
-@brief
-class Part(NamedTuple):
-    """The part of a network that a finding describes, so that it can be removed.
-
-    Attributes
-    ----------
-    layer : int
-        Layer whose weights lose the directions; 0: a linear map is subtracted from the network's outputs.
-    side : {"inputs", "outputs"}
-    directions : ndarray, shape (k, n)
-        Orthonormal rows; for layer 0 the map, of shape (n_out, n_in).
-    """
-
-    layer: int
-    side: Literal["inputs", "outputs"]
-    directions: Array
-
-
-def no_part(study: Study, layer: int) -> Part | None:
-    """Return that there is nothing to be removed."""
-    return None
 
 
 def no_link(study: Study, layer: int) -> tuple[Descrambling, ...]:
@@ -284,5 +262,4 @@ __all__ = [
     "WORLDS_OF_INPUTS",
     "Axes",
     "Detector",
-    "Part",
 ]

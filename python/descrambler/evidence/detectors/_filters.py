@@ -26,10 +26,10 @@ from ._detector import (
     WORLDS_OF_INPUTS,
     Axes,
     Detector,
-    Part,
     whole,
     whole_and_first,
 )
+from ._parts import Part, directions
 
 LEAST_POINTS = 4
 
@@ -59,12 +59,12 @@ def _band(study: Study, layer: int) -> Part:
     band = pass_band(frequencies(n), study.response(layer))
     waves = frequencies(n)
     kept = np.flatnonzero((waves >= band.low) & (waves <= band.high))
-    return Part(1, "inputs", scipy.fft.idct(np.eye(n)[kept], axis=1, norm="ortho"))
+    return directions(study, 1, "inputs", scipy.fft.idct(np.eye(n)[kept], axis=1, norm="ortho"))
 
 
 def _constant(study: Study, layer: int) -> Part:
     n = study.network.n_in
-    return Part(1, "inputs", np.full((1, n), n**-0.5))
+    return directions(study, 1, "inputs", np.full((1, n), n**-0.5))
 
 
 def _subject(layer: int) -> str:
@@ -144,12 +144,12 @@ def rejection(nuisance: Array | None, wanted: Array | None) -> Detector:
 Directions: TypeAlias = tuple[Array, Array] | None
 
 
-def _nuisance(directions: Directions, study: Study, layer: int) -> Part | None:
-    if directions is None:
+def _nuisance(given: Directions, study: Study, layer: int) -> Part | None:
+    if given is None:
         return None
-    q, triangle = np.linalg.qr(directions[0].T.astype(np.float64))
+    q, triangle = np.linalg.qr(given[0].T.astype(np.float64))
     size = np.abs(np.diagonal(triangle))
-    return Part(1, "inputs", q.T[size > 1e-10 * size.max()])
+    return directions(study, 1, "inputs", q.T[size > 1e-10 * size.max()])
 
 
 def _rejection(directions: Directions, study: Study, layer: int) -> float:

@@ -6,15 +6,20 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+import scipy  # its submodules load at first use
 
 from ..._solvers.result import Descrambling
+from ..._util.validate import Array, own_unit
 from ...analysis import (
+    frequencies,
     frequency_map,
     frequency_order,
     mode_order,
     output_frequencies,
 )
 from ...analysis._ridge import exponent_and_evidence
+from ...analysis._ridge_likelihood import RESOLUTION
+from ...criteria import link_basis
 from ...network._network import Network
 from .._study import Study
 from ..nulls import COMPONENTS, NOISE, WEIGHTS_ALONE
@@ -30,8 +35,11 @@ from ._detector import (
     output_link,
     whole,
 )
+from ._parts import Part, bands
 
 LEAST_POINTS = 8
+LEAST_SPREAD = 1.0
+"""Half width of the band of an output that responds to a single cosine, in cosines."""
 
 
 def _order(study: Study) -> float:
@@ -67,6 +75,42 @@ def _link_map_sentence(study: Study, layer: int, axes: Axes) -> str:
         f"In P W_1, the strongest {axes.inputs.frequency_name} goes as the power {found.exponent:.2f} ± {found.error:.2f} "
         f"of link frequency (evidence for a ridge: {found.evidence:.2f} nats per link frequency)"
     )
+
+
+def _frequency_map_part(study: Study, layer: int) -> Part:
+    """Return each output's band of input frequencies: around its mean, as wide as all outputs' spread."""
+    picture = scipy.fft.dct(study.jacobian, axis=1, norm="ortho")
+    frequency, outputs = output_frequencies(study.jacobian)
+    away = np.arange(picture.shape[1]) - frequency[:, None]
+    # The mean of an output leaves out frequency zero, and so does its band.
+    energy = np.square(own_unit(picture[outputs])[0]) * (np.arange(picture.shape[1]) > 0)
+    spread = np.sqrt(np.sum(energy * np.square(away)) / np.sum(energy))
+    own = np.zeros(picture.shape, bool)
+    own[outputs, 1:] = np.abs(away[:, 1:]) <= max(float(spread), LEAST_SPREAD)
+    return bands(
+        0, own, np.asarray, lambda kept: scipy.fft.idct(picture * kept, axis=1, norm="ortho")
+    )
+
+
+def _link_map_part(study: Study, layer: int) -> Part:
+    """Return the ridge in P W_1, two standard deviations to each side."""
+    picture = scipy.fft.dct(study.modes(1), axis=1, norm="ortho")
+    found = frequency_map(study.weights(1))
+    center = found(np.arange(1, len(picture) // 2 + 1))[:, None]
+    spread = np.hypot(center * found.width, RESOLUTION)
+    ridge = np.abs(frequencies(picture.shape[1]) - center) <= 2 * spread
+    ridge[:, 0] = False
+    rotation = study.links[0].before.rotation.matrix.astype(np.float64, copy=False)
+
+    def dealt(own: Array) -> Array:
+        # Mode 0 is constant; modes 2k-1 and 2k are link frequency k.
+        return np.repeat(np.pad(own, ((1, 0), (0, 0))), 2, axis=0)[1:][: len(picture)]
+
+    def within(kept: Array) -> Array:
+        lines = scipy.fft.idct(picture * kept, axis=1, norm="ortho")
+        return rotation.T @ link_basis(len(lines)).from_modes(lines)
+
+    return bands(1, ridge, dealt, within)
 
 
 def _link_order(study: Study, layer: int) -> float:
@@ -118,6 +162,7 @@ FREQUENCY_MAP = Detector(
     floor=0.6,
     margin=0.3,
     sentence=_frequency_map_sentence,
+    part=_frequency_map_part,
     along=("inputs", "outputs"),
     scale="correlation",
     stand_in=WORLDS_OF_INPUTS,
@@ -137,6 +182,7 @@ LINK_MAP = Detector(
     floor=0.2,
     margin=0.1,
     sentence=_link_map_sentence,
+    part=_link_map_part,
     along=("inputs",),
     needs=_needs_square,
     link_modes=output_link,

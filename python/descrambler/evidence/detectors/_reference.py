@@ -12,7 +12,8 @@ from ..._util.validate import Array, matrix, own_unit
 from ...analysis import kernel_match
 from ...network._network import Network
 from .._study import Study
-from ._detector import WORLDS_OF_INPUTS, Axes, Detector, Part, whole
+from ._detector import WORLDS_OF_INPUTS, Axes, Detector, whole
+from ._parts import Part, component
 
 # Widths of the Tikhonov filter, by the largest singular value.
 WIDTHS = 10.0 ** -np.arange(0, 5.01, 0.25)
@@ -47,13 +48,13 @@ class Reference:
         shared = np.einsum("ij,ij->i", vt @ j, u.T)
         return float((filters @ shared / np.linalg.norm(filters, axis=1)).max() / norm)
 
-    def part(self, jacobian: Array) -> Array:
-        """Return the part of a Jacobian that is the inverse it correlates with most."""
+    def nearest(self, jacobian: Array) -> Array:
+        """Return the inverse that a Jacobian correlates with most."""
         u, filters, vt = self._factors
         shared = np.einsum("ij,ij->i", vt @ jacobian, u.T)
         f = filters[np.argmax(filters @ shared / np.linalg.norm(filters, axis=1))]
-        part: Array = (vt.T * f) @ u.T * (f @ shared / (f @ f))
-        return part
+        inverse: Array = (vt.T * f) @ u.T
+        return inverse
 
     @cached_property
     def transposed(self) -> Reference | None:
@@ -111,7 +112,7 @@ def reference_inverse(kernel: Array | None) -> Detector:
 
 
 def _inverse_part(reference: Reference | None, study: Study, layer: int) -> Part | None:
-    return None if reference is None else Part(0, "inputs", reference.part(study.jacobian))
+    return None if reference is None else component(study, reference.nearest(study.jacobian))
 
 
 def _inverse(reference: Reference | None, study: Study, layer: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..._util.validate import own_unit
+from ..._util.validate import Array, own_unit
 from ...analysis import (
     diagonal_share,
     expected_diagonal_share,
@@ -26,12 +26,12 @@ from ._detector import (
     WORLDS_OF_INPUTS,
     Axes,
     Detector,
-    Part,
     every,
     input_link,
     last,
     later,
 )
+from ._parts import Part, directions, frame
 
 N_SHAPES = 5
 # Excess of the diagonal share that rounding makes.
@@ -60,11 +60,12 @@ def _rank_sentence(study: Study, layer: int, axes: Axes) -> str:
 def _leading(study: Study, layer: int) -> Part:
     """Return the directions of the inputs that a layer of low rank uses."""
     _, values, vt = study.singular(layer)
-    return Part(layer, "inputs", vt[: int(np.ceil(participation_ratio(values)))])
+    return directions(study, layer, "inputs", vt[: int(np.ceil(participation_ratio(values)))])
 
 
 def _polynomial_part(study: Study, layer: int) -> Part:
-    return Part(layer, "outputs", leading_shapes(study.network.n_out, N_SHAPES, "polynomials").T)
+    shapes = leading_shapes(study.network.n_out, N_SHAPES, "polynomials")
+    return directions(study, layer, "outputs", shapes.T)
 
 
 def _columns(study: Study, layer: int) -> float:
@@ -126,6 +127,20 @@ def _diagonal_sentence(study: Study, layer: int, axes: Axes) -> str:
         f"After the best rotation {share:.0%} of the energy of layer {layer} is on the diagonal; random matrices with "
         f"the same singular values reach {expected:.0%}"
     )
+
+
+def _diagonal_part(study: Study, layer: int) -> Part:
+    """Return the diagonal after the rotation of greatest trace; at random: after a random rotation and that."""
+    u, values, vt = study.singular(layer)
+
+    def diagonal(rotation: Array) -> Array:
+        turned = vt @ rotation.T
+        # What is diagonal in V S V^T is U V^T times it in W.
+        return (u @ turned * (values @ np.square(turned))) @ rotation
+
+    n = vt.shape[1]
+    own = np.eye(n) if layer == 1 else study.links[layer - 2].after.rotation.matrix
+    return Part(layer, diagonal(own), lambda rng: diagonal(frame(rng, n, n)))
 
 
 def _sinusoids(study: Study, layer: int) -> float:
@@ -230,6 +245,7 @@ DIAGONAL = Detector(
     floor=0.5,
     margin=0.3,
     sentence=_diagonal_sentence,
+    part=_diagonal_part,
     excluded={WEIGHTS_ALONE.name: TAUTOLOGY},
     needs=_needs_two,
     link_modes=input_link,
