@@ -64,6 +64,10 @@ def test_the_first_screen_says_in_order_what_was_found(study, kept, shown):
     assert {"response", "jacobian"} <= set(names) and len(names) == len(set(names))
     assert shown.index("card-response") < shown.index('id="findings"')
     assert "Descrambled network 16-9-6" in shown
+    assert '<th scope="col">used</th>' in shown
+    used = re.findall(r'data-name="used">([^<]*)<', shown)
+    assert len(used) == len(study.findings)
+    assert {f.used for f in study.findings} - {""} == set(used) - {"–"}
 
 
 def test_pictures_need_no_script_and_are_whole(kept, shown):
