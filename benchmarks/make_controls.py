@@ -8,7 +8,7 @@
 one by one. An interrupted training goes on from its checkpoint. For "anew" the traces come from a
 pool of blocks that all networks share, each network in an order of its own: simulating new traces
 takes longer than training, and the targets are independent of the traces anyway. `pack` writes the
-data files of the package, in half precision, and checks what the rounding changes.
+data files of the package, in half precision, unless the rounding moves a claim (`rounding.py`).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rounding import Rounded, refuse, table
 
 import descrambler as ds
 from descrambler._util.files import read_arrays, write_arrays
@@ -272,6 +273,9 @@ def pack(folder: Path, weights: Path) -> None:
         print(f"{path}: relative r.m.s. change of the outputs by half precision {max(changes):.1e}")
         if max(changes) > ROUNDING:
             raise SystemExit(f"more than {ROUNDING:g}: not written")
+        told = Rounded(networks)
+        print(f"{table(told.changes())}\n{told.judged()}")
+        refuse(told.changes())
         write_arrays(path, stored.SCHEMA, arrays)
 
 
