@@ -46,6 +46,23 @@ def test_weights_are_drawn_as_they_are(study, layer):
     assert ("time (µs)" in ax.get_xlabel()) == (layer == 1)
 
 
+@pytest.mark.parametrize("layer", [1, 2])
+def test_a_bias_is_one_more_input_on_the_right(study, layer):
+    rng = np.random.default_rng(1)
+    layers = [
+        ds.Linear(x.weight, rng.standard_normal(x.n_out)) if isinstance(x, ds.Linear) else x
+        for x in study.network.layers
+    ]
+    biased = Study(ds.Network(layers), study.inputs)
+    ax = plot_weights(biased, layer)
+    weights, strip = ax.images
+    unit = np.sqrt(np.mean(np.square(biased.raw(layer))))
+    np.testing.assert_allclose(strip.get_array()[:, 0] * unit, biased.bias(layer), rtol=1e-12)
+    assert strip.get_extent()[0] > weights.get_extent()[1]
+    assert strip.get_extent()[2:] == weights.get_extent()[2:]
+    assert len(plot_weights(study, layer).images) == 1
+
+
 def test_pictures_go_into_the_axes_they_are_given(study):
     figure = paper_figure("double", 0.3, ncols=3)
     one, two, three = figure.axes

@@ -19,6 +19,7 @@ from ._axes import (
     link_frequency_edges,
     link_frequency_label,
     resolved_end,
+    show_bias,
     show_spectrum,
     show_weights,
     unit_axis,
@@ -90,6 +91,9 @@ def plot_weights(
 ) -> Axes:
     """Draw ``P_k W_k P_{k-1}^T`` in units of the r.m.s. weight, outputs up, inputs across.
 
+    A bias ``P_k b_k`` is a strip on the right, one more input; its colors end at its largest entry, if that is above
+    those of the weights.
+
     Parameters
     ----------
     study : Study
@@ -101,10 +105,13 @@ def plot_weights(
         Axes to draw into; by default those of a new figure one column wide.
     """
     ax = ax or paper_figure().axes[0]
-    weights = study.weights(layer) / rms(study.raw(layer))
+    unit, bias = rms(study.raw(layer)), study.bias(layer)
+    weights = study.weights(layer) / unit
     across, up = _axes(study, layer, inputs, outputs)
     limit = float(np.quantile(np.abs(weights), SIGNED_QUANTILE)) or 1.0
     image = show_weights(ax, weights, limit, across, up)
+    if bias is not None:
+        show_bias(ax, image, bias / unit, "right")
     _add_bar(ax, image, "weight / r.m.s. weight", "both")
     return ax
 
