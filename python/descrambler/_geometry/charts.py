@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from .. import _core as core
 from .._util.arrays import keeps_kind
 from .._util.seeds import generator_of
-from .._util.threads import computes
+from .._util.threads import computes, computing
 from .._util.validate import Array, check_squares, square
 from ..errors import ChartError
 from .checks import angles, cayley_generator, orthogonal, skew, unpacked
@@ -275,8 +275,9 @@ def random_rotation(n: int, random_state: int | np.random.Generator | None = Non
     ndarray, shape (n, n)
     """
     generator = generator_of(random_state)
-    q, r = np.linalg.qr(generator.standard_normal((n, n)))
-    q *= np.sign(np.diagonal(r))
-    if np.linalg.slogdet(q).sign < 0:
-        q[:, -1] *= -1
+    with computing(n):
+        q, r = np.linalg.qr(generator.standard_normal((n, n)))
+        q *= np.sign(np.diagonal(r))
+        if np.linalg.slogdet(q).sign < 0:
+            q[:, -1] *= -1
     return q

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _core as core
+from .._util.threads import product
 from .._util.validate import Array, real_array, square
 
 
@@ -66,8 +67,9 @@ def unpacked(name: str, value: ArrayLike) -> Array:
 
 def excess(matrix: Array) -> float:
     """Largest |P P^T - 1|: 0 where the rows are orthonormal."""
+    n = len(matrix)
     with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.abs(matrix @ matrix.T - np.eye(len(matrix))).max())
+        return float(np.abs(product(matrix, matrix.T, n) - np.eye(n)).max())
 
 
 def is_orthogonal(matrix: Array) -> bool:

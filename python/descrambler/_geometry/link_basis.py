@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .._util import lapack
 from .._util.symmetric import padded
-from .._util.threads import threads_here
+from .._util.threads import computes, product, threads_here
 from .._util.validate import Array, floating, frozen
 
 BOUNDARIES = ("periodic", "neumann", "dirichlet")
@@ -51,7 +51,7 @@ class LinkBasis:
         """V^T matrix, for a matrix with n rows."""
         matrix = floating("matrix", matrix)
         if self.vectors is not None:
-            return self.vectors.T @ matrix
+            return product(self.vectors.T, matrix, self.n)
         if self.boundary == "neumann":
             return cast(
                 Array, scipy.fft.dct(matrix, axis=0, norm="ortho", workers=_workers(matrix))
@@ -75,7 +75,7 @@ class LinkBasis:
         else:
             matrix = _column(factors, matrix) * matrix
         if self.vectors is not None:
-            return self.vectors @ matrix
+            return product(self.vectors, matrix, self.n)
         workers = _workers(matrix)
         if self.boundary == "neumann":
             return cast(Array, scipy.fft.idct(matrix, axis=0, norm="ortho", workers=workers))
@@ -151,6 +151,7 @@ def analytic_basis(n: int, order: float, boundary: str) -> LinkBasis:
     return LinkBasis(boundary, frozen(frequency ** (2 * order)))
 
 
+@computes
 def operator_basis(operator: Array) -> LinkBasis:
     """Return the modes of a user's derivative operator D, shape (any, n)."""
     d = operator.astype(np.float64, copy=False)
@@ -167,6 +168,7 @@ def circulant_basis(n: int, spectrum: Array) -> LinkBasis:
     return LinkBasis("periodic", eigenvalues[order], order=order)
 
 
+@computes
 def matrix_basis(a: Array) -> LinkBasis:
     """Return the modes of any symmetric A, shape (n, n)."""
     eigenvalues, vectors = lapack.eigh(a)

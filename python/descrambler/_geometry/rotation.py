@@ -12,6 +12,7 @@ import scipy.linalg
 from numpy.typing import ArrayLike, DTypeLike
 
 from .._util.arrays import like
+from .._util.threads import computes, product
 from .._util.validate import Array, matrix
 from .charts import inverse_cayley
 
@@ -122,22 +123,22 @@ class Rotation:
         """
         return inverse_cayley(self.matrix)
 
+    @computes
     def orthogonality_error(self) -> float:
         """Spectral norm of P P^T - 1."""
         p = self.matrix.astype(np.float64, copy=False)
         return float(np.linalg.norm(p @ p.T - np.eye(len(p)), 2))
 
+    @computes
     def determinant(self) -> int:
         """Sign of det P: 1 in SO(n), -1 of a reflection in O(n)."""
         return -1 if has_negative_determinant(self.matrix) else 1
 
     def _left(self, w: Array) -> Array:
-        product: Array = self.matrix.astype(w.dtype, copy=False) @ w
-        return product
+        return product(self.matrix.astype(w.dtype, copy=False), w, self.n)
 
     def _right(self, w: Array) -> Array:
-        product: Array = w @ self.matrix.T.astype(w.dtype, copy=False)
-        return product
+        return product(w, self.matrix.T.astype(w.dtype, copy=False), self.n)
 
 
 class LowRankRotation(Rotation):
@@ -198,6 +199,7 @@ class LowRankRotation(Rotation):
         """Return what a file holds of it, for :func:`from_arrays`."""
         return {"rotation.span": self.span, "rotation.core": self.core, "rank": self.rank}
 
+    @computes
     def orthogonality_error(self) -> float:
         """Spectral norm of P P^T - 1."""
         z, c = (array.astype(np.float64, copy=False) for array in (self.span, self.core))
@@ -206,19 +208,22 @@ class LowRankRotation(Rotation):
         triangle: Array = np.linalg.qr(z)[1]
         return float(np.linalg.norm(triangle @ inner @ triangle.T, 2)) if len(c) else 0.0
 
+    @computes
     def determinant(self) -> int:
         """Sign of det P, which is that of det C."""
         return -1 if has_negative_determinant(self.core) else 1
 
     def _left(self, w: Array) -> Array:
         z, change = self._change(w.dtype)
-        product: Array = w + z @ (change @ (z.T @ w))
-        return product
+        within = product(change, product(z.T, w, self.n), self.n)
+        turned: Array = w + product(z, within, self.n)
+        return turned
 
     def _right(self, w: Array) -> Array:
         z, change = self._change(w.dtype)
-        product: Array = w + ((w @ z) @ change.T) @ z.T
-        return product
+        within = product(product(w, z, self.n), change.T, self.n)
+        turned: Array = w + product(within, z.T, self.n)
+        return turned
 
     def _change(self, dtype: np.dtype[Any]) -> tuple[Array, Array]:
         change = self.core - np.eye(len(self.core), dtype=self.dtype)

@@ -17,7 +17,7 @@ import threadpoolctl
 
 from .. import _core as core
 from .platform.cpus import processors
-from .validate import integer
+from .validate import Array, integer
 
 VARIABLE = "DESCRAMBLER_THREADS"
 """Environment variable: threads that a call uses where its `threads` is None."""
@@ -25,6 +25,10 @@ VARIABLE = "DESCRAMBLER_THREADS"
 # Up to this size of a problem (units; the shorter side of a matrix), this many threads of a BLAS: in small
 # products they wait for each other most of the time. `python -m benchmarks threads` measures it.
 BLAS_TABLE = ((1023, 1), (2047, 4), (math.inf, 16))
+
+# No BLAS shares smaller products between threads, of matrices and with a vector (multiplications). A limit, which
+# takes some 15 us, would take as long as they do.
+SMALL, SMALL_VECTOR = 2**18, 2**13
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -141,13 +145,24 @@ def computes(function: Callable[Parameters, Result]) -> Callable[Parameters, Res
 
 
 def _size(argument: object) -> int:
-    """Shorter side of a matrix, width of a network, units of a result."""
+    """Shorter side of a matrix, width of a layer, a network or a study of one, units of a result."""
     shape = getattr(argument, "shape", ())
     if isinstance(shape, tuple) and len(shape) > 1:
         return int(min(shape[-2:]))
-    widths = [max(part.weight.shape) for part in getattr(argument, "linears", ())]
+    layers = getattr(getattr(argument, "network", argument), "linears", (argument,))
+    widths = [max(layer.weight.shape) for layer in layers if hasattr(layer, "weight")]
     units = getattr(getattr(argument, "rotation", argument), "n", 0)
     return max(widths, default=units if isinstance(units, int) else 0)
+
+
+def product(left: Array, right: Array, n: int) -> Array:
+    """Return ``left @ right`` with the limit of a problem of size n: for calls that may take microseconds."""
+    columns = right.shape[-1] if right.ndim > 1 else 1
+    vector = columns == 1 or left.size == left.shape[-1]
+    if left.size * columns < (SMALL_VECTOR if vector else SMALL):
+        return left @ right
+    with blas_threads(blas_limit(n)):
+        return left @ right
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._solvers.gauge import aligned
 from .._util.tables import brief
+from .._util.threads import computes
 from .._util.validate import Array
 from ..criteria import link_basis
 
@@ -87,6 +88,7 @@ class Agreement:
         return cls(modes, resolved, *similarities(modes, resolved))
 
     @cached_property
+    @computes
     def invariant(self) -> Array:
         """Cosine between the Gram matrices W^T W of the whole matrices, shape (n_networks, n_networks).
 
@@ -100,6 +102,7 @@ class Agreement:
         return _ratio(overlap, np.outer(own, own))
 
     @cached_property
+    @computes
     def mode_cosines(self) -> Array:
         """Cosine between the same mode of two networks, shape (n, n_networks, n_networks).
 
@@ -166,6 +169,7 @@ class Agreement:
             self.modes[network] * self.majority[:, None]
         )
 
+    @computes
     def consensus(self, *, align: bool = False) -> Consensus:
         """Mean and spread of the pictures, in the canonical gauge or each aligned to the medoid's.
 
@@ -192,6 +196,7 @@ class Agreement:
         return Consensus(links.mean(axis=0), links.std(axis=0))
 
 
+@computes
 def similarities(modes: Array, counted: Array) -> tuple[Array, Array]:
     """Compare descrambled matrices of networks, each with each, modulo gauge.
 

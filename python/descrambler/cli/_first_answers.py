@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from .._util.threads import computes
 from .._util.validate import Array
 from ..analysis import frequencies, notch_depth, participation_ratio, pass_band, upper_band_level
 from ..evidence import Study
@@ -25,6 +26,7 @@ def first_answers(network: Network, x: Array, axes: Axes) -> Iterator[str]:
     yield "These are values; null networks are drawn now, for the verdicts."
 
 
+@computes
 def _used(weights: Array) -> str:
     if min(weights.shape) > MOST_DIRECTIONS:
         return "not counted in a large layer"

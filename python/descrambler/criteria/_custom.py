@@ -11,6 +11,7 @@ import numpy as np
 from .. import _core as core
 from .._geometry.charts import exp, random_rotation
 from .._util.tables import brief
+from .._util.threads import product
 from .._util.validate import Array, choice, require_extra
 from ..errors import GradientError
 from ._base import Criterion
@@ -155,9 +156,9 @@ def check_gradient(function: Function, n: int, name: str = "the function") -> No
         direction = generator.standard_normal((n, n))
         direction = (direction - direction.T) / np.linalg.norm(direction)
         step = exp(h * direction)
-        ahead, behind = function(step @ p)[0], function(step.T @ p)[0]
+        ahead, behind = (function(product(turn, p, n))[0] for turn in (step, step.T))
         found = (ahead - behind) / (2 * h)
-        stated = float(np.sum(gradient * (direction @ p)))
+        stated = float(np.sum(gradient * product(direction, p, n)))
         curvature = abs(ahead - 2 * value + behind) / h**2
         rounding = 1e-14 * max(abs(ahead), abs(behind)) / h
         if (

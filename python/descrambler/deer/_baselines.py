@@ -37,7 +37,13 @@ def ridge_regression(training: DeerData) -> tuple[Callable[[Array], Array], Arra
     gram = x.T @ x
     penalty = _PENALTY * np.trace(gram) * np.eye(len(gram))
     slope = linalg.solve(gram + penalty, x.T @ (targets - mean), assume_a="pos")
-    return lambda traces: (traces - x_mean) @ slope + mean, mean
+
+    @computes
+    def predict(traces: Array) -> Array:
+        predicted: Array = (traces - x_mean) @ slope + mean
+        return predicted
+
+    return predict, mean
 
 
 def overlap(output: ArrayLike, truth: ArrayLike) -> Array:

@@ -83,6 +83,7 @@ class Replica:
         """Points of a distribution."""
         return int(self.transform.shape[0])
 
+    @computes
     def __call__(self, traces: ArrayLike) -> Matrix:
         """Return distributions, not normalized, for traces of shape (m, n_points)."""
         x = matrix("traces", traces)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from .._geometry.rotation import Rotation
 from .._util.arrays import like
 from .._util.tables import Tabulated
+from .._util.threads import computes, product
 from .._util.validate import Array, matrix
 from ..network._network import Network
 from ._significance import Mask
@@ -138,10 +139,12 @@ class Alignment(Tabulated):
         if rows.shape[1] != self.n_b:
             raise ValueError(f"signals_b must have {self.n_b} columns, got shape {rows.shape}")
         turned: Array = like(
-            signals_b, (self.scale * rows @ self.matrix.T + self.shift).astype(rows.dtype)
+            signals_b,
+            (self.scale * product(rows, self.matrix.T, self.n_b) + self.shift).astype(rows.dtype),
         )
         return turned
 
+    @computes
     def apply(self, network_b: Network, layer: int = 1, tap: str = "after") -> Network:
         """Return network b with its signals in the basis of a; the function stays the same.
 

@@ -7,15 +7,16 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import ArrayLike
 
 from .._signals.joint import joint_gram
 from .._solvers.descramble import descramble
 from .._solvers.result import Descrambling
+from .._util import lapack
 from .._util.parallel import Executor, mapping
 from .._util.progress import Progress, reporting
 from .._util.tables import brief
+from .._util.threads import computes
 from .._util.validate import Array
 from ..analysis import aggregate_response
 from ..analysis._jacobian import mean_jacobian_from
@@ -75,8 +76,7 @@ class Study:
         With at least two linear layers; or what `load` reads.
     inputs : ndarray, shape (m, n_in), or None
         Inputs of the network; their signals determine the rotations. None: the weights determine them.
-        The columns of ``W_k`` then replace the signals before the activation, the rows of ``W_{k+1}``
-        those after it.
+        The columns of ``W_k`` then replace the signals before the activation, the rows of ``W_{k+1}`` those after.
 
     Raises
     ------
@@ -229,12 +229,12 @@ class Study:
     def _singular(self) -> dict[int, tuple[Array, Array, Array]]:
         return {}
 
+    @computes
     def singular(self, layer: int) -> tuple[Array, Array, Array]:
         """Return the singular value decomposition of ``W_k``: U (n_out, r), values, V^T (r, n_in)."""
         if layer not in self._singular:
             w = self.raw(layer).astype(np.float64, copy=False)
-            u, s, vt = scipy.linalg.svd(w, full_matrices=False, check_finite=False)
-            self._singular[layer] = u, s, vt
+            self._singular[layer] = lapack.svd(w, full_matrices=False)
         return self._singular[layer]
 
 

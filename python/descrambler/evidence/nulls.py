@@ -15,6 +15,7 @@ import scipy.fft
 import scipy.linalg
 
 from .._util.tables import brief
+from .._util.threads import computes
 from .._util.validate import Array
 from ..network._layers import Linear
 from ..network._network import Network
@@ -53,6 +54,7 @@ class Setting:
         return [values for _, values, _ in self.factors]
 
     @cached_property
+    @computes
     def factors(self) -> list[tuple[Array, Array, Array]]:
         """Singular value decomposition of each layer's weights: U, values, V^T."""
         return [
@@ -61,6 +63,7 @@ class Setting:
         ]
 
     @cached_property
+    @computes
     def initial_values(self) -> list[Array]:
         """Singular values of each layer's initial weights."""
         assert self.initial is not None
@@ -289,6 +292,7 @@ KINDS = (UNTRAINED, RANDOM, HAAR, SMOOTH, NOISE, COMPONENTS, WHITE, WEIGHTS_ALON
 """All kinds, in the order of the table in ``docs/nulls.md``."""
 
 
+@computes
 def draw(setting: Setting, kind: Null, seed: int, number: int) -> Study:
     """Return one draw of a kind: each has a seed of its own."""
     place = KINDS.index(kind) if kind in KINDS else len(KINDS)

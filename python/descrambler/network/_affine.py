@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._util.threads import product
+
 if TYPE_CHECKING:
     from ._layers import Linear
 
@@ -59,7 +61,9 @@ def fold_after(linear: Linear, norm: Affine) -> Linear:
 def fold_before(norm: Affine, linear: Linear) -> Linear:
     """Return one layer for a map and the linear layer that follows it."""
     dtype = np.result_type(linear.weight, norm.dtype)
-    bias = linear.weight @ np.broadcast_to(norm.shift, linear.n_in)
+    bias = product(
+        linear.weight, np.broadcast_to(norm.shift, linear.n_in), min(linear.weight.shape)
+    )
     if linear.bias is not None:
         bias = bias + linear.bias
     return type(linear)((linear.weight * norm.gain).astype(dtype), bias.astype(dtype))

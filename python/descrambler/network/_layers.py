@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.threads import computes, product
 from .._util.validate import Array, as_integer, matrix, real_array
 from ._activations import Activation, Renormalize
 from ._affine import Affine, fold_after, fold_before
@@ -68,6 +69,7 @@ class Linear:
         """Number of outputs."""
         return int(self.weight.shape[0])
 
+    @computes
     def reduce(self, rank: int) -> Linear:
         """Return the layer with the nearest weights of that rank, or itself if it has no more."""
         if as_integer("rank", rank) < 1:
@@ -79,7 +81,7 @@ class Linear:
 
     def __call__(self, x: Array) -> Array:
         """Return the outputs, shape (m, n_out), for the rows of `x`, shape (m, n_in)."""
-        y: Array = x @ self.weight.T
+        y = product(x, self.weight.T, min(self.weight.shape))
         if self.bias is not None:
             y += self.bias
         return y

@@ -219,6 +219,7 @@ class Network:
             inputs, linear.weight, linear.bias, activation, threads=threads, progress=progress
         )
 
+    @computes
     def with_rotation(self, matrix: ArrayLike, layer: int) -> Network:
         """Return the network with a rotation inserted after an activation, and undone.
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._util.threads import product
 from ..errors import WeightFileError
 from ..network._affine import Affine, fold_after
 from ..network._layers import Linear
@@ -99,7 +100,10 @@ def _with_outputs(layer: Linear, steps: list[Linear | Affine]) -> Linear:
         else:
             bias = step.bias if layer.bias is None else step(layer.bias)
             dtype = layer.weight.dtype
-            layer = Linear((step.weight @ layer.weight).astype(dtype), np.asarray(bias, dtype))
+            layer = Linear(
+                product(step.weight, layer.weight, layer.n_out).astype(dtype),
+                np.asarray(bias, dtype),
+            )
     return layer
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._solvers.result import Descrambling
+from .._util.threads import product
 from .._util.validate import Array
 from ..analysis import two_sided_spectrum
 from ..axis import Axis, index_axis
@@ -86,7 +87,7 @@ def first_layer(
     results = [study.links[0].before for study in pair.studies]
     raw = pair.weights(1)
     full = _each(result.rotation.left(w) for result, w in zip(results, raw, strict=True))
-    part = _each(resolved_part(result) @ w for result, w in zip(results, raw, strict=True))
+    part = _each(_resolved(result, w) for result, w in zip(results, raw, strict=True))
     spectra = _each(two_sided_spectrum(w) for w in full)
     lines = _bias_lines(pair.biases(1), results)
     n, n_in = raw[0].shape
@@ -138,7 +139,7 @@ def inner_layer(pair: Pair, layer: int, *, ax: Place = None) -> Figure:
     raw = pair.weights(layer)
     rows = list(zip(outs, raw, ins, strict=True))
     full = _each(out.rotation.left(into.rotation.right(w)) for out, w, into in rows)
-    part = _each(resolved_part(out) @ w @ resolved_part(into).T for out, w, into in rows)
+    part = _each(_resolved(into, _resolved(out, w).T).T for out, w, into in rows)
     spectra = _each(two_sided_spectrum(w) for w in full)
     lines = _bias_lines(pair.biases(layer), outs)
     n_out, n_in = raw[0].shape
@@ -199,7 +200,7 @@ def last_layer(pair: Pair, outputs: Axis, *, center: bool = False, ax: Place = N
 
     def views(results: Sequence[Descrambling], how: str) -> list[Panel]:
         full = _each(shown(r.rotation.right(w).T) for r, w in zip(results, raw, strict=True))
-        part = _each(shown(resolved_part(r) @ w.T) for r, w in zip(results, raw, strict=True))
+        part = _each(shown(_resolved(r, w.T)) for r, w in zip(results, raw, strict=True))
         name = f"$W_{{{layer}}} P^T$, {how}"
         resolved = "the same, resolved modes"
         return [
@@ -251,7 +252,12 @@ def _bias_lines(
         return [None, None, None]
     pairs = list(zip(results, biases, strict=True))
     turned = _each(r.rotation.left(b[:, None])[:, 0] for r, b in pairs)
-    return [biases, turned, _each(resolved_part(r) @ b for r, b in pairs)]
+    return [biases, turned, _each(_resolved(r, b) for r, b in pairs)]
+
+
+def _resolved(result: Descrambling, weights: Array) -> Array:
+    """Return the part of P W that the data determine."""
+    return product(resolved_part(result), weights, result.rotation.n)
 
 
 def _each(pair: Iterable[T]) -> tuple[T, T]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._util.threads import computes
 from .._util.validate import Array
 from ..analysis import chebyshev_share, participation_ratio, singular_vectors
 from ..axis import Axis
@@ -60,8 +61,8 @@ def last_layer_structure(
         shown = vectors - vectors.mean(axis=0) if center else vectors
         _draw_output_vectors(ax, shown, positions, outputs)
 
-    inner = _over_diagonal(first.T @ first), _over_diagonal(second.T @ second)
-    outer = _over_diagonal(first @ first.T), _over_diagonal(second @ second.T)
+    inner = _over_diagonal(first.T, first), _over_diagonal(second.T, second)
+    outer = _over_diagonal(first, first.T), _over_diagonal(second, second.T)
     name = f"W_{{{layer}}}"
     panels = [
         product(f"$P {name}^T {name} P^T$", inner, links),
@@ -110,5 +111,7 @@ def _are_curves(outputs: Axis, n: int) -> bool:
     return outputs.ordered and n >= LEAST_OUTPUTS
 
 
-def _over_diagonal(product: Array) -> Array:
+@computes
+def _over_diagonal(left: Array, right: Array) -> Array:
+    product = left @ right
     return product / (float(np.mean(np.diagonal(product))) or 1.0)

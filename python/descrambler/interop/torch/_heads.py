@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..._util.tables import brief
+from ..._util.threads import computing
 from ..._util.validate import require_extra
 from ._devices import cast, wide
 from ._heads_known import KNOWN, Layout, Rows, layouts
@@ -56,7 +57,9 @@ class HeadSpace:
 
     def singular_values(self) -> Any:
         """Return the singular values of the map through the space, largest first: no basis changes them."""
-        return np.linalg.svd(self._product(), compute_uv=False)[: self.size]
+        inside, others = self._inside(), self._others()
+        with computing(max(inside.shape)):
+            return np.linalg.svd(others @ inside, compute_uv=False)[: self.size]
 
     def _inside(self) -> Any:
         return _with_bias(self.inside)
@@ -65,9 +68,6 @@ class HeadSpace:
         """Return what reads the space, (rows, size)."""
         biased = self.kind != VALUE
         return np.concatenate([(_with_bias(r) if biased else _rows(r)).T for r in self.others])
-
-    def _product(self) -> Any:
-        return self._others() @ self._inside()
 
     def canonical(self) -> tuple[Any, Any]:
         """Return the two matrices of the space, (size, n) and (m, size), in the canonical basis.
@@ -79,12 +79,13 @@ class HeadSpace:
         inside, others = self._inside(), self._others()
         if self.kind == PAIR:
             return _canonical_pair(inside, others)
-        # QR first: the product would be as wide as the stream on both sides.
-        q, r = np.linalg.qr(others)
-        u, s, vt = np.linalg.svd(r @ inside, full_matrices=False)
-        signs = _signs(vt[: self.size])
-        root = np.sqrt(s[: self.size])
-        left = q @ u[:, : self.size] * (root * signs)
+        with computing(self.size):
+            # QR first: the product would be as wide as the stream on both sides.
+            q, r = np.linalg.qr(others)
+            u, s, vt = np.linalg.svd(r @ inside, full_matrices=False)
+            signs = _signs(vt[: self.size])
+            root = np.sqrt(s[: self.size])
+            left = q @ u[:, : self.size] * (root * signs)
         return (root * signs)[:, None] * vt[: self.size], left
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..._signals.gram import Gram
 from ..._util.tables import Tabulated
+from ..._util.threads import computes
 from ..._util.validate import require_extra
 from ._stream_batches import cast_batch
 from ._stream_exact import Casts
@@ -121,6 +122,7 @@ def canonical(
     return _gauge(gram, parts.centers, eps, tol)
 
 
+@computes
 def _gauge(gram: Gram, centers: bool, eps: float, tol: float) -> CanonicalGauge:
     assert gram.mean is not None and gram.count is not None
     matrix, mean = gram.matrix / gram.count, gram.mean
