@@ -1,9 +1,9 @@
 """Share of seeds of the nulls that give the same verdict, for networks that ship with the package.
 
-    python benchmarks/verdict_stability.py [--networks 3] [--seeds 20] [--nulls 20] [--keep runs.json] [--write docs/nulls.md]
+    python benchmarks/verdict_stability.py [--networks 8] [--seeds 20] [--nulls 20] [--keep runs.json] [--write docs/nulls.md]
 
-A seed draws the nulls and chooses the inputs, half of a pool of simulated traces. Controls are the 38 that ship; nulls and
-inputs are as many as in `descrambler demo`. `--keep` names a file of the runs that are done: what is in it is not run again.
+A seed draws the nulls and chooses the inputs, half of a pool of simulated traces. Networks of the recipe of the 38 controls
+that ship are compared with these, the others with nulls alone; nulls and inputs are as many as in `descrambler demo`. `--keep` names a file of the runs that are done: what is in it is not run again.
 The table is that of docs/nulls.md.
 """
 
@@ -20,6 +20,7 @@ from pages import write_section
 from threadpoolctl import threadpool_limits
 
 import descrambler as ds
+from descrambler.deer._pretrained import PRETRAINED, Pretrained
 from descrambler.evidence._stability import STABLE
 from descrambler.evidence._verdicts import kind_of
 from descrambler.evidence.detectors import DETECTORS
@@ -40,14 +41,14 @@ Runs = dict[str, list[Told]]
 """By network, settings and seed."""
 
 
-def run(network: ds.Network, seed: int, options: argparse.Namespace) -> list[Told]:
+def run(which: Pretrained, seed: int, options: argparse.Namespace) -> list[Told]:
     """Interpret a network once."""
     data = ds.deer.simulate(2 * options.inputs, random_state=1)
     nuisance, wanted = ds.deer.variations()
     result = ds.interpret(
-        network,
+        ds.deer.pretrained(*which),
         data.traces,
-        controls=ds.deer.controls(),
+        controls=ds.deer.controls() if has_controls(which) else None,
         nulls=options.nulls,
         null_inputs=options.inputs,
         random_state=seed,
@@ -71,21 +72,32 @@ def read(path: Path | None) -> Runs:
     return {key: [Told(*row) for row in rows] for key, rows in kept.items()}
 
 
-def runs(number: int, options: argparse.Namespace, kept: Runs) -> list[list[Told]]:
+def has_controls(which: Pretrained) -> bool:
+    """Whether the shipped controls are of the recipe of a network."""
+    return which[:2] == (2, 1e-6)
+
+
+def name_of(which: Pretrained) -> str:
+    """Return the name of a network in the table."""
+    widths = "-".join(["256", *["80"] * (which.n_layers - 1), "256"])
+    decay = "" if which.weight_decay else " without weight decay"
+    return f"{widths}{decay}, seed {which.seed}"
+
+
+def runs(which: Pretrained, options: argparse.Namespace, kept: Runs) -> list[list[Told]]:
     """Interpret a network once per seed, or take what is kept."""
-    network = ds.deer.pretrained(seed=number)
     for seed in range(options.seeds):
-        key = _key(number, seed, options)
+        key = _key(which, seed, options)
         if key not in kept:
-            kept[key] = run(network, seed, options)
+            kept[key] = run(which, seed, options)
             if options.keep is not None:
                 options.keep.write_text(json.dumps(kept))
-    return [kept[_key(number, seed, options)] for seed in range(options.seeds)]
+    return [kept[_key(which, seed, options)] for seed in range(options.seeds)]
 
 
-def _key(number: int, seed: int, options: argparse.Namespace) -> str:
+def _key(which: Pretrained, seed: int, options: argparse.Namespace) -> str:
     left_out = ",".join(sorted(options.without))
-    return f"network {number}, {options.nulls} nulls, {options.inputs} inputs, without {left_out}: {seed}"
+    return f"{name_of(which)}, {options.nulls} nulls, {options.inputs} inputs, without {left_out}: {seed}"
 
 
 def rows(name: str, results: list[list[Told]]) -> list[str]:
@@ -108,7 +120,9 @@ def rows(name: str, results: list[list[Told]]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", type=int, default=3, help="shipped networks, from seed 0 on")
+    parser.add_argument(
+        "--networks", type=int, default=len(PRETRAINED), help="the first so many that ship"
+    )
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--nulls", type=int, default=20)
     parser.add_argument("--inputs", type=int, default=2000)
@@ -120,8 +134,8 @@ def main() -> None:
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     with threadpool_limits(1):
         kept = read(options.keep)
-        for number in range(options.networks):
-            lines += rows(f"seed {number}", runs(number, options, kept))
+        for which in PRETRAINED[: options.networks]:
+            lines += rows(name_of(which), runs(which, options, kept))
             print("\n".join(lines), flush=True)
     if options.write is not None:
         write_section(options.write, "verdict stability", "\n".join(lines))
