@@ -23,6 +23,7 @@ void bind_signal_criteria(py::module_& m);
 void bind_optimizer(py::module_& m);
 void bind_gram(py::module_& m);
 void bind_product(py::module_& m);
+void bind_ridge(py::module_& m);
 
 }  // namespace DESCRAMBLER_VARIANT
 }  // namespace descrambler

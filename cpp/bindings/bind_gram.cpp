@@ -3,7 +3,6 @@
 
 #include "arrays.hpp"
 #include "compiled/gram.hpp"
-#include "descrambler/mixing.hpp"
 #include "interrupt.hpp"
 
 namespace descrambler {
@@ -35,7 +34,7 @@ Array<double> mixing_of(const Array<double>& values, const Array<double>& square
   Vector<double> angles;
   {
     const py::gil_scoped_release nogil;
-    angles = mixing(known, share, given);
+    angles = compiled_mixing(known, share, given);
   }
   return to_array(angles);
 }

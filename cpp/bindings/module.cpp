@@ -16,4 +16,5 @@ PYBIND11_MODULE(DESCRAMBLER_VARIANT, m, pybind11::mod_gil_not_used()) {
   bind_optimizer(m);
   bind_gram(m);
   bind_product(m);
+  bind_ridge(m);
 }

@@ -1,7 +1,8 @@
-// A template that one unit compiles: the Gram matrix of a layer's signals.
+// What one unit compiles: the Gram matrix of a layer's signals, and how far its eigenvectors can be trusted.
 #pragma once
 
 #include "descrambler/gram.hpp"
+#include "descrambler/mixing.hpp"
 #include "products.hpp"
 
 namespace descrambler {
@@ -12,6 +13,8 @@ inline namespace DESCRAMBLER_VARIANT {
 
 DESCRAMBLER_GRAM(extern template, float)
 DESCRAMBLER_GRAM(extern template, double)
+
+Vector<double> compiled_mixing(const Eigenvalues& known, double share, const double* moments);
 
 }  // namespace DESCRAMBLER_VARIANT
 }  // namespace descrambler

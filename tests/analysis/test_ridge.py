@@ -109,7 +109,7 @@ def test_slopes_are_those_of_the_likelihood_at_the_best_shares(theta):
 
     def gradient(where):
         model.values(where, 1e-12)
-        return model.slopes().scores.sum(axis=0)
+        return model.slopes()[0].sum(axis=0)
 
     theta, moves = np.array(theta), step * np.eye(3)
     value = [
@@ -118,7 +118,7 @@ def test_slopes_are_those_of_the_likelihood_at_the_best_shares(theta):
     np.testing.assert_allclose(gradient(theta), np.array(value) / (2 * step), rtol=1e-5)
     change = [gradient(theta + m) - gradient(theta - m) for m in moves]
     model.values(theta, 1e-12)
-    hessian = model.slopes().hessian
+    hessian = model.slopes()[1]
     error = 1e-6 * np.abs(hessian).max()
     np.testing.assert_allclose(hessian, np.array(change) / (2 * step), rtol=1e-4, atol=error)
 

@@ -91,3 +91,4 @@ mixing = _compiled.mixing
 cayley_lbfgs = _compiled.cayley_lbfgs
 multiply = _compiled.multiply
 riemannian_lbfgs = _compiled.riemannian_lbfgs
+ridge_likelihood = _compiled.ridge_likelihood

@@ -69,7 +69,7 @@ class GramSum:
         """Hand the sum over as a Gram matrix; it ends here."""
         check_not_vanished(self.matrix.trace(), self.any, self.dtype)
         mean = self.origin + self.sum / self.count
-        return finished(_mirrored(self.matrix), mean, self.count, self.centered, self.dtype)
+        return finished(mirrored(self.matrix), mean, self.count, self.centered, self.dtype)
 
 
 class CenteredSum(GramSum):
@@ -199,7 +199,7 @@ def finished(
     return Gram(matrix, mean, count, centered, lost)
 
 
-def _mirrored(lower: Array, step: int = 512) -> Array:
+def mirrored(lower: Array, step: int = 512) -> Array:
     """Copy the lower triangle to the upper, in place and by blocks."""
     for start in range(0, len(lower), step):
         stop = start + step

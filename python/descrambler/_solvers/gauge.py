@@ -20,6 +20,7 @@ from .._geometry.rotation import Rotation, has_negative_determinant, nearest_com
 from .._signals.gram import Gram
 from .._signals.leading_modes import Leading
 from .._signals.sources import Source, blocks_of
+from .._signals.sums import mirrored
 from .._util.validate import Array
 from .settings import Settings
 
@@ -30,6 +31,8 @@ MIXING_LIMIT = 0.02
 SIGN_LIMIT = 3.0
 # Standard errors by which mean or third moment may point the other way and still not contradict.
 AGREEMENT = 1.0
+# Eigenvalue, as a share of the largest, below which responses are not brought to the size of one.
+FAINTEST = 1e-20
 # The variance of the angle is asymptotic: with fewer degrees of freedom it does not hold.
 LEAST_COUNT = 20
 
@@ -58,8 +61,8 @@ def mode_statistics(leading: Leading, source: Source | None) -> ModeStatistics:
     moments = None
     if source is not None and count is not None:
         shift = leading.mean if leading.centered else None
-        unit = float(np.sqrt(largest / count))
-        moments = source.gather(partial(HigherMoments, modes, unit, shift))
+        power = np.maximum(values, FAINTEST * largest) / count
+        moments = source.gather(partial(HigherMoments, modes, np.sqrt(power), shift))
     resolved = _resolved(leading, largest, moments)
     sign_resolved = np.zeros(len(values), bool)
     if mean is None or count is None:
@@ -112,15 +115,16 @@ def _resolved(leading: Leading, largest: float, moments: HigherMoments | None) -
     residual = leading.residuals / largest
     uncertain = rounding**2 + residual**2
     share, fourth = 1 / more if count else 0.0, None
+    unit = float(np.sqrt(largest / (count or 1)))
     if count is not None and moments is not None:
-        share, fourth = share / count, moments.fourth
+        share, fourth = share / count, moments.fourth(unit)
     mixing = core.mixing(b, rounding**2, residual**2, share, fourth)
     if len(b) < leading.n:
         tail = uncertain
         if count is not None and moments is None:
             tail = tail + b * (leading.rest / largest / more)
         elif count is not None and moments is not None:
-            tail = tail + moments.tail / (count * more)
+            tail = tail + moments.tail(unit) / (count * more)
         with np.errstate(divide="ignore", invalid="ignore"):
             mixing += tail / (b - b[-1]) ** 2
     # Mode i is judged by the samples that remain after the i modes before it.
@@ -131,22 +135,24 @@ def _resolved(leading: Leading, largest: float, moments: HigherMoments | None) -
 class HigherMoments:
     """Running moments of the modes' responses y = s u: of y_i^2 y_j^2, y_i^3, and what is left.
 
+    Powers are taken in float32, each response in a unit of its own.
+
     Parameters
     ----------
     modes : ndarray, shape (k, n)
-    unit : float
-        Unit of the signals, so that fourth powers stay in range.
+    units : ndarray, shape (k,)
+        Root mean square of each response, or about that.
     shift : ndarray, shape (n,), or None
         Subtracted from the signals, but for third and sixth moments.
     """
 
-    def __init__(self, modes: Array, unit: float, shift: Array | None) -> None:
+    def __init__(self, modes: Array, units: Array, shift: Array | None) -> None:
         k = len(modes)
-        self.fourth, self.third, self.sixth = np.zeros((k, k)), np.zeros(k), np.zeros(k)
-        self.tail = np.zeros(k)
-        self._modes, self._unit, self._shift = modes, unit, shift
+        self._squares, self._third, self._sixth = np.zeros((k, k)), np.zeros(k), np.zeros(k)
+        self._tail = np.zeros(k)
+        self._modes, self._units, self._shift = modes / units[:, None], units, shift
         # Third moments are about zero, so that centering does not change what decides a sign.
-        self._mean = 0.0 if shift is None else modes @ shift / unit
+        self._mean = None if shift is None else self._modes @ shift
 
     def add(self, rows: Array) -> None:
         """Add signals, one in a row."""
@@ -154,27 +160,44 @@ class HigherMoments:
             self._add(block)
 
     def _add(self, rows: Array) -> None:
-        y = (rows @ self._modes.T).astype(np.float64, copy=False) / self._unit
-        square = y * y
-        blas.dgemm(1.0, square.T, square.T, 1.0, self.fourth.T, trans_b=True, overwrite_c=True)
+        y = rows @ self._modes.T
+        cube = y.astype(np.float32)
+        square = cube * cube
+        # The lower triangle in C order is BLAS's upper triangle.
+        self._squares += blas.ssyrk(1.0, square.T).T
         if len(self._modes) < rows.shape[1]:
-            whole = np.einsum("ij,ij->i", rows, rows) / self._unit**2
-            self.tail += np.maximum(whole - square.sum(axis=1), 0) @ square
-        y += self._mean
-        y *= np.square(y)
-        self.third += y.sum(axis=0)
-        self.sixth += np.einsum("ij,ij->j", y, y)
+            y *= self._units
+            left = np.einsum("ij,ij->i", rows, rows) - np.einsum("ij,ij->i", y, y)
+            self._tail += np.maximum(left, 0) @ square
+            y /= self._units
+        if self._mean is not None:
+            cube = ((y + self._mean) / (1 + np.abs(self._mean))).astype(np.float32)
+            square = cube * cube
+        cube *= square
+        self._third += cube.sum(axis=0)
+        self._sixth += np.einsum("ij,ij->j", cube, cube)
 
     def merge(self, other: HigherMoments) -> None:
         """Add the moments of other signals."""
-        for name in ("fourth", "third", "sixth", "tail"):
+        for name in ("_squares", "_third", "_sixth", "_tail"):
             total: Array = getattr(self, name)
             total += getattr(other, name)
+
+    def fourth(self, unit: float) -> Array:
+        """Sum of y_i^2 y_j^2 in a unit of the signals, shape (k, k)."""
+        squared = np.square(self._units / unit)
+        whole: Array = mirrored(self._squares) * squared * squared[:, None]
+        return whole
+
+    def tail(self, unit: float) -> Array:
+        """Sum of y_i^2 and what the modes leave of each signal's square, shape (k,)."""
+        rest: Array = self._tail * np.square(self._units / unit) / unit**2
+        return rest
 
     def skewness(self) -> Array:
         """Significance of sum y_i^3, shape (k,)."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.nan_to_num(self.third / np.sqrt(self.sixth))
+            return np.nan_to_num(self._third / np.sqrt(self._sixth))
 
 
 def _larger_side(modes: Array) -> Array:

@@ -74,17 +74,38 @@ def mean_jacobian(network: Network, inputs: ArrayLike) -> Array:
     TypeError, ValueError
         If the inputs are not finite and real, or do not fit.
     """
-    return mean_jacobian_from(network, _inputs(network, inputs), {})
+    x = _inputs(network, inputs)
+    return _mean_jacobian(network, x, {}).astype(np.result_type(x, network.linear(1).weight))
+
+
+def mean_jacobian_from(network: Network, x: Array, known: Known) -> Array:
+    """Return the mean Jacobian where some of the signals are known already, of all rows of `x`, in float64.
+
+    Slopes and products are in the precision of the weights, where float32 holds the signals.
+    """
+    single = all(linear.weight.dtype == np.float32 for linear in network.linears)
+    if single and all(_fits_float32(signals) for signals in (x, *known.values())):
+        narrow = {position: signals.astype(np.float32) for position, signals in known.items()}
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = _mean_jacobian(network, x.astype(np.float32), narrow)
+        if np.isfinite(mean).all():
+            return mean
+    return _mean_jacobian(network, x, known)
+
+
+def _fits_float32(signals: Array) -> bool:
+    """Whether nothing overflows, and what vanishes is below the rounding of the largest entry."""
+    return bool(1e-18 < max(signals.max(), -signals.min()) < 1e18)
 
 
 @computes
-def mean_jacobian_from(network: Network, x: Array, known: Known) -> Array:
-    """Return the mean Jacobian where some of the signals are known already, of all rows of `x`."""
+def _mean_jacobian(network: Network, x: Array, known: Known) -> Array:
     total = np.zeros((network.n_out, network.n_in))
     for rows in _batches(network, x):
         here = {position: signals[rows] for position, signals in known.items()}
         total += _sum_of_jacobians(network, x[rows], here)
-    return (total / len(x)).astype(np.result_type(x, network.linear(1).weight))
+    mean: Array = total / len(x)
+    return mean
 
 
 @computes

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from .._util.tables import brief
 from .._util.threads import computes
 from .._util.validate import Array, matrix, own_unit
+from ._hough import levers
 from ._ridge_likelihood import Likelihood
 from ._ridge_search import best_ridge
 from ._spectrum import Transform, amplitudes, frequencies
@@ -85,14 +86,14 @@ def frequency_map(weights: ArrayLike, transform: Transform = "dct") -> Frequency
     """
     model, found = _fitted(weights, transform)
     values = model.values(found)
-    slopes = model.slopes()
+    scores, hessian = model.slopes()
     offset, exponent, log_width = found
     return FrequencyMap(
         exponent=float(exponent),
-        error=_error(slopes.scores, slopes.hessian),
-        scale=float(np.exp(offset - exponent * model.middle)),
+        error=_error(scores, hessian),
+        scale=float(np.exp(offset - exponent * levers(len(scores))[0])),
         width=float(np.exp(log_width)),
-        share=model.share.copy(),
+        share=model.share,
         evidence=float(values.mean()) - model.common(),
     )
 

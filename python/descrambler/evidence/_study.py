@@ -207,8 +207,7 @@ class Study:
         most = JACOBIAN_COST // (self.network.n_out * products) if products else len(self.inputs)
         step = -(-len(self.inputs) // max(most, 1))
         known = {position: signals[::step] for position, signals in self._signals.items()}
-        mean = mean_jacobian_from(self.network, self.inputs[::step], known)
-        return mean.astype(np.float64, copy=False)
+        return mean_jacobian_from(self.network, self.inputs[::step], known)
 
     @cached_property
     def _responses(self) -> dict[int, Array]:
