@@ -27,9 +27,10 @@ py::tuple climb_from(RidgeLikelihood<T>& model, const Array<double>& theta, cons
 }
 
 template <class T>
-void bind_precision(py::module_& m, const char* name) {
+void bind_precision(py::module_& m) {
   using Model = RidgeLikelihood<T>;
-  py::class_<Model>(m, name)
+  // No name in the module: `ridge_likelihood` makes them.
+  py::class_<Model>(py::handle(), "RidgeLikelihood")
       .def_property_readonly("share", [](const Model& self) { return to_array(self.share()); })
       .def(
           "values",
@@ -55,8 +56,8 @@ void bind_precision(py::module_& m, const char* name) {
 }  // namespace
 
 void bind_ridge(py::module_& m) {
-  bind_precision<float>(m, "RidgeLikelihoodFloat32");
-  bind_precision<double>(m, "RidgeLikelihoodFloat64");
+  bind_precision<float>(m);
+  bind_precision<double>(m);
 }
 
 }  // namespace DESCRAMBLER_VARIANT

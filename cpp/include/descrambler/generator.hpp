@@ -15,7 +15,7 @@ inline Index packed_size(Index n) {
 // always strides across rows.
 template <class Visit>
 void for_each_packed(Index n, const Crew& crew, const Visit& visit) {
-  constexpr Index tile = 32, entries = 32768;
+  constexpr Index tile = 32, entries = 8192;
   const Index width = (entries / std::max<Index>(n, 1) / tile + 1) * tile;
   crew.each((n + width - 1) / width, [&](Index stripe, int) {
     const Index end = std::min(n, (stripe + 1) * width);

@@ -12,24 +12,25 @@ constexpr Index smallest_half = 32;
 // Entries of a product below which it is done sooner than another thread has begun.
 constexpr Index worth_waking = 64 * 64;
 
-// M^-1 in place of M.
+// M^-1 in place of M, at most that large: in room of a fixed size, which the compiler keeps in
+// registers.
 template <class T>
-void eliminate(const Part<T>& m) {
-  const Index n = m.rows(), stride = m.outerStride();
-  T* const entries = const_cast<T*>(m.data());
+void eliminate(Part<T> m) {
+  const Index n = m.rows();
+  Eigen::Matrix<T, smallest_half, smallest_half, Eigen::RowMajor> a;
+  a.setZero();
+  a.topLeftCorner(n, n) = m;
   for (Index k = 0; k < n; ++k) {
-    T* const pivot = entries + k * stride;
-    const T inverse = T(1) / pivot[k];
-    pivot[k] = T(1);
-    for (Index j = 0; j < n; ++j) pivot[j] *= inverse;
-    for (Index i = 0; i < n; ++i) {
-      if (i == k) continue;
-      T* const row = entries + i * stride;
-      const T factor = row[k];
-      row[k] = T(0);
-      for (Index j = 0; j < n; ++j) row[j] -= factor * pivot[j];
-    }
+    const T inverse = T(1) / a(k, k);
+    Eigen::Matrix<T, smallest_half, 1> factors = a.col(k);
+    factors(k) = T(0);
+    a.col(k).setZero();
+    a(k, k) = T(1);
+    const Eigen::Matrix<T, 1, smallest_half> pivot = a.row(k) * inverse;
+    a.row(k) = pivot;
+    for (Index i = 0; i < n; ++i) a.row(i) -= factors(i) * pivot;
   }
+  m = a.topLeftCorner(n, n);
 }
 
 // A product a b, and where to add it.

@@ -117,8 +117,11 @@ void add_product(const Part<T>& out, const ConstPart<T>& a, const ConstPart<T>& 
 // out = a b
 template <class T>
 void multiply(Matrix<T>& out, const Matrix<T>& a, const Matrix<T>& b, const Crew& crew) {
-  out.setZero();
-  add_product(whole(out), whole(a), whole(b), T(1), crew);
+  const auto add = adds<T>(whole(out), whole(a), whole(b), T(1));
+  for_each_tile(whole(out), crew, [&](Index row, Index column, Index rows, Index columns) {
+    part(whole(out), row, column, rows, columns).setZero();
+    add(row, column, rows, columns);
+  });
 }
 
 // out = a^T b
