@@ -1,4 +1,5 @@
-// What one unit compiles: the Gram matrix of a layer's signals, and how far its eigenvectors can be trusted.
+// What one unit compiles: the Gram matrix of a layer's signals, and how far its eigenvectors can be
+// trusted.
 #pragma once
 
 #include "descrambler/gram.hpp"

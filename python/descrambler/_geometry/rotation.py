@@ -249,24 +249,18 @@ def has_negative_determinant(orthogonal: Array) -> bool:
     """
     half = len(orthogonal) // 2
     if half >= 64:
-        lu, pivots, _ = _lu(orthogonal[:half, :half])
+        lu, negative = _lu(orthogonal[:half, :half])
         # Both blocks have the same singular values below one.
         if scipy.linalg.lapack.sgecon(lu, 1.0)[0] > _SAFE:
-            return _is_negative(lu, pivots) != _is_negative(*_lu(orthogonal[half:, half:])[:2])
-    return _is_negative(*_lu(orthogonal)[:2])
+            return negative != _lu(orthogonal[half:, half:])[1]
+    return _lu(orthogonal)[1]
 
 
-def _lu(matrix: Array) -> tuple[Array, Array, int]:
-    """LU decomposition of the transpose in float32, and where rows went."""
-    found: tuple[Array, Array, int] = scipy.linalg.lapack.sgetrf(
-        matrix.T.astype(np.float32), overwrite_a=True
-    )
-    return found
-
-
-def _is_negative(lu: Array, pivots: Array) -> bool:
+def _lu(matrix: Array) -> tuple[Array, bool]:
+    """LU decomposition of the transpose in float32, and whether its determinant is negative."""
+    lu, pivots, _ = scipy.linalg.lapack.sgetrf(matrix.T.astype(np.float32), overwrite_a=True)
     exchanges = np.count_nonzero(pivots != np.arange(len(pivots)))
-    return bool((exchanges + np.count_nonzero(np.diagonal(lu) < 0)) % 2)
+    return lu, bool((exchanges + np.count_nonzero(np.diagonal(lu) < 0)) % 2)
 
 
 def nearest_completion(source: Array, target: Array) -> Rotation:
