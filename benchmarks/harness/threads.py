@@ -1,4 +1,4 @@
-"""``python -m benchmarks threads``: do the threads that calls take by default make them slower than one would?"""
+"""``python -m benchmarks threads``: do the threads that calls take by default, and the limits of BLAS, suit this machine?"""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from scipy.stats import binom
 
 from descrambler.cli._main import run_command
 
+from . import limits
 from .run import LIMITS, ROOT
 
 # Name of a row, what is prepared, and what is timed.
@@ -79,7 +80,9 @@ def main(arguments: Sequence[str]) -> int:
     command = argparse.ArgumentParser(
         prog="python -m benchmarks threads",
         description="Time calls with the threads that they take by default against the same with one, in fresh "
-        "processes in turn. A 95 % interval above 1.10 (beside a busy neighbor: 1.5) misses the target.",
+        "processes in turn. A 95 % interval above 1.10 (beside a busy neighbor: 1.5) misses the target. Then time work of "
+        "BLAS and LAPACK with 1, 2, 4, ... threads at each border of the table of limits: the limits on both sides must be "
+        "within 10 % of the best. 'threads limit' does this alone, in about a minute.",
     )
     command.add_argument(
         "rows", nargs="*", metavar="CALL", help="rows whose name begins so; all by default"
@@ -105,16 +108,22 @@ def table(wanted: Sequence[str], pairs: int, seconds: float, busy: bool) -> None
     """Measure and print."""
     if pairs < 1:
         raise ValueError(f"pairs must be at least 1, got {pairs}")
-    names = [name for name in ROWS if not wanted or name.startswith(tuple(wanted))]
-    if not names:
-        raise ValueError(f"CALL must begin a name of {', '.join(ROWS)}, got {' '.join(wanted)}")
-    with neighbor(busy):
-        found = compare(names, pairs, seconds)
-    print(
-        "\n".join(
-            [HEADER, *(line(name, ratio, 1.5 if busy else MOST) for name, ratio in found.items())]
-        )
+    calls, works = (
+        [name for name in rows if not wanted or name.startswith(tuple(wanted))]
+        for rows in (ROWS, limits.ROWS)
     )
+    if not calls and not works:
+        known = ", ".join([*ROWS, *limits.ROWS])
+        raise ValueError(f"CALL must begin a name of {known}, got {' '.join(wanted)}")
+    with neighbor(busy):
+        if calls:
+            found = compare(calls, pairs, seconds)
+            most = 1.5 if busy else MOST
+            print("\n".join([HEADER, *(line(name, ratio, most) for name, ratio in found.items())]))
+        if works:
+            print(limits.HEADER)
+            for text in limits.lines(works, seconds):
+                print(text, flush=True)
 
 
 def line(name: str, ratio: Ratio, most: float = MOST) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.harness import critical_path, performance, run, threads
+from benchmarks.harness import critical_path, limits, performance, run, threads
 from benchmarks.harness.command import main
 from benchmarks.harness.measure import SCALES, Row, cost_exponent, side_by_side
 from benchmarks.harness.peers import PEERS
@@ -167,6 +167,27 @@ def test_table_of_threads(capsys):
     assert name == "polar, n = 80"
     assert default.endswith(" ms") and one.endswith(" ms")
     assert main(["threads", "no such call"]) == 2
+
+
+def test_table_of_limits(capsys, monkeypatch):
+    monkeypatch.setattr(limits, "ROWS", {"limit, eigh, n = 40": ("eigh", 40)})
+    assert main(["threads", "limit", "--seconds", "0"]) == 0
+    *_, header, _, row = capsys.readouterr().out.splitlines()
+    assert header == limits.HEADER.splitlines()[0]
+    name, one, _, allowed, value, *_ = row.strip("| ").split(" | ")
+    assert name == "limit, eigh, n = 40" and one.endswith(" ms")
+    assert allowed == "1, 1" and float(value.split(", ")[0]) >= 1
+    assert limits.SIZES == [512, 1024, 2048]
+
+
+def test_limits_are_measured_with_all_processors_and_what_the_table_allows(monkeypatch):
+    monkeypatch.setattr(limits, "processors", lambda: 12)
+    assert limits.counts([1, 11]) == [1, 2, 4, 8, 11, 12]
+    monkeypatch.setattr(limits, "blas_limit", lambda n: 1 if n < 1024 else 4)
+    monkeypatch.setattr(limits, "measure", lambda *given: {1: 1.0, 2: 0.9, 4: 0.8})
+    (row,) = limits.lines(["limit, svd, n = 1024"], 0)
+    measured = "1e+03 ms | 0.90 (2), 0.80 (4) | 1, 4 | 1.25, 1.00 | 1.1 | **no**"
+    assert row == f"| limit, svd, n = 1024 | {measured} |"
 
 
 def test_interval_of_a_median_by_its_ranks():
