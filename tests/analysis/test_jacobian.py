@@ -5,6 +5,7 @@ import pytest
 
 import descrambler as ds
 from descrambler import analysis
+from descrambler.analysis._jacobian import mean_jacobian_from
 from descrambler.network._functions import FUNCTIONS
 
 STAGES = [
@@ -114,6 +115,18 @@ def test_single_precision():
         result = function(net, x)
         assert result.dtype == np.float32
         np.testing.assert_allclose(result, function(double, x.astype(np.float64)), atol=1e-5)
+
+
+@pytest.mark.parametrize("unit", [1e-60, 1e-25, 1.0, 1e25, 1e60])
+def test_weights_in_float32_have_their_mean_jacobian_in_any_unit(unit):
+    """A study takes slopes and products in float32, where that holds the signals."""
+    layers = network([5, "relu", 6], dtype=np.float32).layers
+    given = ds.Network([ds.Linear(x.weight) if isinstance(x, ds.Linear) else x for x in layers])
+    x = unit * inputs(200)
+    signals = {0: x @ given.linear(1).weight.T}
+    found = mean_jacobian_from(given, x, signals)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, analysis.mean_jacobian(given, x), rtol=1e-5, atol=1e-6)
 
 
 def test_inner_rotations_do_not_matter():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import descrambler as ds
+from descrambler._solvers.gauge import HigherMoments
 
 BASIS = ds.criteria.Smoothness().basis
 
@@ -139,6 +140,30 @@ def test_nine_resolved_modes_of_ten_and_more_keep_the_promise():
     cosines = np.concatenate(cosines)
     assert len(cosines) > 100
     assert (cosines < 0.96).mean() < 0.05
+
+
+@pytest.mark.parametrize("shift", [None, 0.0, 1e6])
+@pytest.mark.parametrize("kept", [4, 9])
+def test_powers_in_float32_are_those_in_float64(shift, kept):
+    """Over eight decades, and where a mean is a million times as large as what varies."""
+    generator = np.random.default_rng(0)
+    rotation = ds.group.random_rotation(9, 1)[:kept]
+    spread = np.geomspace(1, 1e-8, 9) if shift is None else np.ones(9)
+    mean = None if shift is None else np.full(9, shift)
+    signals = (generator.exponential(size=(3000, 9)) * spread) @ ds.group.random_rotation(9, 1)
+    rows = signals if mean is None else signals + mean
+    y = signals @ rotation.T
+    moments = [HigherMoments(rotation, np.sqrt(np.mean(y**2, axis=0)), mean) for _ in range(2)]
+    moments[0].add(rows[:1000])
+    moments[1].add(rows[1000:])
+    moments[0].merge(moments[1])
+    np.testing.assert_allclose(moments[0].fourth(2.0), (y**2).T @ y**2 / 16, rtol=1e-5)
+    left = np.maximum((signals**2).sum(axis=1) - (y**2).sum(axis=1), 0)
+    expected = left @ y**2 / 16
+    np.testing.assert_allclose(moments[0].tail(2.0), expected, rtol=1e-5, atol=1e-9 * y.var())
+    third = (rows @ rotation.T) ** 3
+    skewness = third.sum(axis=0) / np.sqrt((third**2).sum(axis=0))
+    np.testing.assert_allclose(moments[0].skewness(), skewness, rtol=1e-4, atol=1e-4)
 
 
 def test_a_bare_matrix_has_no_signs():
