@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._util.validate import Array, check_real, check_unmasked, matrix
+from .ahead import read_ahead
 from .plain import batch_array, check_function, plain_array
 
 # Entries of a block, whose float64 copy stays in the cache, unless the rows are so long that BLAS is given
@@ -148,23 +149,22 @@ class Rows(Source):
 
     def blocks(self) -> Iterator[Array]:
         """Yield blocks of rows."""
-        step = self._slab()
-        for start in range(0, self.m, step):
-            # Not beyond m: some datasets refuse what a NumPy slice allows.
-            slab = np.asarray(self._rows[start : min(start + step, self.m)])
+        in_memory = isinstance(self._rows, np.ndarray)
+        for slab in self._slabs() if in_memory else read_ahead(self._slabs()):
             yield from _split(self.name, slab)
 
     def whole(self) -> Array:
         """Return all rows at once: an array that is in memory, or mapped to it, as it is."""
         return matrix(self.name, np.asarray(self._rows), finite=False)
 
-    def _slab(self) -> int:
-        """Rows to read at once: whole chunks, where the file has chunks of a fair size."""
+    def _slabs(self) -> Iterator[NDArray[Any]]:
+        """Read whole chunks at once, where the file has chunks of a fair size."""
         rows = block_rows(self.n)
-        chunks = getattr(self._rows, "chunks", None)
-        tall = int(chunks[0]) if chunks else 1
+        tall = int((getattr(self._rows, "chunks", None) or [1])[0])
         whole = tall * max(1, rows // tall)
-        return whole if whole * self.n <= SLAB else rows
+        step = whole if whole * self.n <= SLAB else rows
+        for start in range(0, self.m, step):  # not beyond m: some refuse what a NumPy slice allows
+            yield np.asarray(self._rows[start : min(start + step, self.m)])
 
 
 class Batches(Source):
