@@ -15,7 +15,7 @@ VARIANTS = [name for name in core.VARIANTS if importlib.util.find_spec(f"descram
 # What the package adds to the names of a variant.
 OWN = {"VARIANTS", "variant"}
 # What the stub needs to say it all.
-TYPES = {"Real", "AnyReal", "Outcome", "RidgeLikelihood"}
+TYPES = {"Real", "AnyReal", "Outcome"}
 DTYPES = (np.float32, np.float64)
 
 

@@ -84,11 +84,11 @@ smooth_l1 = _compiled.smooth_l1
 spread = _compiled.spread
 total_variation = _compiled.total_variation
 
-# Optimizers, Gram matrices, products
+# Optimizers, Gram matrices, products, ridges
 CayleyChart = _compiled.CayleyChart
 GramSum = _compiled.GramSum
+RidgeLikelihood = _compiled.RidgeLikelihood
 mixing = _compiled.mixing
 cayley_lbfgs = _compiled.cayley_lbfgs
 multiply = _compiled.multiply
 riemannian_lbfgs = _compiled.riemannian_lbfgs
-ridge_likelihood = _compiled.ridge_likelihood

@@ -35,7 +35,7 @@ class Likelihood:
     def __init__(self, spectra: Array, frequency: Array) -> None:
         self.spectra, self.frequency = spectra, frequency.astype(spectra.dtype)
         self.step = float(frequency[1] - frequency[0])
-        self._core = core.ridge_likelihood(spectra, self.frequency, RESOLUTION)
+        self._core = core.RidgeLikelihood(spectra, self.frequency, RESOLUTION)
 
     @property
     def share(self) -> Array:
