@@ -68,7 +68,25 @@ def test_polar_is_the_nearest_orthogonal_matrix(n, seed):
     np.testing.assert_allclose(group.polar(m), scipy.linalg.polar(m)[0], atol=tolerance)
 
 
-@pytest.mark.parametrize("m", [np.zeros((3, 3)), np.ones((4, 4))])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1e-3, 0.02, 1e30])
+def test_polar_of_many_units(scale, dtype):
+    """Near an orthogonal matrix, where a few steps are enough, and far from one."""
+    n = 120
+    eps = np.finfo(dtype).eps
+    m = (np.eye(n) + scale * np.random.default_rng(0).standard_normal((n, n))).astype(dtype)
+    p = group.polar(m)
+    assert p.dtype == dtype
+    assert np.abs(p @ p.T - np.eye(n)).max() < 100 * eps
+    # The other polar factor is symmetric and positive.
+    stretch = p.T.astype(np.float64) @ (m / np.abs(m).max())
+    assert np.abs(stretch - stretch.T).max() < 100 * eps
+    assert np.linalg.eigvalsh((stretch + stretch.T) / 2).min() > 0
+
+
+@pytest.mark.parametrize(
+    "m", [np.zeros((3, 3)), np.ones((4, 4)), np.eye(120)[:, :1] * np.ones(120)]
+)
 def test_polar_of_a_singular_matrix(m):
     with pytest.raises(ValueError, match="singular"):
         group.polar(m)

@@ -11,12 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _core as core
+from .._util import lapack
 from .._util.arrays import keeps_kind
 from .._util.seeds import generator_of
 from .._util.threads import computes, computing
 from .._util.validate import Array, check_squares, square
 from ..errors import ChartError
 from .checks import angles, cayley_generator, orthogonal, skew, unpacked
+
+# Units from which a singular value decomposition is faster than the thirty steps to a polar factor from afar.
+MANY = 100
 
 __all__ = [
     "cayley",
@@ -181,7 +185,9 @@ def log(P: ArrayLike) -> Array:
 @keeps_kind
 @computes
 def polar(M: ArrayLike) -> Array:
-    """Nearest orthogonal matrix in the Frobenius norm, by Newton-Schulz iteration.
+    """Nearest orthogonal matrix in the Frobenius norm.
+
+    By Newton-Schulz steps; from 100 units on, and not near an orthogonal matrix, by the singular value decomposition.
 
     Parameters
     ----------
@@ -197,7 +203,17 @@ def polar(M: ArrayLike) -> Array:
     ValueError
         If M is not square and finite, or is singular to working precision.
     """
-    return core.polar(square("M", M))
+    m = square("M", M)
+    n = len(m)
+    with np.errstate(over="ignore", invalid="ignore"):
+        near = n < MANY or np.linalg.norm(m.T @ m - np.eye(n)) < 1
+    if near:
+        return core.polar(m)
+    u, s, vt = lapack.svd(m)
+    if s[-1] <= np.sqrt(n) * np.finfo(m.dtype).eps * s[0]:
+        raise ValueError("M is singular to working precision: its nearest rotation is not unique")
+    nearest: Array = u @ vt
+    return nearest
 
 
 def _same_size(first: Array, G: ArrayLike) -> tuple[Array, Array]:
