@@ -137,8 +137,46 @@ def test_estimators_are_cloned_and_seeded():
         ds.controls(StandardScaler(), Y, inputs=X)
     with pytest.raises(TypeError, match="inputs must be given with an estimator"):
         ds.controls(estimator, Y)
-    with pytest.raises(ValueError, match="controls of kind 'once' only"):
-        ds.controls(estimator, Y, inputs=X, kind="anew")
+    for stuck in (estimator, make_pipeline(StandardScaler(), estimator)):
+        with pytest.raises(
+            ValueError, match="controls of kind 'once' only; for 'anew' give a function"
+        ):
+            ds.controls(stuck, Y, inputs=X, kind="anew")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_estimators_that_take_batches_learn_the_mean_of_targets_drawn_anew():
+    pytest.importorskip("sklearn")
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+    estimator = MLPRegressor(
+        hidden_layer_sizes=(6,),
+        activation="tanh",
+        max_iter=60,
+        batch_size=32,
+        learning_rate_init=0.01,
+    )
+    far = Y + 3
+    made = ds.controls(estimator, far, 2, inputs=X, kind="anew")
+    assert len({x.linear(1).weight.tobytes() for x in made}) == 2
+    again = ds.controls(estimator, far, 1, inputs=X, kind="anew")
+    np.testing.assert_array_equal(again[0](X), made[0](X))
+    once = ds.controls(estimator, far, 2, inputs=X)
+    spread = np.mean((far - far.mean(axis=0)) ** 2)
+    for network, other in zip(made, once, strict=True):
+        found = network(X)
+        assert np.mean((found.mean(axis=0) - far.mean(axis=0)) ** 2) < 0.1 * spread
+        # Targets that are permuted once and for all are learnt by heart, more than those drawn anew.
+        assert np.mean(np.var(found, axis=0)) < 0.7 * np.mean(np.var(other(X), axis=0))
+    assert not hasattr(estimator, "coefs_")
+    labels = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
+    classifier = MLPClassifier(hidden_layer_sizes=(5,), max_iter=3)
+    assert ds.controls(classifier, labels, 1, inputs=X, kind="anew")[0].n_out == 3
+    for setting in ({"early_stopping": True}, {"solver": "sgd", "learning_rate": "adaptive"}):
+        with pytest.raises(ValueError, match="MLPRegressor must have neither early_stopping nor"):
+            ds.controls(estimator.set_params(**setting), Y, inputs=X, kind="anew")
+    with pytest.raises(ValueError, match="must be one label per row"):
+        ds.controls(classifier, np.eye(2)[labels % 2], inputs=X, kind="anew")
 
 
 def test_refitted_controls_learn_only_from_true_targets():

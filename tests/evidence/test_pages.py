@@ -7,7 +7,8 @@ import pytest
 import descrambler as ds
 from descrambler.cli._demo import DEMO_INPUTS, DEMO_NULL_INPUTS, deernet_setting
 from descrambler.evidence._claims import claims, measure
-from descrambler.evidence._interpret import _chosen, _detectors
+from descrambler.evidence._draws import chosen_rows
+from descrambler.evidence._interpret import _detectors
 from descrambler.evidence._study import Study
 
 PAGE = Path(__file__).parents[2] / "docs" / "deernet.md"
@@ -29,7 +30,7 @@ SAID = {
 def measured():
     network = ds.deer.pretrained()
     traces, axes, settings = deernet_setting(DEMO_INPUTS)
-    chosen = _chosen(len(traces), DEMO_NULL_INPUTS, 0)
+    chosen = chosen_rows(len(traces), DEMO_NULL_INPUTS, 0)
     study = Study(network, traces[chosen])
     given = {"detectors": ds.evidence.detectors.DETECTORS, **settings}
     family = claims(network, _detectors(network, given), axes, len(chosen))

@@ -15,7 +15,8 @@ from ..evidence._verdicts import LEVEL
 def findings_record(result: Interpretation, options: argparse.Namespace) -> dict[str, Any]:
     """Return the findings with all that is needed to check and to repeat them."""
     return _common(result, options) | {
-        "findings": [finding.to_dict() for finding in result.findings]
+        "doubt": result.doubt,
+        "findings": [finding.to_dict() for finding in result.findings],
     }
 
 
@@ -26,7 +27,8 @@ def panel_record(panel: Panel, options: argparse.Namespace) -> dict[str, Any]:
         finding._asdict() | {"values": finding.values.tolist(), "sentence": finding.sentence}
         for finding in panel.findings
     ]
-    return _common(first, options) | {"findings": findings}
+    doubts = [each.doubt for each in panel.interpretations]
+    return _common(first, options) | {"doubts": doubts, "findings": findings}
 
 
 def _common(result: Interpretation, options: argparse.Namespace) -> dict[str, Any]:

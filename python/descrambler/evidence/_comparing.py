@@ -39,6 +39,8 @@ class Evidence:
         A difference between the recipes of the controls and of the network; empty if none is known.
     initial : ndarray, shape (d,), or None
         Values of the network before training.
+    doubt : str
+        Why the network does not seem to do its task; empty if nothing speaks against it.
     """
 
     family: Sequence[Claim]
@@ -47,6 +49,7 @@ class Evidence:
     shown: Sequence[bool] | None
     recipe: str
     initial: Array | None = None
+    doubt: str = ""
 
     def judge(self, observed: Array) -> list[Judgement]:
         """Judge the values of all claims."""
@@ -64,6 +67,7 @@ class Evidence:
                 if self.initial is not None:
                     before = float(self.initial[j])
                     verdict = beyond_initial(claim.detector, float(observed[j]), before, verdict)
+                verdict = verdict.doubted(self.doubt)
             judged.append(Judgement(nulls, controls, verdict))
         return judged
 

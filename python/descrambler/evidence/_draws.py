@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._util.parallel import Executor, Map, mapping
 from .._util.progress import Progress, reporting
@@ -15,12 +16,26 @@ from ._claims import Claim, measure, reached, strengths
 from ._significance import Mask, settled
 from ._study import Study
 from ._verdicts import LEVEL
-from .nulls import Null, Setting, draw
+from .nulls import KINDS, Null, Setting, draw
 
 FIRST, BATCH = 20, 10
 """Draws of each kind before the first look at the verdicts, and between two looks."""
 
 Report = Callable[[int, str], None]
+
+
+def generator(entropy: int, place: int) -> np.random.Generator:
+    """Return numbers of their own, beside those of the draws of the null kinds."""
+    key = (len(KINDS) + place,)
+    return np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=key))
+
+
+def chosen_rows(available: int, count: int, entropy: int) -> NDArray[np.intp] | None:
+    """Return the row numbers of the inputs that findings, nulls and controls share; None for all."""
+    if available <= count:
+        return None
+    chosen = generator(entropy, 0).choice(available, count, replace=False)
+    return np.sort(chosen)
 
 
 def measured_controls(

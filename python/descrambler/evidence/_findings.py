@@ -133,20 +133,21 @@ def judge(
     rng: np.random.Generator,
     recipe: str = "",
     initial: Array | None = None,
+    doubt: str = "",
 ) -> tuple[Finding, ...]:
     """Turn values, their null draws and their controls into findings.
 
     Rows of values are networks, columns are claims; NaN if a claim has no value or a null does not
     apply. The controls of the kind "true" were trained on the true targets; `recipe` is a difference
     between the recipes of the controls and of the network; `initial` holds the values of the network before
-    training, shape (d,). `uncertainty` is that of the values, shape
+    training, shape (d,); `doubt` says why it does not seem to do its task. `uncertainty` is that of the values, shape
     (d,). `places` holds the study and the axes of each claim, for the sentence.
     """
     true = controls.get(TRUE)
     kinds = {kind: values for kind, values in controls.items() if kind != TRUE}
     shown = None if true is None else shown_by(family, true, kinds)
     by_name = {null.name: values for null, values in draws.items()}
-    evidence = Evidence(family, by_name, kinds, shown, recipe, initial)
+    evidence = Evidence(family, by_name, kinds, shown, recipe, initial, doubt)
     judged = evidence.judge(observed)
     stable = stability(evidence, observed, uncertainty, judged, rng)
     needed = detectable_values(family, [*draws.values(), *kinds.values()])

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, cast, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .._util.parallel import Executor
 from .._util.progress import Progress
@@ -26,13 +26,14 @@ from ._checks import (
     other_recipe,
 )
 from ._claims import claims, measure, widest_link, with_flaws
-from ._draws import measured_controls, measured_nulls
+from ._draws import chosen_rows, generator, measured_controls, measured_nulls
 from ._findings import judge
 from ._given import are_several, as_inputs, as_network
 from ._interpretation import Interpretation
 from ._panel import Panel, interpret_each
 from ._stability import uncertainties
 from ._study import Study
+from ._task import doubt_about
 from ._usage import relative_error, target_rows, with_usage
 from .detectors import DETECTORS, Axes, Detector, kernel_order, reference_inverse, rejection
 from .detectors._reference import reference_matrix
@@ -150,9 +151,10 @@ def interpret(
         A known linear map from outputs to inputs, ``inputs = reference @ outputs``, that the network may
         have learnt to invert, such as ``ds.deer.kernel(time, distance)`` for DEER.
     targets : array_like, shape (m, n_out), or "outputs", optional
-        True outputs for these inputs, or the network's own. Each feature that can be removed is then
-        removed, and the change of the squared error compared with equal random removals:
-        `Finding.used`.
+        True outputs for these inputs, in the units of the outputs, or the network's own. Each feature
+        that can be removed is then removed, and the change of the squared error compared with equal
+        random removals: `Finding.used`. With true outputs, no claim is "learnt" if those of the network
+        are no closer to them than to permuted ones, or than those of the controls on shuffled targets.
     nuisance, wanted : array_like, shape (any, n_in), optional
         Directions of the inputs that the network should ignore, such as differences between baselines,
         and those that it should respond to, such as differences between noise-free signals. Pass both.
@@ -221,7 +223,7 @@ def _interpret(
     given = check_controls(network, controls)
     entropy = seed_of(options["random_state"])
     wished = target_rows(options["targets"], study)
-    chosen = _chosen(len(study.inputs), max(null_inputs, widest_link(network)), entropy)
+    chosen = chosen_rows(len(study.inputs), max(null_inputs, widest_link(network)), entropy)
     shared = study.inputs if chosen is None else study.inputs[chosen]
     n_distinct = check_inputs(shared)
     axes = Axes(
@@ -243,14 +245,19 @@ def _interpret(
     control_values = measured_controls(given, setting, family, *work)
     draws = measured_nulls(kinds, setting, family, observed, nulls, entropy, *work)
     recipe = other_recipe(network, given)
-    halves, again = (_generator(entropy, len(KINDS) + place) for place in (2, 3))
+    usage, halves, again, permuted = (generator(entropy, place) for place in range(1, 5))
     unsure = uncertainties(measured, family, observed, halves, *work[:2])
     places = [(measured, axes)] * len(family)
     before = None if setting.initial is None else measure(Study(setting.initial, shared), family)
-    findings = judge(places, family, observed, draws, control_values, unsure, again, recipe, before)
-    if wished is not None:
-        rows = wished if chosen is None else wished[chosen]
-        findings = with_usage(measured, family, findings, rows, _generator(entropy, len(KINDS) + 1))
+    rows = wished if wished is None or chosen is None else wished[chosen]
+    doubt = ""
+    if rows is not None and not isinstance(options["targets"], str):
+        doubt = doubt_about(network, shared, rows, given, permuted)
+    findings = judge(
+        places, family, observed, draws, control_values, unsure, again, recipe, before, doubt
+    )
+    if rows is not None:
+        findings = with_usage(measured, family, findings, rows, usage)
     return Interpretation(
         study=study,
         findings=findings,
@@ -261,6 +268,7 @@ def _interpret(
         setting=setting,
         seed=entropy,
         prediction_error=None if wished is None else relative_error(study, wished),
+        doubt=doubt,
     )
 
 
@@ -283,17 +291,3 @@ def _detectors(network: Network, options: Options) -> tuple[Detector, ...]:
     directions = checked_directions(options["nuisance"], options["wanted"], network.n_in)
     first = reference_inverse(kernel), kernel_order(kernel)
     return *first, *checked_detectors(options["detectors"] or ()), rejection(*directions)
-
-
-def _chosen(available: int, count: int, entropy: int) -> NDArray[np.intp] | None:
-    """Return the row numbers of the inputs that findings, nulls and controls share; None for all."""
-    if available <= count:
-        return None
-    rng = _generator(entropy, len(KINDS))
-    chosen: NDArray[np.intp] = np.sort(rng.choice(available, count, replace=False))
-    return chosen
-
-
-def _generator(entropy: int, place: int) -> np.random.Generator:
-    """Numbers of their own, beside those of the draws of the null kinds."""
-    return np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(place,)))

@@ -86,6 +86,9 @@ class Interpretation(Showing):
         Every draw gets its own seed from it.
     prediction_error : float or None
         Mean squared error on the targets, as a share of their variance; None where none were given.
+    doubt : str
+        Why the network does not seem to do the task of the targets, so that no claim is "learnt"; empty if
+        it does, or no true targets were given.
     """
 
     study: Study
@@ -97,6 +100,7 @@ class Interpretation(Showing):
     setting: Setting
     seed: int
     prediction_error: float | None = None
+    doubt: str = ""
 
     @property
     def n_controls(self) -> dict[str, int]:
@@ -268,24 +272,9 @@ class Interpretation(Showing):
 
     def _arrays(self) -> dict[str, ArrayLike]:
         names = (
-            "what",
-            "where",
-            "value",
-            "uncertainty",
-            "unit",
-            "rotation_matters",
-            "threshold",
-            "margin",
-            "effect",
-            "p",
-            "p_floor",
-            "n_draws",
-            "stability",
-            "detectable",
-            "strongest",
-            "verdict",
-            "used",
-            "sentence",
+            *("what", "where", "value", "uncertainty", "unit", "rotation_matters", "threshold"),
+            *("margin", "effect", "p", "p_floor", "n_draws", "stability", "detectable"),
+            *("strongest", "verdict", "used", "sentence"),
         )
         arrays: dict[str, ArrayLike] = {
             name: np.array([getattr(finding, name) for finding in self.findings]) for name in names

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,9 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 from .._util.parallel import Executor, mapping
 from .._util.progress import Progress, reporting
 from .._util.seeds import seed_of
-from .._util.validate import choice, require_extra
+from .._util.validate import choice
 from ..network._network import Network
 from ..readers import load
+from ._estimators import anew, once, states
 from ._verdicts import LEAST_CONTROLS, REQUIRED
 
 Kind = Literal["once", "anew"]
@@ -79,7 +80,11 @@ def controls(
     kind : {"once", "anew"}
         "once": `fit` gets the targets with their rows permuted, another permutation for each control.
         "anew": `fit` gets a function ``targets(rows, step)``, which returns targets of random rows, drawn
-        anew at every step. Training that takes only arrays can make "once" only.
+        anew at every step. Training that takes only arrays can make "once" only. For scikit-learn's
+        perceptrons (solver "adam" or "sgd") a clone's `partial_fit` gets one batch at a time, in an order
+        from the seed, for as many passes as one fit to the true targets takes (its `n_iter_`). So they
+        are trained as long as the network: `fit` would stop early, since on such targets the loss does
+        not fall. Other estimators can make "once" only.
     random_state : int, Generator or None
         Seed; each control gets its own permutation and seed from it.
     folder : path, optional
@@ -103,13 +108,13 @@ def controls(
         If an argument is of the wrong kind or value, `fit` ignores its seed, two controls are equal, or
         the folder holds controls of other targets.
     """
-    train = _training(fit, inputs, kind)
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}")
     values = np.asarray(targets)
     if values.ndim < 1 or len(values) < 2:
         raise ValueError(f"targets must have at least 2 rows, got shape {values.shape}")
     choice("kind", kind, REQUIRED)
+    train = _training(fit, inputs, values, kind)
     made = _Making(train, values, kind, seed_of(random_state), _folder(folder))
     networks: list[Network] = []
     with (
@@ -131,7 +136,9 @@ def controls(
     return networks
 
 
-def _training(fit: Any, inputs: ArrayLike | None, kind: Kind) -> Callable[[Any, int], Any]:
+def _training(
+    fit: Any, inputs: ArrayLike | None, targets: Targets, kind: Kind
+) -> Callable[[Any, int], Any]:
     """Return the training as a function of targets and seed."""
     if not hasattr(fit, "get_params"):
         if not callable(fit):
@@ -144,28 +151,9 @@ def _training(fit: Any, inputs: ArrayLike | None, kind: Kind) -> Callable[[Any, 
         return fit  # type: ignore[no-any-return]
     if inputs is None:
         raise TypeError("inputs must be given with an estimator")
-    if kind == "anew":
-        raise ValueError(
-            "an estimator's fit takes arrays, so it can make controls of kind 'once' only; for 'anew' give a function that calls "
-            "partial_fit(inputs[rows], targets(rows, step))"
-        )
-    if not _states(fit):
+    if not states(fit):
         raise ValueError(f"fit must have a random_state, which {type(fit).__name__} has not")
-    return partial(_fitted, fit, inputs)
-
-
-def _fitted(estimator: Any, inputs: ArrayLike, targets: Any, seed: int) -> Any:
-    base = require_extra("sklearn.base", "sklearn", "fitting an estimator")
-    return (
-        base.clone(estimator)
-        .set_params(**dict.fromkeys(_states(estimator), seed))
-        .fit(inputs, targets)
-    )
-
-
-def _states(estimator: Any) -> list[str]:
-    """Names of the seeds of an estimator and of those in it, such as the steps of a pipeline."""
-    return [x for x in estimator.get_params() if x.rpartition("__")[2] == "random_state"]
+    return anew(fit, inputs, targets) if kind == "anew" else once(fit, inputs)
 
 
 def _folder(folder: str | os.PathLike[str] | None) -> Path | None:

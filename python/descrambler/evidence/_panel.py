@@ -123,9 +123,9 @@ class Panel:
         return rows
 
     def _headline(self) -> str:
-        return (
-            f"{len(self.interpretations)} networks; number of networks by verdict, for each claim"
-        )
+        doubted = sum(bool(each.doubt) for each in self.interpretations)
+        note = f"; {doubted} of them do not seem to do the task of the targets" if doubted else ""
+        return f"{len(self.interpretations)} networks{note}; number of networks by verdict, for each claim"
 
     def summary(self) -> str:
         """Return in how many networks each claim is learnt, present or explained: a sentence per line."""

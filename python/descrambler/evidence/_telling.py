@@ -29,10 +29,11 @@ def headline(result: Interpretation) -> str:
     words = ", ".join(
         f"{n} {word.removesuffix(' by')}" for word, n in counts(result.findings).items() if n
     )
+    doubt = f". Nothing is called learnt: {result.doubt}" if result.doubt else ""
     return (
         f"{len(result.findings)} claims: {words or 'none'}. Up to {result.n_nulls} draws of each of "
         f"{len(result.kinds)} null kinds, {_controls(result)}, all on the same {result.n_null_inputs} inputs; p "
-        "corrected for the family"
+        f"corrected for the family{doubt}"
     )
 
 

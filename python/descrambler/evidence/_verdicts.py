@@ -79,6 +79,13 @@ class Verdict(NamedTuple):
     decided_by: str
     note: str = ""
 
+    def doubted(self, doubt: str) -> Verdict:
+        """Return what is left of a verdict where there is doubt that the network does its task."""
+        if not doubt or self.word not in (LEARNT, PRESENT):
+            return self
+        note = "; ".join(part for part in (self.note, doubt) if part)
+        return Verdict(PRESENT, self.decided_by, note)
+
 
 def kind_of(verdict: str) -> str:
     """Return the kind of a verdict, one of `ORDER`."""
