@@ -1,10 +1,10 @@
-"""Networks that do not do the task: how many have a claim called learnt, with and without their targets given.
+"""Networks that do not do the task: how many have a claim called learnt, without and with the targets given.
 
     python benchmarks/useless_tasks.py [--judged 40] [--write docs/nulls.md]
 
 Networks 16-8-16 of one recipe (that of `ds.refit_controls`) on simulated DEER traces. They were trained on the true
-targets, on shuffled or constant ones, or on inputs whose columns were in another order; some were not trained. All
-are judged on the true inputs and targets, beside the same 19 controls of each kind; no network is its own control.
+targets, on shuffled or constant ones, on those of another task, or on inputs whose columns were in another order; some
+were not trained. All are judged on the true inputs and targets, beside the same 19 controls of each kind; no network is its own control.
 The nulls are drawn only for networks with a claim beyond both kinds of controls: they can only take verdicts away.
 """
 
@@ -23,8 +23,8 @@ from descrambler.evidence._checks import distinct_rows
 from descrambler.evidence._claims import claims, measure
 from descrambler.evidence._comparing import Evidence
 from descrambler.evidence._study import Study
-from descrambler.evidence._task import doubt_about
-from descrambler.evidence._verdicts import LEARNT, LEAST_CONTROLS
+from descrambler.evidence._task import doubt_about, permutation_p
+from descrambler.evidence._verdicts import LEARNT, LEAST_CONTROLS, LEVEL
 from descrambler.evidence.detectors import DETECTORS, Axes, kernel_order, reference_inverse
 
 N, UNITS, INPUTS = 16, 8, 600
@@ -43,18 +43,25 @@ def trained(x: np.ndarray, y: np.ndarray, judged: int) -> tuple[dict, dict]:
     )
     n = LEAST_CONTROLS + judged
     made = ds.refit_controls(shape, x, y, n, n_true=judged, random_state=0, **RECIPE)
-    mean = np.tile(y.mean(axis=0), (len(y), 1))
-    constant = ds.refit_controls(shape, x, mean, 1, n_true=judged, random_state=1, **RECIPE)
+    unit = np.std(y) / np.std(x)
+    others = {
+        "constant targets (their mean)": np.tile(y.mean(axis=0), (len(y), 1)),
+        "another task: the targets, last output first": y[:, ::-1],
+        "another task: the inputs themselves": unit * x,
+        "another task: the slope of the inputs": 3 * unit * np.diff(x, axis=1, append=x[:, -1:]),
+    }
     controls = {kind: made[kind][:LEAST_CONTROLS] for kind in ("once", "anew")}
     return controls, {
         TRUE: made["true"],
         "targets shuffled once": made["once"][LEAST_CONTROLS:],
         "targets shuffled anew": made["anew"][LEAST_CONTROLS:],
-        "constant targets (their mean)": constant["true"],
         "inputs with their columns in another order": [
             reordered(*item) for item in enumerate(made["true"])
         ],
         RANDOM: [network.initial for network in made["true"]],
+    } | {
+        name: ds.refit_controls(shape, x, z, 1, n_true=judged, random_state=1, **RECIPE)["true"]
+        for name, z in others.items()
     }
 
 
@@ -80,11 +87,12 @@ def table(judged: int) -> str:
     }
     evidence = Evidence(family, {}, values, None, "")
     lines = [
-        "| trained on | a claim learnt, without `targets=` | a claim learnt, with `targets=` | error, in % of the variance of the targets |",
-        "|---|---|---|---|",
+        "| trained on | error, in % of the variance of the targets | below that on permuted targets | and below that of controls | a claim learnt, without `targets=` | with `targets=` |",
+        "|---|---|---|---|---|---|",
     ]
     for name, some in networks.items():
-        learnt, kept, errors = [], [], []
+        counts: dict[str, list[bool]] = {"permuted": [], "no doubt": [], "without": [], "with": []}
+        errors = []
         for network in some:
             judgements = evidence.judge(measure(Study(network, x), family))
             found = any(j.verdict is not None and j.verdict.word == LEARNT for j in judgements)
@@ -93,13 +101,13 @@ def table(judged: int) -> str:
                 result = ds.interpret(network, x, **options)
                 found = any(finding.verdict == LEARNT for finding in result.findings)
             doubt = doubt_about(network, x, y, controls, np.random.default_rng(0))
-            learnt.append(found)
-            kept.append(found and not doubt)
-            errors.append(
-                np.mean(np.square(network(x) - y)) / np.mean(np.square(y - y.mean(axis=0)))
-            )
+            p = permutation_p(network(x), y, np.random.default_rng(0))
+            flags = p <= LEVEL, not doubt, found, found and not doubt
+            for flag, column in zip(flags, counts.values(), strict=True):
+                column.append(flag)
+            errors.append(np.mean((network(x) - y) ** 2) / np.mean((y - y.mean(axis=0)) ** 2))
         span = f"{100 * min(errors):.3g} to {100 * max(errors):.3g}"
-        lines.append(f"| {name} | {share(learnt)} | {share(kept)} | {span} |")
+        lines.append(f"| {name} | {span} | {' | '.join(map(share, counts.values()))} |")
         print(lines[-1], flush=True)
     return "\n".join(lines)
 
