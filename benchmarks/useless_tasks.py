@@ -1,6 +1,6 @@
 """Networks that do not do the task: how many have a claim called learnt, without and with the targets given.
 
-    python benchmarks/useless_tasks.py [--judged 40] [--write docs/nulls.md]
+    python benchmarks/useless_tasks.py [--judged 30] [--write docs/nulls.md]
 
 Networks 16-8-16 of one recipe (that of `ds.refit_controls`) on simulated DEER traces. They were trained on the true
 targets, on shuffled or constant ones, on those of another task, or on inputs whose columns were in another order; some
@@ -115,7 +115,7 @@ def table(judged: int) -> str:
 def main() -> None:
     """Train, judge and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--judged", type=int, default=40, help="networks of each training")
+    parser.add_argument("--judged", type=int, default=30, help="networks of each training")
     parser.add_argument("--write", type=Path, help="page whose table is replaced")
     options = parser.parse_args()
     found = table(options.judged)
