@@ -30,8 +30,9 @@ class RidgeLikelihood {
  public:
   // Rows of `spectra` are distributions over `frequency`, whose points are evenly spaced; `resolution`
   // is the standard deviation of the line of one wave.
-  RidgeLikelihood(Matrix<T> spectra, const Vector<T>& frequency, double resolution)
-      : spectra_(std::move(spectra)),
+  RidgeLikelihood(Matrix<T> spectra, const Vector<T>& frequency, double resolution, Poll poll)
+      : poll_(std::move(poll)),
+        spectra_(std::move(spectra)),
         frequency_(frequency.transpose()),
         step_(double(frequency(1)) - double(frequency(0))),
         least_variance_(resolution * resolution + step_ * step_ / 12),
@@ -70,7 +71,10 @@ class RidgeLikelihood {
     const Index n = share_.size();
     RidgeSlopes found{decltype(RidgeSlopes::scores)(n, 3), Eigen::Matrix3d::Zero(),
                       Vector<double>::Zero(n), decltype(RidgeSlopes::share_slope)(n, 3), 0};
-    for (Index k = 0; k < n; ++k) add_slopes(k, found);
+    for (Index k = 0; k < n; ++k) {
+      poll_();
+      add_slopes(k, found);
+    }
     return found;
   }
 
@@ -94,6 +98,7 @@ class RidgeLikelihood {
   void place(const Theta& theta) {
     const auto size = double(frequency_.size());
     for (Index k = 0; k < lever_.size(); ++k) {
+      poll_();
       Line& line = lines_[k];
       line.center = std::exp(std::clamp(theta(0) + theta(1) * lever_(k), -8.0, 8.0));
       line.spread = std::pow(std::exp(theta(2)) * line.center, 2);
@@ -188,6 +193,7 @@ class RidgeLikelihood {
     return !(share <= least_share && slope <= 0) && !(share >= most_share && slope >= 0);
   }
 
+  Poll poll_;
   Matrix<T> spectra_;
   Row frequency_;
   double step_, least_variance_;
