@@ -23,6 +23,7 @@ SECTIONS = (
     "orthomax",
     "evaluation",
     "precision",
+    "mixed",
     "exact",
     "cayley",
     "gram",
