@@ -586,7 +586,9 @@ def test_interpret_with_controls_reference_and_targets(tmp_path, capsys):
     common += ["--targets", str(tmp_path / "y.npy"), "--json"]
     given = ["--controls", str(tmp_path / "controls"), "-o", str(tmp_path / "out")]
     assert main(["interpret", str(tmp_path / "net.npz"), *common, *given]) == 0
-    findings = json.loads(capsys.readouterr().out)["findings"]
+    shown = json.loads(capsys.readouterr().out)
+    findings = shown["findings"]
+    assert shown["doubt"] == ""
     assert findings[0]["what"] == "inverse of the reference"
     assert {kind: c["n"] for kind, c in findings[0]["controls"].items()} == {"anew": 3, "once": 3}
     assert len(findings[0]["controls"]["once"]["values"]) == 3
@@ -594,8 +596,10 @@ def test_interpret_with_controls_reference_and_targets(tmp_path, capsys):
     several = [str(tmp_path / "net.npz"), str(tmp_path / "other.npz")]
     given = ["--controls", str(tmp_path / "controls" / "once"), "-o", str(tmp_path / "two")]
     assert main(["interpret", *several, *common, *given]) == 0
-    counted = json.loads(capsys.readouterr().out)["findings"]
-    assert all(len(row["verdicts"]) == 2 for row in counted)
+    shown = json.loads(capsys.readouterr().out)
+    assert all(len(row["verdicts"]) == 2 for row in shown["findings"])
+    assert shown["doubts"][0] == ""
+    assert shown["doubts"][1].startswith("the outputs are no closer to the targets than")
     assert (tmp_path / "two" / "other" / "findings.npz").exists()
     (tmp_path / "empty").mkdir()
     for wrong, message in (
