@@ -19,8 +19,8 @@ from .charts import inverse_cayley
 MOST_UNITS = 20_000
 """Largest rotation of low rank that `np.asarray` turns into a matrix."""
 
-# Least 1 / ||B^-1||_1 of a block B whose determinant has its sign in float32.
-_SAFE = 1e-4
+# Least 1 / ||B^-1||_1 of a block B whose determinant keeps its sign in spite of rounding.
+_SAFE = 1e-9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -245,20 +245,21 @@ def has_negative_determinant(orthogonal: Array) -> bool:
     """Sign of the determinant, from two blocks on the diagonal: ``det P = det P_11 / det P_22``.
 
     That is a quarter of the work. Where the blocks are close to singular, as in many permutations, it comes
-    from the whole. Float32 is enough: no singular value is near its rounding.
+    from the whole, for which float32 is enough: all its singular values are one.
     """
     half = len(orthogonal) // 2
     if half >= 64:
-        lu, negative = _lu(orthogonal[:half, :half])
+        lu, negative = _lu(orthogonal[:half, :half].T.astype(np.float64))
         # Both blocks have the same singular values below one.
-        if scipy.linalg.lapack.sgecon(lu, 1.0)[0] > _SAFE:
-            return negative != _lu(orthogonal[half:, half:])[1]
-    return _lu(orthogonal)[1]
+        if scipy.linalg.lapack.dgecon(lu, 1.0)[0] > _SAFE:
+            return negative != _lu(orthogonal[half:, half:].T.astype(np.float64))[1]
+    return _lu(orthogonal.T.astype(np.float32))[1]
 
 
-def _lu(matrix: Array) -> tuple[Array, bool]:
-    """LU decomposition of the transpose in float32, and whether its determinant is negative."""
-    lu, pivots, _ = scipy.linalg.lapack.sgetrf(matrix.T.astype(np.float32), overwrite_a=True)
+def _lu(transposed: Array) -> tuple[Array, bool]:
+    """LU decomposition in place, and whether the determinant is negative."""
+    (getrf,) = scipy.linalg.get_lapack_funcs(("getrf",), (transposed,))
+    lu, pivots, _ = getrf(transposed, overwrite_a=True)
     exchanges = np.count_nonzero(pivots != np.arange(len(pivots)))
     return lu, bool((exchanges + np.count_nonzero(np.diagonal(lu) < 0)) % 2)
 
