@@ -258,7 +258,8 @@ def has_negative_determinant(orthogonal: Array) -> bool:
 
 def _lu(transposed: Array) -> tuple[Array, bool]:
     """LU decomposition in place, and whether the determinant is negative."""
-    (getrf,) = scipy.linalg.get_lapack_funcs(("getrf",), (transposed,))
+    lapack = scipy.linalg.lapack
+    getrf = lapack.dgetrf if transposed.dtype == np.float64 else lapack.sgetrf
     lu, pivots, _ = getrf(transposed, overwrite_a=True)
     exchanges = np.count_nonzero(pivots != np.arange(len(pivots)))
     return lu, bool((exchanges + np.count_nonzero(np.diagonal(lu) < 0)) % 2)
