@@ -118,6 +118,22 @@ def rows(name: str, results: list[list[Told]]) -> list[str]:
     return lines
 
 
+def count(results: list[list[list[Told]]]) -> str:
+    """Say how many claims of all networks keep their kind of verdict, and how often sentences say so."""
+    columns = [
+        column
+        for of_network in results
+        for column in zip(*of_network, strict=True)
+        if np.isfinite(column[0].value)
+    ]
+    kept = [c for c in columns if len({kind_of(told.verdict) for told in c}) == 1]
+    called = sum(told.unstable for column in kept for told in column)
+    return (
+        f"Of {len(columns)} claims, {len(kept)} keep their kind of verdict in all runs; {called} of these "
+        f"{sum(map(len, kept))} verdicts were called unstable."
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
@@ -132,11 +148,14 @@ def main() -> None:
     options = parser.parse_args()
     head = ("network", "claim", "where", "verdicts", "same kind", "same words", "called unstable")
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    results = []
     with threadpool_limits(1):
         kept = read(options.keep)
         for which in PRETRAINED[: options.networks]:
-            lines += rows(name_of(which), runs(which, options, kept))
+            results.append(runs(which, options, kept))
+            lines += rows(name_of(which), results[-1])
             print("\n".join(lines), flush=True)
+    lines += ["", count(results)]
     if options.write is not None:
         write_section(options.write, "verdict stability", "\n".join(lines))
 
