@@ -1,6 +1,7 @@
 """Make public calls with a BLAS of two threads; print which were made, and which of them woke its second thread.
 
-A script, since a BLAS starts its threads when it is loaded: OPENBLAS_NUM_THREADS=2 blas_calls.py FOLDER.
+A script, since a BLAS starts its threads when it is loaded:
+OPENBLAS_NUM_THREADS=2 OPENBLAS_THREAD_TIMEOUT=30 blas_calls.py FOLDER.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from descrambler._util.threads import alone  # noqa: E402
 
 Calls: TypeAlias = Iterator[tuple[str, Callable[[], Any]]]
 
-# OpenBLAS shares products of matrices from 64 rows on, and of a matrix and a vector from 96 on.
-N, SAMPLES = 100, 160
-# Less than the time that its threads look for more work, in ms.
+# OpenBLAS shares products of square matrices from 64 rows on; with the AVX-512 instructions from some 110 on.
+N, SAMPLES = 128, 180
+# Less than the time that its threads look for more work (2**30 ticks of the clock), in ms of a busy processor.
 SPIN = 5.0
 RNG = np.random.default_rng(0)
 W = RNG.standard_normal((N, N))
@@ -171,12 +172,16 @@ def worked() -> float:
     return sum(int((worker / "schedstat").read_text().split()[0]) for worker in WORKERS) / 1e6
 
 
+def asleep() -> bool:
+    """Tell whether none of them runs, or waits for a processor."""
+    return all((worker / "stat").read_text().rpartition(")")[2].split()[0] == "S" for worker in WORKERS)
+
+
 def at_rest() -> float:
-    """Wait until all of them sleep: after work they look for more for a while."""
-    before = worked()
-    while time.sleep(0.05) or (now := worked()) != before:
-        before = now
-    return now
+    """Wait until all of them sleep, and return their processor time: after work they look for more for a while."""
+    while not asleep():
+        time.sleep(0.005)
+    return worked()
 
 
 def main(folder: Path) -> None:
@@ -188,7 +193,7 @@ def main(folder: Path) -> None:
     for name, call in chain.from_iterable(rooms):
         call()
         called.add(name)
-        if worked() != before:
+        if worked() != before or not asleep():
             now = at_rest()
             # The machine may wake a thread for a moment; one that had work has looked for more.
             if now - before > SPIN:

@@ -56,7 +56,7 @@ def calls(tmp_path_factory):
     done = subprocess.run(
         [sys.executable, str(SCRIPT), str(tmp_path_factory.mktemp("blas"))],
         capture_output=True, text=True, timeout=200, check=False,
-        env={**os.environ, **two, "MPLBACKEND": "agg"},
+        env={**os.environ, **two, "OPENBLAS_THREAD_TIMEOUT": "30", "MPLBACKEND": "agg"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
