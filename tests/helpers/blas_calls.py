@@ -174,7 +174,9 @@ def worked() -> float:
 
 def asleep() -> bool:
     """Tell whether none of them runs, or waits for a processor."""
-    return all((worker / "stat").read_text().rpartition(")")[2].split()[0] == "S" for worker in WORKERS)
+    return all(
+        (worker / "stat").read_text().rpartition(")")[2].split()[0] == "S" for worker in WORKERS
+    )
 
 
 def at_rest() -> float:
