@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
+
 from .measure import Row
 from .run import ROOT
 
-SECONDS = 1.5
+SECONDS, ROUNDS = 1.0, 7
 RATE = """
 import sys, time
 import numpy as np
@@ -29,23 +31,23 @@ print(count / (time.perf_counter() - start))
 
 
 def row(n: int) -> Row:
-    """Evaluations per second of two processes, over those of one with two threads."""
-    (together,) = _rates(n, 2, 1, SECONDS)
-    apart = sum(_rates(n, 1, 2, SECONDS))
+    """Evaluations per second of two processes, over those of one with two threads: medians, measured in turn."""
+    rounds = [(sum(_rates(n, 2, 1)), sum(_rates(n, 1, 2))) for _ in range(ROUNDS)]
+    together, apart = np.median(rounds, axis=0)
     return Row(
         f"n = {n}, Cayley value and gradient, two threads of one process",
         "two threads",
         "two processes, each evaluation",
-        1 / together,
-        1 / apart,
-        apart / together,
+        float(1 / together),
+        float(1 / apart),
+        float(np.median([processes / threads for threads, processes in rounds])),
         1 / 0.9,
     )
 
 
-def _rates(n: int, count: int, processes: int, seconds: float) -> list[float]:
+def _rates(n: int, count: int, processes: int) -> list[float]:
     """Evaluations per second of each of some processes that run at once."""
-    given = [sys.executable, "-c", RATE, str(n), str(count), str(seconds)]
+    given = [sys.executable, "-c", RATE, str(n), str(count), str(SECONDS)]
     pipe = subprocess.PIPE
     started = [
         subprocess.Popen(given, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)

@@ -57,26 +57,27 @@ void bind_optimizer_in(py::module_& m) {
 // One chart, its storage kept, in double precision: the benchmark of an evaluation calls it in a loop.
 struct CayleyChartOf {
   Evaluation evaluate;
+  Vector<double> here, gradient;
 };
 
 void bind_cayley_chart(py::module_& m) {
   py::class_<CayleyChartOf>(m, "CayleyChart")
       .def(py::init([](const AnyCriterion& criterion) {
-             return CayleyChartOf{
-                 cayley_evaluation(*criterion.in<double>(), Crew(SignalPoll(), threads_here()))};
+             const Crew crew(SignalPoll(), threads_here());
+             return CayleyChartOf{cayley_evaluation(*criterion.in<double>(), crew), {}, {}};
            }),
            py::arg("criterion"), py::keep_alive<1, 2>())
       .def(
           "value_and_gradient",
-          [](const CayleyChartOf& chart, const Array<double>& generator) {
-            const Vector<double> here = as_vector(generator);
-            Vector<double> gradient(here.size());
+          [](CayleyChartOf& chart, const Array<double>& generator) {
+            chart.here = as_vector(generator);
+            chart.gradient.resize(chart.here.size());
             double value;
             {
               const py::gil_scoped_release nogil;
-              value = chart.evaluate(here, gradient);
+              value = chart.evaluate(chart.here, chart.gradient);
             }
-            return py::make_tuple(value, to_array(gradient));
+            return py::make_tuple(value, to_array(chart.gradient));
           },
           py::arg("generator").noconvert());
 }

@@ -159,20 +159,28 @@ class Crew {
 #ifdef DESCRAMBLER_EACH  // benchmarks/harness/critical_path.cpp takes the time of every task
     if (DESCRAMBLER_EACH(count, [&](Index i) { task(i, 0); })) return;
 #endif
-    std::atomic<Index> next{0};
+    Helpers* const helpers = count > 1 && team_ ? team_->started() : nullptr;
+    const int threads = helpers ? workers() : 1;
+    std::vector<Share> shares(threads);
+    for (int w = 0; w < threads; ++w) {
+      shares[w].next = count * w / threads;
+      shares[w].end = count * (w + 1) / threads;
+    }
     const auto work = [&](int worker) {
-      for (Index i; (i = next.fetch_add(1)) < count;) {
-        if (worker == 0) poll_();
-        task(i, worker);
+      for (int w = 0; w < threads; ++w) {
+        Share& share = shares[(worker + w) % threads];
+        for (Index i; (i = share.next.fetch_add(1)) < share.end;) {
+          if (worker == 0) poll_();
+          task(i, worker);
+        }
       }
     };
-    Helpers* const helpers = count > 1 && team_ ? team_->started() : nullptr;
     if (!helpers) return work(0);
     helpers->begin(work);
     try {
       work(0);
     } catch (...) {
-      next = count;
+      for (Share& share : shares) share.next = count;
       helpers->stopping = true;
       helpers->wait();
       helpers->stopping = false;
@@ -204,6 +212,13 @@ class Crew {
     const int threads;
     int taken = 0;
     std::unique_ptr<Helpers> helpers;
+  };
+
+  // A thread's own part of a loop. It begins there, and helps others when that is done: the same rows
+  // stay in its cache from one loop to the next.
+  struct Share {
+    std::atomic<Index> next{0};
+    Index end = 0;
   };
 
   Poll poll_;

@@ -51,10 +51,10 @@ class RecenteredChart final : public Problem<T> {
   bool curvature(Vector<T>& pairs) override {
     if (!this->criterion_.curvature(this->work_, this->crew_)) return false;
     const Matrix<T>& second = this->work_;
-    for_each_packed(this->n_, this->crew_, [&](Index i, Index j, Index k) {
-      const T turned = second(i, j) + second(j, i), radial = radial_(i) + radial_(j);
-      const T natural = std::abs(turned) + std::abs(radial);
-      pairs(k) = std::max(std::abs(turned - radial), floor * natural);
+    pack_pairs(second, pairs, this->crew_, [&](const auto& below, const auto& beyond, Index i, Index j) {
+      const auto turned = (below + beyond).array();
+      const auto radial = radial_.segment(i, below.size()).transpose().array() + radial_(j);
+      return (turned - radial).abs().max(floor * (turned.abs() + radial.abs())).matrix();
     });
     const T mean =
         sum_of_chunks<T>(pairs.size(), this->crew_,
