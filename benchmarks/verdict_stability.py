@@ -118,8 +118,8 @@ def rows(name: str, results: list[list[Told]]) -> list[str]:
     return lines
 
 
-def count(results: list[list[list[Told]]]) -> str:
-    """Say how many claims of all networks keep their kind of verdict, and how often sentences say so."""
+def count(beside: str, results: list[list[list[Told]]]) -> str:
+    """Say how many claims of some networks keep their kind of verdict, and how often sentences say so."""
     columns = [
         column
         for of_network in results
@@ -129,7 +129,7 @@ def count(results: list[list[list[Told]]]) -> str:
     kept = [c for c in columns if len({kind_of(told.verdict) for told in c}) == 1]
     called = sum(told.unstable for column in kept for told in column)
     return (
-        f"Of {len(columns)} claims, {len(kept)} keep their kind of verdict in all runs; {called} of these "
+        f"{beside}: of {len(columns)} claims, {len(kept)} keep their kind of verdict in all runs; {called} of these "
         f"{sum(map(len, kept))} verdicts were called unstable."
     )
 
@@ -148,14 +148,19 @@ def main() -> None:
     options = parser.parse_args()
     head = ("network", "claim", "where", "verdicts", "same kind", "same words", "called unstable")
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    results = []
+    groups: dict[str, list[list[list[Told]]]] = {}
     with threadpool_limits(1):
         kept = read(options.keep)
         for which in PRETRAINED[: options.networks]:
-            results.append(runs(which, options, kept))
-            lines += rows(name_of(which), results[-1])
+            found = runs(which, options, kept)
+            groups.setdefault("With controls" if has_controls(which) else "Without", []).append(
+                found
+            )
+            lines += rows(name_of(which), found)
             print("\n".join(lines), flush=True)
-    lines += ["", count(results)]
+    for beside, results in groups.items():
+        lines += ["", count(beside, results)]
+        print(lines[-1])
     if options.write is not None:
         write_section(options.write, "verdict stability", "\n".join(lines))
 
