@@ -119,10 +119,10 @@ def roofline_figure(rates: Machine, works: Sequence[Work], *, ax: Place = None) 
                 panel.annotate(
                     f"{work.n}",
                     at,
-                    (0, -6),
+                    (0, 6 if index else -6),
                     textcoords="offset points",
                     fontsize=7,
-                    va="top",
+                    va="bottom" if index else "top",
                     ha="center",
                 )
         panel.set(xscale="log", yscale="log", xlabel="operations per byte")
