@@ -153,9 +153,8 @@ def main() -> None:
         kept = read(options.keep)
         for which in PRETRAINED[: options.networks]:
             found = runs(which, options, kept)
-            groups.setdefault("With controls" if has_controls(which) else "Without", []).append(
-                found
-            )
+            beside = "With controls" if has_controls(which) else "Without controls"
+            groups.setdefault(beside, []).append(found)
             lines += rows(name_of(which), found)
             print("\n".join(lines), flush=True)
     for beside, results in groups.items():

@@ -10,7 +10,7 @@ inline Index packed_size(Index n) {
   return n * (n - 1) / 2;
 }
 
-// A square of the lower triangle, columns j in rows.
+// A tile of a matrix, transposed.
 constexpr Index packed_tile = 32;
 template <class T>
 using PackedTile = Eigen::Matrix<T, packed_tile, packed_tile, Eigen::RowMajor>;

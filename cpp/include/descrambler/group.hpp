@@ -28,8 +28,8 @@ class Resolvent {
   static constexpr Index large = 96;
   static constexpr double largest_norm = 8;
 
-  // Whether ||1 + Q|| is small enough to do without pivots.
-  bool is_tame(const Matrix<T>& one_plus_q, const Crew& crew);
+  // Whether ||1 + Q|| is at most `largest_norm`.
+  bool needs_no_pivots(const Matrix<T>& one_plus_q, const Crew& crew);
   // Spectral norm, from below, by a few steps of the power method.
   T estimated_norm(const Matrix<T>& m, const Crew& crew);
 
@@ -41,7 +41,7 @@ class Resolvent {
 // Outside the class, so that the extension compiles them once (cpp/compiled/group.cpp).
 template <class T>
 void Resolvent<T>::compute_of_skew(const Matrix<T>& one_plus_q, const Crew& crew) {
-  if (k_.rows() < large || !is_tame(one_plus_q, crew)) return compute(one_plus_q, crew);
+  if (k_.rows() < large || !needs_no_pivots(one_plus_q, crew)) return compute(one_plus_q, crew);
   for_each_row(k_.rows(), crew, [&](Index i) { k_.row(i) = one_plus_q.row(i); });
   invert_in_place(whole(k_), room_.data(), crew);
 }
@@ -61,7 +61,7 @@ void Resolvent<T>::compute(const Matrix<T>& one_plus_q, const Crew& crew) {
 
 // ||1 + Q||^2 = 1 + ||Q||^2, and ||1 + Q||_F^2 = n + ||Q||_F^2, which bounds it in one pass.
 template <class T>
-bool Resolvent<T>::is_tame(const Matrix<T>& one_plus_q, const Crew& crew) {
+bool Resolvent<T>::needs_no_pivots(const Matrix<T>& one_plus_q, const Crew& crew) {
   const Index n = one_plus_q.rows();
   auto squares = room_.head(n);
   for_each_row(n, crew, [&](Index i) { squares(i) = one_plus_q.row(i).squaredNorm(); });
